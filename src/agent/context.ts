@@ -1,0 +1,77 @@
+import type { AgentEventBody, AgentHandlers, AgentMethod } from '../protocol/agent.ts';
+import type { AccountSpec, SiteSpec, SiteStatus } from '../protocol/sites.ts';
+import type { Configuration, InstanceIds, Layout } from '../runtime/config.ts';
+import type { Logger } from '../runtime/log.ts';
+
+/** What every part of the agent is given. */
+export interface AgentContext {
+  configuration: Configuration;
+  layout: Layout;
+  ids: InstanceIds;
+  log: Logger;
+  /** Tells the control plane and the pages; never waits. */
+  emit(event: AgentEventBody): void;
+}
+
+type HandlersOf<Prefix extends string> = Pick<AgentHandlers, Extract<AgentMethod, `${Prefix}.${string}`>>;
+
+/** Where an account's directories are on the host. Building these strings touches no storage; opening them is for sandboxes only. */
+export interface AccountHome {
+  volume: string;
+  /** <home>/volumes/<volume>/mnt/accounts/<name>, a subvolume with the directories below. */
+  root: string;
+  /** Bound to /home/<name>, /tmp and /var/www. */
+  home: string;
+  tmp: string;
+  www: string;
+}
+
+/** src/agent/volumes: disks, valves, file systems, account subvolumes. */
+export interface StoragePart {
+  /** Opens every known volume, each on its own with a deadline; a volume that cannot open never holds up another. */
+  start(): Promise<void>;
+  /** Closes every volume (programs are stopped by then). */
+  stop(): Promise<void>;
+  handlers: HandlersOf<'volumes'> & HandlersOf<'operations'> & HandlersOf<'accounts'>;
+  /** Throws `not-found`, `volume-closed` or `storage-repair` at once; never waits on the volume. */
+  homeOf(account: string): AccountHome;
+  /** Called when a volume opens, closes or gets into trouble. */
+  onVolumeChange(listener: (volume: string, usable: boolean) => void): void;
+}
+
+/** src/agent/programs: sandbox, sites, files as the account's own uid, logs. */
+export interface ProgramsPart {
+  /** Adopts what is still running and takes up the desired state kept on disk. */
+  start(): Promise<void>;
+  /** Stops every program (`stop`), or leaves them running for the next agent (`leave`). */
+  stop(how: 'stop' | 'leave'): Promise<void>;
+  handlers: Omit<HandlersOf<'sites'>, 'sites.certificate'> & HandlersOf<'files'> & HandlersOf<'logs'>;
+  /** Takes the whole desired state; the accounts are already ensured or being ensured. Returns how many sites changed. */
+  sync(accounts: readonly AccountSpec[], sites: readonly SiteSpec[]): Promise<number>;
+  /** For the gateway's waker: makes the site at this domain answer; throws HoldfastError otherwise. */
+  wakeDomain(domain: string): Promise<SiteStatus>;
+  /** The specs in force, for the gateway's configuration. */
+  specs(): readonly SiteSpec[];
+  /** Called when the set of specs (domains, protection, certificates ...) changed. */
+  onSpecsChange(listener: () => void): void;
+  /** File streams behind `GET/PUT /files` of the RPC server. */
+  readFile(account: string, path: string): Promise<{ size: number; stream: NodeJS.ReadableStream }>;
+  writeFile(
+    account: string,
+    path: string,
+    content: NodeJS.ReadableStream,
+    expectedBytes: number | undefined,
+  ): Promise<{ created: boolean }>;
+}
+
+/** src/agent/gateway: nginx, certificates, the waker's socket. */
+export interface GatewayPart {
+  /** Makes the authority if needed, writes the configuration, starts or adopts nginx. */
+  start(): Promise<void>;
+  /** Stops nginx (`stop`) or leaves it running (`leave`). */
+  stop(how: 'stop' | 'leave'): Promise<void>;
+  handlers: HandlersOf<'gateway'> & Pick<AgentHandlers, 'sites.certificate'>;
+  /** Makes nginx serve exactly these sites; resolves when the new configuration answers. */
+  publish(sites: readonly SiteSpec[]): Promise<void>;
+  ready(): boolean;
+}

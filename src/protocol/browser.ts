@@ -1,0 +1,210 @@
+import { z } from 'zod';
+import { fileEntrySchema } from './files.ts';
+import { planLimitsSchema, pythonSchema, siteStatusSchema, staticHeaderSchema, staticMappingSchema } from './sites.ts';
+import { operationSchema, volumeStatusSchema } from './volumes.ts';
+
+/**
+ * What the pages and the command line ask of the control plane, under /api/holdfast/. JSON; errors are ErrorBody.
+ * A browser signs in with a cookie and sends the session's CSRF token in `x-csrf-token` with every write; scripts send
+ * `Authorization: Token <40 hex>` and need none.
+ *
+ *   GET    session                         -> Session            (200 also when signed out)
+ *   POST   session {username,password}     -> Session            sign in
+ *   DELETE session                         -> 204                sign out
+ *   POST   session/password {current,next} -> Session
+ *   POST   sign-up {username,password}     -> Session            when the setting allows it
+ *   POST   token                           -> {token}            new API token, shown once; the old one stops working
+ *   GET    dashboard                       -> Dashboard          own account; the operator's has `platform` too
+ *   GET    events                          -> text/event-stream  event: site|volume|operation|account, data: the view
+ *   GET    sites                           -> SiteView[]         own sites (operator: ?account=NAME)
+ *   POST   sites CreateSite                -> SiteView (201)
+ *   GET    sites/:id                       -> SiteView
+ *   PATCH  sites/:id UpdateSite            -> SiteView
+ *   DELETE sites/:id                       -> 204                files stay
+ *   POST   sites/:id/reload|enable|disable -> SiteView           reload answers when the new generation answers
+ *   GET    sites/:id/logs/:kind?lines=200  -> {lines, sizeBytes}
+ *   GET    files?path=/home/x              -> Directory
+ *   GET    files/content?path=             -> bytes (application/octet-stream; &download=1 adds a disposition)
+ *   PUT    files/content?path=             -> {created}          raw body, any size up to the limit
+ *   POST   files/directory {path}          -> {created}
+ *   POST   files/rename {from,to}          -> {}
+ *   DELETE files?path=                     -> 204
+ *   GET    accounts                        -> AccountView[]      operator, and so are all below
+ *   POST   accounts CreateAccount          -> CreatedAccount (201)
+ *   PATCH  accounts/:name {plan?, disabled?} -> AccountView
+ *   DELETE accounts/:name?confirm=NAME     -> 204
+ *   POST   accounts/:name/password         -> {password}         resets to a one-time password
+ *   GET    volumes                         -> VolumeView[]
+ *   POST   volumes {name, disks, imageBytes?} -> Operation (202)
+ *   POST   volumes/:name/open|close|scrub|add-replica|set-aside|grow {disk?, replica?, imageBytes?} -> VolumeView or Operation
+ *   DELETE volumes/:name?confirm=NAME      -> Operation (202)    only when no account lives there
+ *   GET    operations                      -> Operation[]
+ *   GET    audit?limit=                    -> AuditEntry[]
+ *   GET    settings / PATCH settings       -> Settings
+ *   GET    plans                           -> Plan[]
+ *   PUT    plans/:name limits              -> Plan
+ *   GET    status                          -> Status             public
+ */
+export const sessionSchema = z.object({
+  account: z
+    .object({
+      name: z.string(),
+      role: z.enum(['member', 'operator']),
+      plan: z.string(),
+      mustChangePassword: z.boolean(),
+      hasToken: z.boolean(),
+    })
+    .nullable(),
+  csrfToken: z.string().nullable(),
+  signUpOpen: z.boolean(),
+  platform: z.object({ domain: z.string(), httpPort: z.number(), httpsPort: z.number(), version: z.string() }),
+});
+export type Session = z.infer<typeof sessionSchema>;
+
+export const siteViewSchema = z.object({
+  id: z.string(),
+  account: z.string(),
+  domain: z.string(),
+  url: z.string(),
+  kind: z.enum(['wsgi', 'command', 'static']),
+  enabled: z.boolean(),
+  pythonVersion: z.string(),
+  virtualenv: z.string(),
+  sourceDirectory: z.string(),
+  workingDirectory: z.string(),
+  wsgiFile: z.string().nullable(),
+  command: z.string(),
+  forceHttps: z.boolean(),
+  protection: z.object({ username: z.string() }).nullable(),
+  staticFiles: z.array(staticMappingSchema),
+  staticHeaders: z.array(staticHeaderSchema),
+  stopFirst: z.boolean(),
+  workers: z.number(),
+  createdAt: z.string(),
+  status: siteStatusSchema.nullable(),
+  certificate: z.object({ notAfter: z.string(), issuer: z.string(), custom: z.boolean() }).nullable(),
+});
+export type SiteView = z.infer<typeof siteViewSchema>;
+
+export const createSiteSchema = z.object({
+  domain: z.string().min(1).max(253),
+  quickstart: z.enum(['flask', 'django', 'fastapi', 'static', 'manual', 'command']),
+  pythonVersion: z.string().optional(),
+  command: z.string().max(4000).optional(),
+});
+export type CreateSite = z.infer<typeof createSiteSchema>;
+
+export const updateSiteSchema = z
+  .object({
+    domain: z.string(),
+    pythonVersion: z.string(),
+    virtualenv: z.string().max(1000),
+    sourceDirectory: z.string().max(1000),
+    workingDirectory: z.string().max(1000),
+    command: z.string().max(4000),
+    forceHttps: z.boolean(),
+    protection: z.object({ username: z.string().min(1).max(64), password: z.string().min(1).max(200) }).nullable(),
+    staticFiles: z.array(z.object({ url: z.string().startsWith('/'), path: z.string().startsWith('/') })).max(100),
+    staticHeaders: z
+      .array(z.object({ url: z.string().startsWith('/'), name: z.string().max(100), value: z.string().max(2000) }))
+      .max(100),
+    stopFirst: z.boolean(),
+    workers: z.number().int().positive(),
+    certificate: z.object({ certificatePem: z.string(), privateKeyPem: z.string() }).nullable(),
+  })
+  .partial();
+export type UpdateSite = z.infer<typeof updateSiteSchema>;
+
+export const directorySchema = z.object({
+  path: z.string(),
+  entries: z.array(fileEntrySchema),
+  truncated: z.boolean(),
+  writable: z.boolean(),
+});
+export type Directory = z.infer<typeof directorySchema>;
+
+export const diskUseSchema = z.object({ usedBytes: z.number(), limitBytes: z.number() });
+
+export const dashboardSchema = z.object({
+  account: z
+    .object({
+      name: z.string(),
+      plan: z.string(),
+      limits: planLimitsSchema,
+      /** null while the volume does not answer. */
+      disk: diskUseSchema.nullable(),
+      sites: z.array(siteViewSchema),
+      pythons: z.array(pythonSchema),
+      /** What is wrong for this account, in plain words with what to do next. */
+      notices: z.array(z.object({ level: z.enum(['info', 'warning', 'problem']), text: z.string() })),
+    })
+    .nullable(),
+  platform: z
+    .object({
+      accounts: z.number(),
+      sites: z.number(),
+      sitesAwake: z.number(),
+      sitesFailed: z.number(),
+      volumes: z.array(z.lazy(() => volumeViewSchema)),
+      operations: z.array(operationSchema),
+      agentReachable: z.boolean(),
+      notices: z.array(z.object({ level: z.enum(['info', 'warning', 'problem']), text: z.string() })),
+    })
+    .nullable(),
+});
+export type Dashboard = z.infer<typeof dashboardSchema>;
+
+export const volumeViewSchema = volumeStatusSchema.extend({ accounts: z.number(), promisedBytes: z.number() });
+export type VolumeView = z.infer<typeof volumeViewSchema>;
+
+export const accountViewSchema = z.object({
+  name: z.string(),
+  role: z.enum(['member', 'operator']),
+  plan: z.string(),
+  volume: z.string().nullable(),
+  disabled: z.boolean(),
+  sites: z.number(),
+  createdAt: z.string(),
+  /** creating: the home is being made. deleting: everything it had is being removed. */
+  state: z.enum(['creating', 'ready', 'deleting']),
+});
+export type AccountView = z.infer<typeof accountViewSchema>;
+
+export const createAccountSchema = z.object({
+  username: z.string().max(100),
+  /** Left out: a one-time password is made. */
+  password: z.string().max(200).optional(),
+  plan: z.string().optional(),
+  volume: z.string().optional(),
+});
+export const createdAccountSchema = z.object({ username: z.string(), password: z.string(), api_token: z.string() });
+
+export const auditEntrySchema = z.object({
+  at: z.string(),
+  actor: z.string(),
+  address: z.string(),
+  action: z.string(),
+  subject: z.string(),
+  outcome: z.enum(['ok', 'refused', 'failed']),
+  detail: z.string(),
+});
+export type AuditEntry = z.infer<typeof auditEntrySchema>;
+
+export const settingsSchema = z.object({
+  signUpOpen: z.boolean(),
+  signUpPlan: z.string(),
+  uploadLimitBytes: z.number().int().positive(),
+});
+export type Settings = z.infer<typeof settingsSchema>;
+
+export const planSchema = z.object({ name: z.string(), limits: planLimitsSchema });
+export type Plan = z.infer<typeof planSchema>;
+
+export const statusSchema = z.object({
+  ready: z.boolean(),
+  version: z.string(),
+  agent: z.enum(['reachable', 'unreachable']),
+  gateway: z.enum(['ready', 'not-ready']),
+  volumes: z.array(z.object({ name: z.string(), state: z.string(), redundancy: z.string() })),
+});
+export type Status = z.infer<typeof statusSchema>;

@@ -1,0 +1,88 @@
+import { z } from 'zod';
+import { volumeNameProblem } from '../model/names.ts';
+
+export const volumeNameSchema = z.string().check((context) => {
+  const problem = volumeNameProblem(context.value);
+  if (problem !== undefined) context.issues.push({ code: 'custom', message: problem, input: context.value });
+});
+
+export const replicaStateSchema = z.enum(['healthy', 'rebuilding', 'set-aside', 'missing', 'failed']);
+export const redundancySchema = z.enum(['full', 'rebuilding', 'reduced', 'lost']);
+
+export const deviceErrorsSchema = z.object({
+  write: z.number(),
+  read: z.number(),
+  flush: z.number(),
+  corruption: z.number(),
+  generation: z.number(),
+});
+
+export const replicaSchema = z.object({
+  /** Stable within the volume, e.g. "r1". A replacement gets a new one. */
+  id: z.string(),
+  /** What the operator calls the disk: /dev/sdb, or the image file's path. */
+  disk: z.string(),
+  state: replicaStateSchema,
+  /** True when the disk is an image file behind the fault valve. */
+  valve: z.boolean(),
+  sizeBytes: z.number(),
+  errors: deviceErrorsSchema.nullable(),
+});
+export type Replica = z.infer<typeof replicaSchema>;
+
+export const volumeStatusSchema = z.object({
+  name: z.string(),
+  engine: z.enum(['local', 'cluster']),
+  state: z.enum(['open', 'closed', 'trouble']),
+  /** One plain sentence when something is not as it should be. */
+  trouble: z.string().nullable(),
+  redundancy: redundancySchema,
+  sizeBytes: z.number(),
+  usedBytes: z.number(),
+  replicas: z.array(replicaSchema),
+  /** Id of the running operation on this volume (rebuild, scrub ...), if any. */
+  operation: z.string().nullable(),
+  /** When these figures were read, ISO 8601. A volume that does not answer keeps its last ones. */
+  readAt: z.string(),
+});
+export type VolumeStatus = z.infer<typeof volumeStatusSchema>;
+
+/** A long piece of work of the agent: journaled, resumable, with a per-step journey. */
+export const operationStepSchema = z.object({
+  name: z.string(),
+  state: z.enum(['waiting', 'running', 'done', 'skipped', 'failed']),
+  detail: z.string().nullable(),
+});
+export const operationSchema = z.object({
+  id: z.string(),
+  kind: z.enum([
+    'volume-create',
+    'volume-rebuild',
+    'volume-scrub',
+    'volume-grow',
+    'volume-delete',
+    'account-create',
+    'account-delete',
+    'site-quickstart',
+  ]),
+  subject: z.string(),
+  state: z.enum(['running', 'done', 'failed']),
+  /** 0 to 1; null while the work has no measure. */
+  progress: z.number().nullable(),
+  steps: z.array(operationStepSchema),
+  error: z.string().nullable(),
+  startedAt: z.string(),
+  finishedAt: z.string().nullable(),
+});
+export type Operation = z.infer<typeof operationSchema>;
+
+/** The shape scripts rely on: `holdfast volume list --json`. */
+export const volumeListEntrySchema = z.object({
+  name: z.string(),
+  engine: z.string(),
+  redundancy: redundancySchema,
+  size_bytes: z.number(),
+  used_bytes: z.number(),
+  accounts: z.number(),
+  replicas: z.array(z.object({ id: z.string(), disk: z.string(), state: replicaStateSchema })),
+});
