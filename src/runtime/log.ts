@@ -11,6 +11,7 @@ export function createLogger(process: string): Logger {
     base: { process },
     level: globalThis.process.env['HOLDFAST_LOG_LEVEL'] ?? 'info',
     timestamp: pino.stdTimeFunctions.isoTime,
+    serializers: { error: pino.stdSerializers.err },
     redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[hidden]' },
   });
 }

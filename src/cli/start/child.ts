@@ -1,0 +1,141 @@
+import { spawn } from 'node:child_process';
+import { closeSync, openSync, statSync, truncateSync, copyFileSync } from 'node:fs';
+import { until } from '../../runtime/deadline.ts';
+import type { Logger } from '../../runtime/log.ts';
+import {
+  isAlive,
+  readRecord,
+  recordOf,
+  signalRecorded,
+  writeRecord,
+  type ProcessRecord,
+} from '../../runtime/process-record.ts';
+
+export interface ChildDefinition {
+  name: string;
+  program: string;
+  arguments: readonly string[];
+  environment: NodeJS.ProcessEnv;
+  /** Where its output goes: a file, so that the child outlives its owner without a broken pipe. */
+  logFile: string;
+  /** Names the living process for the next owner. */
+  recordFile: string;
+}
+
+const LOG_LIMIT = 10 * 1024 * 1024;
+/** Waits before the first, second ... restart in a row, milliseconds; the first is at once because members may be waiting. */
+const RESTART_DELAYS = [0, 500, 1_000, 2_000, 5_000, 10_000];
+/** A child that has lived this long starts from the first delay again. */
+const CALM_MS = 60_000;
+
+/** One long-lived process and its owner's duty: start it, start it again when it dies, stop it when asked. */
+export class OwnedChild {
+  readonly #definition: ChildDefinition;
+  readonly #log: Logger;
+  #record: ProcessRecord | undefined;
+  #wanted = false;
+  #failures = 0;
+  #startedAt = 0;
+  #restart: NodeJS.Timeout | undefined;
+  readonly #onDeath: (line: string) => void;
+
+  constructor(definition: ChildDefinition, log: Logger, onDeath: (line: string) => void) {
+    this.#definition = definition;
+    this.#log = log;
+    this.#onDeath = onDeath;
+  }
+
+  get pid(): number | undefined {
+    return this.#record !== undefined && isAlive(this.#record) ? this.#record.pid : undefined;
+  }
+
+  /** How often it had to be started again, for the message when it never comes up. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  start(): void {
+    this.#wanted = true;
+    this.#spawn();
+  }
+
+  #spawn(): void {
+    if (!this.#wanted) return;
+    const { name, program, logFile, recordFile } = this.#definition;
+    this.#keepLogShort();
+    const output = openSync(logFile, 'a', 0o600);
+    const child = spawn(program, [...this.#definition.arguments], {
+      detached: true, // Its own session: Ctrl-C in the terminal reaches the owner only, which stops things in order.
+      stdio: ['ignore', output, output],
+      env: this.#definition.environment,
+      cwd: '/',
+    });
+    closeSync(output);
+    this.#startedAt = Date.now();
+    child.on('error', (error) => {
+      this.#log.error({ child: name, error }, 'could not be started');
+      this.#again(`could not be started: ${error.message}`);
+    });
+    if (child.pid !== undefined) {
+      this.#record = recordOf(child.pid);
+      if (this.#record) writeRecord(recordFile, this.#record);
+    }
+    child.on('exit', (code, signal) => {
+      if (this.#wanted) this.#again(`ended (${signal ?? `exit code ${code ?? '?'}`})`);
+    });
+  }
+
+  #again(how: string): void {
+    if (Date.now() - this.#startedAt > CALM_MS) this.#failures = 0;
+    const delay = RESTART_DELAYS[Math.min(this.#failures, RESTART_DELAYS.length - 1)] ?? 0;
+    this.#failures += 1;
+    this.#log.warn({ child: this.#definition.name, how, delay }, 'starting it again');
+    this.#onDeath(`${this.#definition.name} ${how}; starting it again. Its log: ${this.#definition.logFile}`);
+    this.#restart = setTimeout(() => this.#spawn(), delay);
+  }
+
+  /** Copy and truncate, because the child holds the file open. */
+  #keepLogShort(): void {
+    const { logFile } = this.#definition;
+    const size = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
+    if (size < LOG_LIMIT) return;
+    copyFileSync(logFile, `${logFile}.1`);
+    truncateSync(logFile, 0);
+  }
+
+  /** Called now and then by the owner. */
+  maintain(): void {
+    this.#keepLogShort();
+  }
+
+  /** Asks it to end with `signal`, and with SIGKILL after `deadlineMs`. */
+  async stop(signal: NodeJS.Signals, deadlineMs: number): Promise<'ended' | 'killed'> {
+    this.#wanted = false;
+    clearTimeout(this.#restart);
+    return await endProcess(this.#record, signal, deadlineMs);
+  }
+}
+
+/** Ends a process that an earlier owner left behind (it was killed before it could). Returns whether there was one. */
+export async function endLeftover(recordFile: string, signal: NodeJS.Signals, deadlineMs: number): Promise<boolean> {
+  const record = readRecord(recordFile);
+  if (record === undefined) return false;
+  await endProcess(record, signal, deadlineMs);
+  return true;
+}
+
+async function endProcess(
+  record: ProcessRecord | undefined,
+  signal: NodeJS.Signals,
+  deadlineMs: number,
+): Promise<'ended' | 'killed'> {
+  if (record === undefined || !signalRecorded(record, signal)) return 'ended';
+  try {
+    await until(() => !isAlive(record), `the end of process ${record.pid}`, deadlineMs);
+    return 'ended';
+  } catch {
+    signalRecorded(record, 'SIGKILL'); // It had its time; what it left undone is taken up from the journals.
+    await until(() => !isAlive(record), `the end of killed process ${record.pid}`, 10_000);
+    return 'killed';
+  }
+}

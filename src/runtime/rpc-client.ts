@@ -1,0 +1,160 @@
+import type { IncomingMessage } from 'node:http';
+import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
+import { createInterface } from 'node:readline';
+import { pipeline } from 'node:stream/promises';
+import {
+  agentEventSchema,
+  agentMethods,
+  type AgentEvent,
+  type AgentInput,
+  type AgentMethod,
+  type AgentOutput,
+} from '../protocol/agent.ts';
+import { errorBodySchema, HoldfastError } from '../protocol/errors.ts';
+import { AGENT_SERVER_NAME, type Identity } from './identity.ts';
+import type { RpcAddress } from './rpc-server.ts';
+
+/** How long a file stream may stand still before it is given up, milliseconds. */
+const STREAM_IDLE_MS = 60_000;
+/** The agent sends an empty line every 10 s; three missed ones mean that it is gone. */
+const EVENTS_IDLE_MS = 30_000;
+/** Allowance on top of a method's own deadline for the way there and back. */
+const GRACE_MS = 2_000;
+
+function unreachable(error: unknown): HoldfastError {
+  return new HoldfastError('agent-unreachable', 'The host does not answer right now. Please try again in a few seconds.', {
+    cause: error,
+    retryAfterSeconds: 2,
+  });
+}
+
+async function bodyOf(response: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+  return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+}
+
+/** The control plane's side of the connection to one agent. Keeps no queue: callers bound what they send per volume. */
+export class RpcClient {
+  readonly #base: RequestOptions;
+  #reachable = false;
+
+  constructor(address: RpcAddress, identity: Identity) {
+    this.#base = {
+      ...('socketPath' in address ? { socketPath: address.socketPath } : { host: address.host, port: address.port }),
+      servername: AGENT_SERVER_NAME,
+      ca: identity.authority,
+      cert: identity.certificate,
+      key: identity.privateKey,
+      minVersion: 'TLSv1.3',
+      agent: new Agent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 8, timeout: 0 }),
+    };
+  }
+
+  /** Whether the last exchange reached the agent. */
+  reachable(): boolean {
+    return this.#reachable;
+  }
+
+  close(): void {
+    (this.#base.agent as Agent).destroy();
+  }
+
+  /** Calls one method. Throws the agent's HoldfastError, `agent-unreachable`, or `deadline-passed`. */
+  async call<M extends AgentMethod>(method: M, input: AgentInput<M>): Promise<AgentOutput<M>> {
+    const definition = agentMethods[method];
+    const text = JSON.stringify(input);
+    const response = await this.#send(
+      {
+        method: 'POST',
+        path: `/rpc/${method}`,
+        headers: { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) },
+        signal: AbortSignal.timeout(definition.deadlineMs + GRACE_MS),
+      },
+      (request) => request.end(text),
+    );
+    const body = await bodyOf(response).catch((error: unknown) => {
+      throw unreachable(error);
+    });
+    return definition.output.parse(body) as AgentOutput<M>;
+  }
+
+  /** Streams a file from a member's storage. The caller must read or destroy the stream. */
+  async readFile(account: string, path: string): Promise<{ size: number; stream: NodeJS.ReadableStream }> {
+    const response = await this.#send(
+      { method: 'GET', path: `/files?${new URLSearchParams({ account, path }).toString()}`, timeout: STREAM_IDLE_MS },
+      (request) => request.end(),
+    );
+    return { size: Number(response.headers['x-holdfast-size'] ?? 0), stream: response };
+  }
+
+  /** Streams a file to a member's storage; the old file stays whole until all of it has arrived. */
+  async writeFile(
+    account: string,
+    path: string,
+    content: NodeJS.ReadableStream,
+    expectedBytes: number | undefined,
+  ): Promise<{ created: boolean }> {
+    const response = await this.#send(
+      {
+        method: 'PUT',
+        path: `/files?${new URLSearchParams({ account, path }).toString()}`,
+        timeout: STREAM_IDLE_MS,
+        headers: {
+          'content-type': 'application/octet-stream',
+          ...(expectedBytes === undefined ? {} : { 'x-holdfast-length': String(expectedBytes) }),
+        },
+      },
+      (request) => {
+        pipeline(content, request).catch((error: unknown) => {
+          request.destroy(error instanceof Error ? error : new Error(String(error)));
+        });
+      },
+    );
+    return (await bodyOf(response)) as { created: boolean };
+  }
+
+  /** Events from `after` on, until the connection ends or `signal` fires. Throws `agent-unreachable` when it breaks. */
+  async *events(after: number, signal: AbortSignal): AsyncGenerator<AgentEvent> {
+    const response = await this.#send(
+      { method: 'GET', path: `/events?after=${after}`, signal, timeout: EVENTS_IDLE_MS },
+      (request) => request.end(),
+    );
+    try {
+      for await (const line of createInterface({ input: response })) {
+        if (line !== '') yield agentEventSchema.parse(JSON.parse(line));
+      }
+    } finally {
+      response.destroy();
+    }
+  }
+
+  async #send(
+    options: RequestOptions,
+    send: (request: ReturnType<typeof httpsRequest>) => void,
+  ): Promise<IncomingMessage> {
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const request = httpsRequest({ ...this.#base, ...options });
+      request.on('response', resolve);
+      request.on('timeout', () => request.destroy(new Error('the connection stood still')));
+      request.on('error', (error) => {
+        if (error.name === 'TimeoutError' || (error as NodeJS.ErrnoException).code === 'ABORT_ERR') {
+          const late = options.signal?.reason instanceof Error && options.signal.reason.name === 'TimeoutError';
+          if (late) {
+            reject(new HoldfastError('deadline-passed', 'The host did not finish in time. Please try again.', { cause: error }));
+            return;
+          }
+        }
+        this.#reachable = false;
+        reject(unreachable(error));
+      });
+      send(request);
+    });
+    this.#reachable = true;
+    if (response.statusCode === 200) return response;
+    const parsed = errorBodySchema.safeParse(await bodyOf(response).catch(() => undefined));
+    throw parsed.success
+      ? HoldfastError.fromBody(parsed.data)
+      : new HoldfastError('internal', `The host answered ${response.statusCode ?? 0} without saying why.`);
+  }
+}

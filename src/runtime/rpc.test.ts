@@ -1,0 +1,142 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { AgentHandlers } from '../protocol/agent.ts';
+import { HoldfastError } from '../protocol/errors.ts';
+import { EventLog } from './events.ts';
+import { ensureIdentities, readIdentity } from './identity.ts';
+import { createLogger } from './log.ts';
+import { RpcClient } from './rpc-client.ts';
+import { RpcServer } from './rpc-server.ts';
+
+const uid = process.getuid?.() ?? 0;
+
+describe('the connection between the control plane and an agent', () => {
+  let directory: string;
+  let server: RpcServer;
+  let client: RpcClient;
+  const events = new EventLog();
+  const written = new Map<string, string>();
+
+  beforeEach(async () => {
+    directory = mkdtempSync('/tmp/holdfast-rpc-');
+    const places = {
+      agent: { path: join(directory, 'agent'), uid },
+      control: { path: join(directory, 'control'), uid },
+    };
+    await ensureIdentities(places);
+    const address = { socketPath: join(directory, 'agent.sock') };
+    server = new RpcServer({
+      address,
+      groupId: process.getgid?.() ?? 0,
+      identity: readIdentity(places.agent.path),
+      log: createLogger('test'),
+      handlers: {
+        'operations.list': async () => await Promise.resolve([]),
+        'volumes.open': async () => await Promise.reject(new HoldfastError('storage-repair', 'Being repaired.')),
+        'volumes.list': async () => await Promise.reject(new TypeError('a defect with an inner detail')),
+      } as Partial<AgentHandlers> as AgentHandlers,
+      readFile: async () => await Promise.resolve({ size: 5, stream: Readable.from(['hello']) }),
+      writeFile: async (account, path, content) => {
+        written.set(`${account}:${path}`, await text(content));
+        return { created: true };
+      },
+      events: (after, signal) => events.read(after, signal),
+    });
+    await server.listen();
+    client = new RpcClient(address, readIdentity(places.control.path));
+  });
+
+  afterEach(async () => {
+    client.close();
+    await server.close();
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('carries a call and its answer', async () => {
+    expect(await client.call('operations.list', {})).toEqual([]);
+    expect(client.reachable()).toBe(true);
+  });
+
+  it('carries an expected error with its code', async () => {
+    await expect(client.call('volumes.open', { name: 'v1' })).rejects.toMatchObject({ code: 'storage-repair', status: 503 });
+  });
+
+  it('tells nothing internal of an unexpected error', async () => {
+    const error = await client.call('volumes.list', {}).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: 'internal' });
+    expect(String(error)).not.toContain('inner detail');
+  });
+
+  it('refuses input that does not fit the schema', async () => {
+    await expect(client.call('volumes.open', { name: 'Not A Name' })).rejects.toMatchObject({ code: 'input-invalid' });
+  });
+
+  it('streams files both ways', async () => {
+    const file = await client.readFile('alice', '/home/alice/a.txt');
+    expect(file.size).toBe(5);
+    expect(await text(file.stream)).toBe('hello');
+    await client.writeFile('alice', '/home/alice/b.txt', Readable.from(['some ', 'words']), 10);
+    expect(written.get('alice:/home/alice/b.txt')).toBe('some words');
+  });
+
+  it('refuses a file path that climbs', async () => {
+    await expect(client.readFile('alice', '/home/alice/../bob/x')).rejects.toMatchObject({ code: 'input-invalid' });
+  });
+
+  it('streams events from a number on', async () => {
+    events.emit({ type: 'operation', operation: operation('first') });
+    events.emit({ type: 'operation', operation: operation('second') });
+    const stop = new AbortController();
+    const seen: string[] = [];
+    const reader = client.events(1, stop.signal);
+    for await (const event of reader) {
+      if (event.type === 'operation') seen.push(event.operation.id);
+      if (seen.length === 1) events.emit({ type: 'operation', operation: operation('third') });
+      if (seen.length === 2) break;
+    }
+    stop.abort();
+    expect(seen).toEqual(['second', 'third']);
+  });
+
+  it('refuses a caller without an identity, and one with the identity of another process', async () => {
+    const agentIdentity = readIdentity(join(directory, 'agent'));
+    const impostor = new RpcClient({ socketPath: join(directory, 'agent.sock') }, agentIdentity);
+    await expect(impostor.call('operations.list', {})).rejects.toThrow(/./);
+    impostor.close();
+    const anonymous = new Promise((resolve, reject) => {
+      const call = request({ socketPath: join(directory, 'agent.sock'), rejectUnauthorized: false, path: '/events' });
+      call.on('error', reject);
+      call.on('response', resolve);
+      call.end();
+    });
+    await expect(anonymous).rejects.toThrow(/./);
+  });
+
+  it('says that the agent cannot be reached when it is gone', async () => {
+    await server.close();
+    await expect(client.call('operations.list', {})).rejects.toMatchObject({ code: 'agent-unreachable' });
+    expect(client.reachable()).toBe(false);
+  });
+});
+
+function operation(id: string): Parameters<EventLog['emit']>[0] extends infer B
+  ? B extends { type: 'operation'; operation: infer O }
+    ? O
+    : never
+  : never {
+  return {
+    id,
+    kind: 'volume-scrub',
+    subject: 'v1',
+    state: 'running',
+    progress: null,
+    steps: [],
+    error: null,
+    startedAt: '2026-01-01T00:00:00.000Z',
+    finishedAt: null,
+  };
+}
