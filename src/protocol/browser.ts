@@ -177,7 +177,13 @@ export const createAccountSchema = z.object({
   plan: z.string().optional(),
   volume: z.string().optional(),
 });
-export const createdAccountSchema = z.object({ username: z.string(), password: z.string(), api_token: z.string() });
+export const createdAccountSchema = z.object({
+  username: z.string(),
+  password: z.string(),
+  api_token: z.string(),
+  /** creating: the storage did not answer in time; the home is made as soon as it does. */
+  state: z.enum(['creating', 'ready']),
+});
 
 export const auditEntrySchema = z.object({
   at: z.string(),
@@ -194,6 +200,8 @@ export const settingsSchema = z.object({
   signUpOpen: z.boolean(),
   signUpPlan: z.string(),
   uploadLimitBytes: z.number().int().positive(),
+  /** Requests a minute that one account may send to each endpoint of /api/v0 and /api/v1; 0 = as many as it likes. */
+  apiRequestsPerMinute: z.number().int().nonnegative(),
 });
 export type Settings = z.infer<typeof settingsSchema>;
 
