@@ -1,0 +1,285 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { HoldfastError } from '../../protocol/errors.ts';
+
+/** Limits of one program. */
+export interface CgroupLimits {
+  memoryBytes: number;
+  /** Processes and threads. */
+  processes: number;
+  /** Share under contention, 2 to 10000; counted per account, so that many programs win nothing. */
+  cpuWeight: number;
+}
+
+export interface CgroupUsage {
+  memoryBytes: number;
+  processes: number;
+  /** How often the kernel stopped a process here for want of memory. */
+  memoryKills: number;
+}
+
+/**
+ * The cgroups of one instance: `<account>/<program>`. Everything here is repeatable, and everything works on names, so
+ * that an agent that knows nothing (it has just started) finds and ends what an earlier one left behind.
+ */
+export interface Cgroups {
+  readonly version: 'v1' | 'v2';
+  /** Makes the cgroup with its limits (or adjusts them); returns the files a process writes its id to. */
+  ensure(account: string, program: string, limits: CgroupLimits): Promise<string[]>;
+  /** Process ids in it; empty when it does not exist. */
+  processes(account: string, program: string): Promise<number[]>;
+  /** Figures, or undefined when it does not exist. */
+  usage(account: string, program: string): Promise<CgroupUsage | undefined>;
+  /** Ends every process with SIGKILL and removes the cgroup. Throws `deadline-passed` when the kernel holds one back. */
+  kill(account: string, program: string, deadlineMs: number): Promise<void>;
+  /** All that exist. */
+  list(): Promise<{ account: string; program: string }[]>;
+}
+
+/** What differs between the versions: which trees there are, what is written into them, how a group is killed. */
+interface Hierarchy {
+  version: 'v1' | 'v2';
+  /** Directories that hold the accounts, one for each controller (v1), or one (v2). */
+  roots: readonly string[];
+  prepare(): Promise<void>;
+  limit(root: string, account: string, program: string, limits: CgroupLimits): Promise<void>;
+  usage(account: string, program: string): Promise<Omit<CgroupUsage, 'processes'>>;
+  strike(account: string, program: string, pids: readonly number[]): Promise<void>;
+}
+
+const V1_CONTROLLERS = ['memory', 'pids', 'cpu', 'cpuacct', 'freezer'] as const;
+
+/** Detects what the machine has. `root` is /sys/fs/cgroup except in tests. Throws `set-up-missing`. */
+export function createCgroups(instance: string, root = '/sys/fs/cgroup'): Cgroups {
+  const unified = existsSync(join(root, 'cgroup.controllers'));
+  if (unified) {
+    const available = readFileSync(join(root, 'cgroup.controllers'), 'utf8').trim().split(/\s+/);
+    const missing = ['memory', 'pids', 'cpu'].filter((controller) => !available.includes(controller));
+    if (missing.length > 0) throw missingControllers(missing);
+    return createFrom(v2(root, instance));
+  }
+  const missing = V1_CONTROLLERS.filter((controller) => !existsSync(join(root, controller, 'cgroup.procs')));
+  if (missing.length > 0) throw missingControllers(missing);
+  return createFrom(v1(root, instance));
+}
+
+function missingControllers(missing: readonly string[]): HoldfastError {
+  return new HoldfastError(
+    'set-up-missing',
+    `This machine has no cgroup controller for ${missing.join(', ')}. Enable it on the kernel's command line, or mount it under /sys/fs/cgroup.`,
+  );
+}
+
+function v1(root: string, instance: string): Hierarchy {
+  const tree = (controller: string): string => join(root, controller, 'holdfast', instance);
+  const roots = V1_CONTROLLERS.map(tree);
+  return {
+    version: 'v1',
+    roots,
+    prepare: async () => {
+      for (const directory of roots) await mkdir(directory, { recursive: true });
+    },
+    limit: async (directory, account, program, limits) => {
+      const group = join(directory, account, program);
+      if (directory === tree('memory')) {
+        // The plain limit must never be above the one with swap, so which goes first depends on the direction.
+        const swap = join(group, 'memory.memsw.limit_in_bytes');
+        const plain = join(group, 'memory.limit_in_bytes');
+        const value = String(limits.memoryBytes);
+        const swapHere = existsSync(swap);
+        try {
+          await writeFile(plain, value);
+          if (swapHere) await writeFile(swap, value);
+        } catch (error) {
+          if (!swapHere) throw error;
+          await writeFile(swap, value);
+          await writeFile(plain, value);
+        }
+      } else if (directory === tree('pids')) {
+        await writeFile(join(group, 'pids.max'), String(limits.processes));
+      } else if (directory === tree('cpu')) {
+        await writeFile(join(directory, account, 'cpu.shares'), String(Math.max(2, limits.cpuWeight)));
+      }
+    },
+    usage: async (account, program) => {
+      const group = join(tree('memory'), account, program);
+      const memoryBytes = Number(await readFile(join(group, 'memory.usage_in_bytes'), 'utf8'));
+      return {
+        memoryBytes,
+        memoryKills: fieldOf(await readFile(join(group, 'memory.oom_control'), 'utf8'), 'oom_kill'),
+      };
+    },
+    strike: async (account, program, pids) => {
+      // Frozen, a fork bomb cannot outrun the list. A process stuck in the kernel never freezes: nothing waits for that.
+      const state = join(tree('freezer'), account, program, 'freezer.state');
+      await writeFile(state, 'FROZEN').catch(ignoreMissing);
+      const frozen = await readProcesses(join(tree('freezer'), account, program));
+      for (const pid of new Set([...pids, ...frozen])) strikeProcess(pid);
+      await writeFile(state, 'THAWED').catch(ignoreMissing);
+    },
+  };
+}
+
+function v2(root: string, instance: string): Hierarchy {
+  const top = join(root, 'holdfast', instance);
+  const enable = async (directory: string): Promise<void> => {
+    await writeFile(join(directory, 'cgroup.subtree_control'), '+memory +pids +cpu');
+  };
+  return {
+    version: 'v2',
+    roots: [top],
+    prepare: async () => {
+      await mkdir(top, { recursive: true });
+      for (const directory of [root, join(root, 'holdfast'), top]) await enable(directory);
+    },
+    limit: async (directory, account, program, limits) => {
+      const parent = join(directory, account);
+      const group = join(parent, program);
+      await writeFile(join(group, 'memory.max'), String(limits.memoryBytes));
+      const swap = join(group, 'memory.swap.max');
+      if (existsSync(swap)) await writeFile(swap, '0');
+      await writeFile(join(group, 'pids.max'), String(limits.processes));
+      await writeFile(join(parent, 'cpu.weight'), String(Math.min(10000, Math.max(1, limits.cpuWeight))));
+    },
+    usage: async (account, program) => {
+      const group = join(top, account, program);
+      const memoryBytes = Number(await readFile(join(group, 'memory.current'), 'utf8'));
+      return { memoryBytes, memoryKills: fieldOf(await readFile(join(group, 'memory.events'), 'utf8'), 'oom_kill') };
+    },
+    strike: async (account, program, pids) => {
+      const kill = join(top, account, program, 'cgroup.kill');
+      // cgroup.kill came with Linux 5.14; before it, killing in rounds does (Debian 12 has 6.1).
+      if (existsSync(kill)) await writeFile(kill, '1').catch(ignoreMissing);
+      else for (const pid of pids) strikeProcess(pid);
+    },
+  };
+}
+
+function createFrom(hierarchy: Hierarchy): Cgroups {
+  const { roots } = hierarchy;
+  let prepared: Promise<void> | undefined;
+  const groupsOf = (account: string, program: string): string[] => roots.map((root) => join(root, account, program));
+
+  const processes = async (account: string, program: string): Promise<number[]> => {
+    const found = new Set<number>();
+    for (const group of groupsOf(account, program)) for (const pid of await readProcesses(group)) found.add(pid);
+    return [...found];
+  };
+
+  return {
+    version: hierarchy.version,
+    ensure: async (account, program, limits) => {
+      prepared ??= hierarchy.prepare().catch((error: unknown) => {
+        prepared = undefined;
+        throw error;
+      });
+      await prepared;
+      for (const root of roots) {
+        await mkdir(join(root, account, program), { recursive: true });
+        if (hierarchy.version === 'v2') {
+          await writeFile(join(root, account, 'cgroup.subtree_control'), '+memory +pids +cpu');
+        }
+        await hierarchy.limit(root, account, program, limits);
+      }
+      return groupsOf(account, program).map((group) => join(group, 'cgroup.procs'));
+    },
+    processes,
+    usage: async (account, program) => {
+      try {
+        const figures = await hierarchy.usage(account, program);
+        return { ...figures, processes: (await processes(account, program)).length };
+      } catch (error) {
+        if (isMissing(error)) return undefined;
+        throw error;
+      }
+    },
+    kill: async (account, program, deadlineMs) => {
+      const end = performance.now() + deadlineMs;
+      for (let wait = 2; ; wait = Math.min(wait * 2, 50)) {
+        const pids = await processes(account, program);
+        if (pids.length > 0) await hierarchy.strike(account, program, pids);
+        else if (await removeGroups(groupsOf(account, program))) break;
+        if (performance.now() > end) {
+          throw new HoldfastError(
+            'deadline-passed',
+            `Processes of ${account}/${program} do not end; the kernel holds them.`,
+            {
+              details: pids.map((pid) => `process ${pid}`),
+            },
+          );
+        }
+        await pause(wait);
+      }
+      // The account's own directory goes with its last program; while another is there the kernel refuses.
+      for (const root of roots) await rmdir(join(root, account)).catch(() => undefined);
+    },
+    list: async () => {
+      const found = new Map<string, { account: string; program: string }>();
+      for (const root of roots) {
+        for (const account of await directories(root)) {
+          for (const program of await directories(join(root, account))) {
+            found.set(`${account}/${program}`, { account, program });
+          }
+        }
+      }
+      return [...found.values()];
+    },
+  };
+}
+
+function strikeProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+async function removeGroups(groups: readonly string[]): Promise<boolean> {
+  let gone = true;
+  for (const group of groups) {
+    try {
+      await rmdir(group);
+    } catch (error) {
+      // EBUSY: an ended process has not been reaped yet.
+      if (!isMissing(error)) gone = false;
+    }
+  }
+  return gone;
+}
+
+async function readProcesses(group: string): Promise<number[]> {
+  try {
+    const text = await readFile(join(group, 'cgroup.procs'), 'utf8');
+    return text.split('\n').filter((line) => line !== '').map(Number).filter((pid) => pid > 0); // prettier-ignore
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+async function directories(parent: string): Promise<string[]> {
+  try {
+    const entries = await readdir(parent, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  } catch (error) {
+    if (isMissing(error)) return [];
+    throw error;
+  }
+}
+
+function fieldOf(text: string, name: string): number {
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
+  return line === undefined ? 0 : Number(line.slice(name.length + 1));
+}
+
+function isMissing(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === 'ENOENT' || code === 'ENODEV';
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!isMissing(error)) throw error;
+}

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { chmod, copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { AccountSpec } from '../../protocol/sites.ts';
+
+/** Copied from the machine as they are: they hold nothing of the machine's own. */
+const COPIED = ['resolv.conf', 'mime.types', 'bash.bashrc', 'inputrc'];
+/** Directories and files that are bound over the generated ones, so that a package upgrade reaches the next sandbox. */
+export const ETC_BINDS = ['ssl', 'alternatives', 'python3', 'ld.so.cache'] as const;
+/** The certificate bundle that includes the platform's own authority, as seen inside. */
+export const CA_BUNDLE = '/etc/holdfast-ca-bundle.pem';
+
+/** The texts of an account's /etc. Pure, so that tests can look at them. */
+export function etcFiles(account: Pick<AccountSpec, 'name' | 'uid'>, domain: string): Record<string, string> {
+  const { name, uid } = account;
+  const names = [...new Set(['localhost', domain, `www.${domain}`])].join(' ');
+  return {
+    passwd: [
+      'root:x:0:0:root:/nonexistent:/usr/sbin/nologin',
+      `${name}:x:${uid}:${uid}:${name}:/home/${name}:/bin/bash`,
+      'nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin',
+      '',
+    ].join('\n'),
+    group: ['root:x:0:', `${name}:x:${uid}:`, 'nogroup:x:65534:', ''].join('\n'),
+    hosts: `127.0.0.1 ${names} holdfast\n::1 ${names}\n`,
+    hostname: 'holdfast\n',
+    timezone: 'Etc/UTC\n',
+    'nsswitch.conf':
+      'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n',
+    shells: '/bin/sh\n/bin/bash\n',
+    profile: 'PS1="\\u:\\w\\$ "\n',
+  };
+}
+
+/**
+ * Writes the /etc of an account's sandboxes below `directory` (platform storage) and returns its path. The path holds a
+ * digest of the content: sandboxes that run keep the directory they were started with.
+ */
+export async function writeEtc(directory: string, account: AccountSpec, domain: string): Promise<string> {
+  const files = etcFiles(account, domain);
+  const copies = new Map<string, Buffer>();
+  for (const name of COPIED) {
+    try {
+      copies.set(name, await readFile(join('/etc', name)));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    }
+  }
+  const digest = createHash('sha256').update(JSON.stringify(files));
+  for (const [name, content] of copies) digest.update(name).update(content);
+  const parent = join(directory, account.name);
+  const path = join(parent, `etc-${digest.digest('hex').slice(0, 12)}`);
+  const complete = join(path, '.complete');
+  try {
+    await readFile(complete);
+    return path;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const fresh = `${path}.${process.pid}.new`;
+  await rm(fresh, { recursive: true, force: true });
+  await mkdir(fresh, { recursive: true });
+  for (const [name, content] of [...Object.entries(files), ...copies]) {
+    await writeFile(join(fresh, name), content, { mode: 0o644 });
+    await chmod(join(fresh, name), 0o644);
+  }
+  await symlink('/usr/share/zoneinfo/Etc/UTC', join(fresh, 'localtime'));
+  await symlink('/proc/self/mounts', join(fresh, 'mtab'));
+  for (const name of ['ssl', 'alternatives', 'python3']) await mkdir(join(fresh, name));
+  for (const name of ['ld.so.cache', 'holdfast-ca-bundle.pem', '.complete']) await writeFile(join(fresh, name), '');
+  await copyFile('/etc/ld.so.conf', join(fresh, 'ld.so.conf')).catch(() => undefined);
+  await rm(path, { recursive: true, force: true });
+  await rename(fresh, path);
+  return path;
+}

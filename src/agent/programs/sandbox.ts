@@ -1,0 +1,359 @@
+import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { chmod, chown, copyFile, mkdir, open, readdir, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError } from '../../protocol/errors.ts';
+import type { AccountSpec } from '../../protocol/sites.ts';
+import type { AccountHome, AgentContext } from '../context.ts';
+import { createCgroups, type Cgroups } from './cgroups.ts';
+import { CA_BUNDLE, ETC_BINDS, writeEtc } from './etc.ts';
+import { seccompProgram } from './seccomp.ts';
+
+/** Where our own scripts are inside a sandbox, read-only. */
+export const SHIM_DIRECTORY = '/opt/holdfast';
+const OPEN_FILES = 4096;
+
+export interface SandboxRequest {
+  account: AccountSpec;
+  home: AccountHome;
+  /** Names its cgroup: `site-<id>-<generation>`, `files`, `job-<random>`. One running sandbox per name. */
+  program: string;
+  /** Absolute path of the program and its arguments. */
+  command: readonly string[];
+  /** Working directory inside; /home/<name> by default, which always exists. */
+  directory?: string;
+  /** On top of the clean standard environment. */
+  environment?: Readonly<Record<string, string>>;
+  /** A site's generation directory, seen inside as /var/sockets/<domain>/. */
+  socket?: { domain: string; directory: string };
+  /** Kills it when the agent dies. For throw-away work; programs outlive the agent. */
+  dieWithAgent?: boolean;
+}
+
+/** What `sandboxArguments` needs beside the request. Paths on the host. */
+export interface SandboxGround {
+  etc: string;
+  logs: string;
+  shim: string;
+  /** Present when the gateway has made it. */
+  caBundle: string | undefined;
+  procsFiles: readonly string[];
+  /** The descriptors of the filter, and of bwrap's options, follow those of the program itself. */
+  firstDescriptor: number;
+  domain: string;
+  httpsPort: number;
+}
+
+/** The standard environment of everything that runs for an account. Nothing is inherited from the agent. */
+export function sandboxEnvironment(request: SandboxRequest, ground: SandboxGround): Record<string, string> {
+  const { name } = request.account;
+  const trust: Record<string, string> =
+    ground.caBundle === undefined ? {} : { SSL_CERT_FILE: CA_BUNDLE, REQUESTS_CA_BUNDLE: CA_BUNDLE };
+  const socket: Record<string, string> =
+    request.socket === undefined ? {} : { DOMAIN_SOCKET: `/var/sockets/${request.socket.domain}/app.sock` };
+  return {
+    HOME: `/home/${name}`,
+    USER: name,
+    LOGNAME: name,
+    SHELL: '/bin/bash',
+    PATH: `/home/${name}/.local/bin:/usr/local/bin:/usr/bin:/bin`,
+    LANG: 'C.UTF-8',
+    WORKON_HOME: `/home/${name}/.virtualenvs`,
+    PYTHONANYWHERE_SITE: `www.${ground.domain}:${ground.httpsPort}`,
+    PYTHONANYWHERE_DOMAIN: ground.domain,
+    ...trust,
+    ...socket,
+    ...request.environment,
+  };
+}
+
+/**
+ * The whole chain, from the shell that joins the cgroup to the member's command. Building it touches no storage; the
+ * paths under a home are opened by bwrap only, a process of this one account.
+ */
+export function sandboxArguments(
+  request: SandboxRequest,
+  ground: SandboxGround,
+): { argv: string[]; options: string[] } {
+  const { account, home } = request;
+  const uid = String(account.uid);
+  const inside = `/home/${account.name}`;
+  const bind = (kind: 'bind' | 'ro-bind' | 'ro-bind-try', from: string, to: string): string[] => [
+    `--${kind}`,
+    from,
+    to,
+  ];
+  const options = [
+    '--unshare-pid',
+    '--unshare-ipc',
+    '--unshare-uts',
+    '--unshare-cgroup-try',
+    '--hostname',
+    'holdfast',
+    ...(request.dieWithAgent === true ? ['--die-with-parent'] : []),
+    // Parents that bwrap makes by itself are closed to everybody but root.
+    ...['/opt', '/home', '/var', '/var/sockets'].flatMap((path) => ['--perms', '0755', '--dir', path]),
+    ...bind('ro-bind', '/usr', '/usr'),
+    '--symlink',
+    'usr/bin',
+    '/bin',
+    '--symlink',
+    'usr/sbin',
+    '/sbin',
+    '--symlink',
+    'usr/lib',
+    '/lib',
+    '--symlink',
+    'usr/lib32',
+    '/lib32',
+    '--symlink',
+    'usr/lib64',
+    '/lib64',
+    ...bind('ro-bind', ground.etc, '/etc'),
+    ...ETC_BINDS.flatMap((name) => bind('ro-bind-try', `/etc/${name}`, `/etc/${name}`)),
+    ...(ground.caBundle === undefined ? [] : bind('ro-bind', ground.caBundle, CA_BUNDLE)),
+    ...bind('ro-bind', ground.shim, SHIM_DIRECTORY),
+    '--proc',
+    '/proc',
+    '--dev',
+    '/dev',
+    '--perms',
+    '1777',
+    '--tmpfs',
+    '/dev/shm',
+    ...bind('bind', home.home, inside),
+    ...bind('bind', home.tmp, '/tmp'),
+    '--symlink',
+    '/tmp',
+    '/var/tmp',
+    ...bind('bind', home.www, '/var/www'),
+    ...bind('ro-bind', ground.logs, '/var/log'),
+    ...(request.socket === undefined
+      ? []
+      : bind('bind', request.socket.directory, `/var/sockets/${request.socket.domain}`)),
+    '--remount-ro',
+    '/',
+    '--chdir',
+    request.directory ?? inside,
+    '--seccomp',
+    String(ground.firstDescriptor),
+  ];
+  // The uid changes last and inside: bwrap needs root to bind what only root may reach.
+  const identity = [
+    '/usr/bin/setpriv',
+    '--reuid',
+    uid,
+    '--regid',
+    uid,
+    '--clear-groups',
+    '--bounding-set=-all',
+    '--inh-caps=-all',
+    '--ambient-caps=-all',
+    '--no-new-privs',
+    '--',
+  ];
+  const argv = [
+    '/bin/sh',
+    join(import.meta.dirname, 'enter-cgroup.sh'),
+    String(OPEN_FILES),
+    ...ground.procsFiles,
+    '--',
+    // Options come through a descriptor: process 1 of the sandbox is bwrap, and its command line is readable inside.
+    '/usr/bin/bwrap',
+    '--args',
+    String(ground.firstDescriptor + 1),
+    '--',
+    ...identity,
+    ...request.command,
+  ];
+  return { argv, options };
+}
+
+/** Starts sandboxes of one instance. */
+export interface Sandboxes {
+  readonly cgroups: Cgroups;
+  /** Where an account's logs are on the host; made (0750 root:account) when missing. Platform storage. */
+  logDirectory(account: Pick<AccountSpec, 'name' | 'uid'>): Promise<string>;
+  /**
+   * Starts a command in a sandbox as a session of its own. `stdio` is Node's, at most 8 entries (two more
+   * descriptors come after them). The caller watches `exit` and ends it through `end`.
+   * Throws `set-up-missing` when bubblewrap is not installed.
+   */
+  spawn(request: SandboxRequest, stdio: readonly StdioEntry[]): Promise<ChildProcess>;
+  /**
+   * Runs a throw-away command to its end. Kills its whole cgroup afterwards, and at the deadline (`deadline-passed`).
+   */
+  run(
+    request: Omit<SandboxRequest, 'program' | 'dieWithAgent'>,
+    options: { deadlineMs: number; input?: string | Buffer; outputLimit?: number },
+  ): Promise<{ code: number | null; stdout: string; stderr: string }>;
+  /** Ends everything in a program's cgroup and removes it; see Cgroups.kill. */
+  end(account: string, program: string, deadlineMs?: number): Promise<void>;
+}
+
+export type StdioEntry = Exclude<StdioOptions, string>[number];
+
+let jobs = 0;
+let starts = 0;
+
+export function createSandboxes(
+  context: AgentContext,
+  cgroups = createCgroups(context.configuration.instance),
+): Sandboxes {
+  const { layout, configuration } = context;
+  const ground = join(layout.agent, 'sandbox');
+  const filterFile = join(ground, 'seccomp.bpf');
+  const shim = join(ground, 'shim');
+  let prepared: Promise<void> | undefined;
+
+  const prepare = async (): Promise<void> => {
+    await mkdir(ground, { recursive: true, mode: 0o700 });
+    await copyShim(shim);
+    const fresh = `${filterFile}.${process.pid}.new`;
+    await writeFile(fresh, seccompProgram());
+    await rename(fresh, filterFile);
+  };
+
+  const logDirectory: Sandboxes['logDirectory'] = async (account) => await ensureLogDirectory(layout.logs, account);
+
+  const spawnSandbox: Sandboxes['spawn'] = async (request, stdio) => {
+    prepared ??= prepare().catch((error: unknown) => {
+      prepared = undefined;
+      throw error;
+    });
+    await prepared;
+    const { account } = request;
+    const { limits } = account;
+    const [etc, logs, procsFiles] = await Promise.all([
+      writeEtc(ground, account, configuration.domain),
+      logDirectory(account),
+      cgroups.ensure(account.name, request.program, {
+        memoryBytes: limits.memoryBytes,
+        processes: limits.processes,
+        cpuWeight: limits.cpuWeight,
+      }),
+    ]);
+    const caBundle = join(layout.gateway, 'ca-bundle.pem');
+    const made: SandboxGround = {
+      etc,
+      logs,
+      shim,
+      caBundle: existsSync(caBundle) ? caBundle : undefined,
+      procsFiles,
+      firstDescriptor: stdio.length,
+      domain: configuration.domain,
+      httpsPort: configuration.httpsPort,
+    };
+    const { argv, options } = sandboxArguments(request, made);
+    const [program, ...rest] = argv as [string, ...string[]];
+    // Opened anew for each start: bwrap reads it to the end, and a position is shared by inheritance.
+    const filter = await open(filterFile, 'r');
+    const optionsFile = await openText(join(ground, `options-${process.pid}-${++starts}`), options.join('\0') + '\0');
+    try {
+      const child = spawn(program, rest, {
+        cwd: '/',
+        env: sandboxEnvironment(request, made),
+        detached: true,
+        stdio: [...stdio, filter.fd, optionsFile.fd],
+      });
+      await new Promise<void>((resolve, reject) => {
+        child.once('spawn', resolve);
+        child.once('error', reject);
+      });
+      return child;
+    } finally {
+      await filter.close();
+      await optionsFile.close();
+    }
+  };
+
+  const end: Sandboxes['end'] = async (account, program, deadlineMs = 10_000) =>
+    await cgroups.kill(account, program, deadlineMs);
+
+  const run: Sandboxes['run'] = async (request, options) => {
+    const program = `job-${process.pid}-${++jobs}`;
+    const child = await spawnSandbox({ ...request, program, dieWithAgent: true }, ['pipe', 'pipe', 'pipe']);
+    const limit = options.outputLimit ?? 1024 * 1024;
+    const collect = (stream: NodeJS.ReadableStream | null): (() => string) => {
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      stream?.on('data', (chunk: Buffer) => {
+        if (bytes < limit) chunks.push(chunk);
+        bytes += chunk.length;
+      });
+      return () => Buffer.concat(chunks).toString('utf8');
+    };
+    const stdout = collect(child.stdout);
+    const stderr = collect(child.stderr);
+    // A command that does not read its input ends with an exit code of its own, which says more than EPIPE.
+    child.stdin?.on('error', () => undefined);
+    child.stdin?.end(options.input ?? '');
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      const code = await new Promise<number | null>((resolve, reject) => {
+        timer = setTimeout(
+          () =>
+            reject(
+              new HoldfastError(
+                'deadline-passed',
+                `The account's files did not answer within ${options.deadlineMs} ms.`,
+              ),
+            ),
+          options.deadlineMs,
+        );
+        child.once('close', resolve);
+      });
+      return { code, stdout: stdout(), stderr: stderr() };
+    } finally {
+      clearTimeout(timer);
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      child.unref();
+      // Not awaited to the end when the kernel holds a process back: the caller has its answer, the sweep tries again.
+      await end(request.account.name, program, 2_000).catch((error: unknown) =>
+        context.log.warn({ err: error, account: request.account.name, program }, 'a throw-away process does not end'),
+      );
+    }
+  };
+
+  return { cgroups, logDirectory, spawn: spawnSandbox, run, end };
+}
+
+/**
+ * Our scripts, readable by every account whatever the rights of the directory this program was installed to. Files are
+ * replaced by renaming: a sandbox that runs keeps the ones it has open.
+ */
+async function copyShim(to: string): Promise<void> {
+  const from = join(import.meta.dirname, 'shim');
+  await mkdir(to, { recursive: true });
+  await chmod(to, 0o755);
+  for (const name of await readdir(from)) {
+    if (name.startsWith('.') || name.startsWith('__')) continue;
+    const fresh = join(to, `.${name}.${process.pid}.new`);
+    await copyFile(join(from, name), fresh);
+    await chmod(fresh, 0o755);
+    await rename(fresh, join(to, name));
+  }
+}
+
+/** A file without a name that holds `text`, open for reading. */
+async function openText(path: string, text: string): Promise<FileHandle> {
+  await writeFile(path, text, { mode: 0o600 });
+  try {
+    return await open(path, 'r');
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+/** Makes <home>/logs/<account>: root writes, the account reads. Returns its path. */
+export async function ensureLogDirectory(logs: string, account: Pick<AccountSpec, 'name' | 'uid'>): Promise<string> {
+  const directory = join(logs, account.name);
+  await mkdir(directory, { recursive: true });
+  await chown(directory, 0, account.uid);
+  await chmod(directory, 0o750);
+  return directory;
+}
+
+/** The command of an sftp server inside a sandbox, for the Files part (program `files`, stdio pipes). */
+export const SFTP_SERVER: readonly string[] = ['/usr/lib/openssh/sftp-server', '-e', '-l', 'ERROR'];
