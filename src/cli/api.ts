@@ -26,8 +26,13 @@ export async function api(configuration: Configuration, path: string, options: A
     token = readFileSync(operatorTokenFile(configuration), 'utf8').trim();
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'EACCES') throw new HoldfastError('forbidden', 'The holdfast command needs root. Run it with sudo.', { cause: error });
-    throw new HoldfastError('not-ready', `No platform has been started for ${configuration.home} yet. Run npm start first, or set HOLDFAST_HOME.`, { cause: error });
+    if (code === 'EACCES')
+      throw new HoldfastError('forbidden', 'The holdfast command needs root. Run it with sudo.', { cause: error });
+    throw new HoldfastError(
+      'not-ready',
+      `No platform has been started for ${configuration.home} yet. Run npm start first, or set HOLDFAST_HOME.`,
+      { cause: error },
+    );
   }
   const text = options.body === undefined ? undefined : JSON.stringify(options.body);
   return await new Promise<unknown>((resolve, reject) => {
@@ -38,7 +43,9 @@ export async function api(configuration: Configuration, path: string, options: A
       headers: {
         host: configuration.domain,
         authorization: `Token ${token}`,
-        ...(text === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+        ...(text === undefined
+          ? {}
+          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
       },
       signal: AbortSignal.timeout(options.deadlineMs ?? 150_000),
     });
@@ -46,7 +53,11 @@ export async function api(configuration: Configuration, path: string, options: A
       const down = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
       reject(
         down
-          ? new HoldfastError('not-ready', `The platform at ${configuration.home} is not running. Start it with npm start.`, { cause: error })
+          ? new HoldfastError(
+              'not-ready',
+              `The platform at ${configuration.home} is not running. Start it with npm start.`,
+              { cause: error },
+            )
           : new HoldfastError('deadline-passed', `The platform did not answer: ${error.message}`, { cause: error }),
       );
     });
@@ -68,7 +79,11 @@ export async function api(configuration: Configuration, path: string, options: A
           return;
         }
         const body = errorBodySchema.safeParse(parsed);
-        reject(body.success ? HoldfastError.fromBody(body.data) : new HoldfastError('internal', `The platform answered ${status}.`));
+        reject(
+          body.success
+            ? HoldfastError.fromBody(body.data)
+            : new HoldfastError('internal', `The platform answered ${status}.`),
+        );
       });
     });
     call.end(text);

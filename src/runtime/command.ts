@@ -80,8 +80,13 @@ export async function runCommand(
       settle(() =>
         reject(
           error.code === 'ENOENT'
-            ? new HoldfastError('set-up-missing', `The program ${program} is not installed. Run npm start, which installs it.`)
-            : new HoldfastError('command-failed', `${program} could not be started: ${error.message}`, { cause: error }),
+            ? new HoldfastError(
+                'set-up-missing',
+                `The program ${program} is not installed. Run npm start, which installs it.`,
+              )
+            : new HoldfastError('command-failed', `${program} could not be started: ${error.message}`, {
+                cause: error,
+              }),
         ),
       );
     });
@@ -116,7 +121,11 @@ export async function runCommand(
 }
 
 function tail(text: string, lines: number): string[] {
-  return text.trimEnd().split('\n').slice(-lines).filter((line) => line !== '');
+  return text
+    .trimEnd()
+    .split('\n')
+    .slice(-lines)
+    .filter((line) => line !== '');
 }
 
 /** Like runCommand, but an exit code other than 0 throws `command-failed` with the last lines of the output. */
@@ -127,9 +136,13 @@ export async function mustRun(
 ): Promise<CommandResult> {
   const result = await runCommand(program, arguments_, options);
   if (result.code !== 0) {
-    throw new HoldfastError('command-failed', `${program} ${arguments_[0] ?? ''} failed (${result.signal ?? result.code}).`, {
-      details: tail(result.stderr || result.stdout, 8),
-    });
+    throw new HoldfastError(
+      'command-failed',
+      `${program} ${arguments_[0] ?? ''} failed (${result.signal ?? result.code}).`,
+      {
+        details: tail(result.stderr || result.stdout, 8),
+      },
+    );
   }
   return result;
 }

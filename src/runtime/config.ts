@@ -39,7 +39,8 @@ export const SOURCE_DIRECTORY = resolve(import.meta.dirname, '../..');
 export function readConfiguration(environment: NodeJS.ProcessEnv = process.env): Configuration {
   const home = resolve(environment['HOLDFAST_HOME'] || DEFAULT_HOME);
   const domain = (environment['HOLDFAST_DOMAIN'] || 'localhost').toLowerCase();
-  if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(domain)) throw new Error(`HOLDFAST_DOMAIN=${domain} is not a domain name.`);
+  if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(domain))
+    throw new Error(`HOLDFAST_DOMAIN=${domain} is not a domain name.`);
   const instance = createHash('sha256').update(home).digest('hex').slice(0, 8);
   const manifest = JSON.parse(readFileSync(join(SOURCE_DIRECTORY, 'package.json'), 'utf8')) as { version: string };
   return {

@@ -26,7 +26,8 @@ export async function until(
   const end = performance.now() + milliseconds;
   for (;;) {
     if (await condition()) return;
-    if (performance.now() >= end) throw new HoldfastError('deadline-passed', `${what} did not happen within ${milliseconds} ms.`);
+    if (performance.now() >= end)
+      throw new HoldfastError('deadline-passed', `${what} did not happen within ${milliseconds} ms.`);
     await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }

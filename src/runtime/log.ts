@@ -3,7 +3,16 @@ import { pino, type Logger } from 'pino';
 export type { Logger };
 
 /** Fields that must never reach a log, wherever they stand in an object. */
-const SECRETS = ['password', 'token', 'api_token', 'cookie', 'authorization', 'privateKeyPem', 'csrfToken', 'passwordHash'];
+const SECRETS = [
+  'password',
+  'token',
+  'api_token',
+  'cookie',
+  'authorization',
+  'privateKeyPem',
+  'csrfToken',
+  'passwordHash',
+];
 
 /** Structured logs, one JSON object a line, on standard output: the supervisor or systemd keeps them. */
 export function createLogger(process: string): Logger {

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Agent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import {
   agentEventSchema,
@@ -22,10 +23,14 @@ const EVENTS_IDLE_MS = 30_000;
 const GRACE_MS = 2_000;
 
 function unreachable(error: unknown): HoldfastError {
-  return new HoldfastError('agent-unreachable', 'The host does not answer right now. Please try again in a few seconds.', {
-    cause: error,
-    retryAfterSeconds: 2,
-  });
+  return new HoldfastError(
+    'agent-unreachable',
+    'The host does not answer right now. Please try again in a few seconds.',
+    {
+      cause: error,
+      retryAfterSeconds: 2,
+    },
+  );
 }
 
 async function bodyOf(response: IncomingMessage): Promise<unknown> {
@@ -80,7 +85,7 @@ export class RpcClient {
   }
 
   /** Streams a file from a member's storage. The caller must read or destroy the stream. */
-  async readFile(account: string, path: string): Promise<{ size: number; stream: NodeJS.ReadableStream }> {
+  async readFile(account: string, path: string): Promise<{ size: number; stream: Readable }> {
     const response = await this.#send(
       { method: 'GET', path: `/files?${new URLSearchParams({ account, path }).toString()}`, timeout: STREAM_IDLE_MS },
       (request) => request.end(),
@@ -92,7 +97,7 @@ export class RpcClient {
   async writeFile(
     account: string,
     path: string,
-    content: NodeJS.ReadableStream,
+    content: Readable,
     expectedBytes: number | undefined,
   ): Promise<{ created: boolean }> {
     const response = await this.#send(
@@ -141,7 +146,11 @@ export class RpcClient {
         if (error.name === 'TimeoutError' || (error as NodeJS.ErrnoException).code === 'ABORT_ERR') {
           const late = options.signal?.reason instanceof Error && options.signal.reason.name === 'TimeoutError';
           if (late) {
-            reject(new HoldfastError('deadline-passed', 'The host did not finish in time. Please try again.', { cause: error }));
+            reject(
+              new HoldfastError('deadline-passed', 'The host did not finish in time. Please try again.', {
+                cause: error,
+              }),
+            );
             return;
           }
         }

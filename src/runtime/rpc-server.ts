@@ -106,7 +106,8 @@ export class RpcServer {
     const url = new URL(request.url ?? '/', 'https://agent');
     try {
       const peer = (request.socket as TLSSocket).getPeerCertificate();
-      if (peer.subject?.CN !== 'control') throw new HoldfastError('forbidden', 'Only the control plane may call an agent.');
+      if (peer.subject?.CN !== 'control')
+        throw new HoldfastError('forbidden', 'Only the control plane may call an agent.');
       if (request.method === 'POST' && url.pathname.startsWith('/rpc/')) {
         await this.#call(url.pathname.slice('/rpc/'.length), request, response);
       } else if (url.pathname === '/files') {
@@ -118,7 +119,9 @@ export class RpcServer {
       }
     } catch (error) {
       const known = error instanceof HoldfastError;
-      const body = known ? error : new HoldfastError('internal', 'The agent met an unexpected error. Its log has the details.');
+      const body = known
+        ? error
+        : new HoldfastError('internal', 'The agent met an unexpected error. Its log has the details.');
       const fields = { path: url.pathname, milliseconds: Math.round(performance.now() - started), error };
       if (known) this.#options.log.info({ ...fields, error: { code: error.code, message: error.message } }, 'refused');
       else this.#options.log.error(fields, 'unexpected error');
@@ -136,7 +139,10 @@ export class RpcServer {
     const parsed = method.input.safeParse(await readBody(request));
     if (!parsed.success) {
       const issue = parsed.error.issues[0];
-      throw new HoldfastError('input-invalid', `${name}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'not valid'}`);
+      throw new HoldfastError(
+        'input-invalid',
+        `${name}: ${issue?.path.join('.') ?? ''} ${issue?.message ?? 'not valid'}`,
+      );
     }
     const handler = this.#options.handlers[name] as (input: unknown) => Promise<unknown>;
     const output = await within(method.deadlineMs, name, handler(parsed.data));
@@ -146,7 +152,8 @@ export class RpcServer {
   async #file(url: URL, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const account = url.searchParams.get('account') ?? '';
     const parsed = memberPathSchema.safeParse(url.searchParams.get('path') ?? '');
-    if (!parsed.success) throw new HoldfastError('input-invalid', parsed.error.issues[0]?.message ?? 'The path is not valid.');
+    if (!parsed.success)
+      throw new HoldfastError('input-invalid', parsed.error.issues[0]?.message ?? 'The path is not valid.');
     if (request.method === 'GET') {
       const { size, stream } = await this.#options.readFile(account, parsed.data);
       response.writeHead(200, { 'content-type': 'application/octet-stream', 'x-holdfast-size': size });

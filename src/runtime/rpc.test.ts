@@ -62,7 +62,10 @@ describe('the connection between the control plane and an agent', () => {
   });
 
   it('carries an expected error with its code', async () => {
-    await expect(client.call('volumes.open', { name: 'v1' })).rejects.toMatchObject({ code: 'storage-repair', status: 503 });
+    await expect(client.call('volumes.open', { name: 'v1' })).rejects.toMatchObject({
+      code: 'storage-repair',
+      status: 503,
+    });
   });
 
   it('tells nothing internal of an unexpected error', async () => {
@@ -123,7 +126,9 @@ describe('the connection between the control plane and an agent', () => {
   });
 });
 
-function operation(id: string): Parameters<EventLog['emit']>[0] extends infer B
+function operation(
+  id: string,
+): Parameters<EventLog['emit']>[0] extends infer B
   ? B extends { type: 'operation'; operation: infer O }
     ? O
     : never

@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync, statSync, truncateSync, copyFileSync } from 'node:fs';
 import { until } from '../../runtime/deadline.ts';
-import type { Logger } from '../../runtime/log.ts';
 import {
   isAlive,
   readRecord,
@@ -31,7 +30,6 @@ const CALM_MS = 60_000;
 /** One long-lived process and its owner's duty: start it, start it again when it dies, stop it when asked. */
 export class OwnedChild {
   readonly #definition: ChildDefinition;
-  readonly #log: Logger;
   #record: ProcessRecord | undefined;
   #wanted = false;
   #failures = 0;
@@ -39,9 +37,8 @@ export class OwnedChild {
   #restart: NodeJS.Timeout | undefined;
   readonly #onDeath: (line: string) => void;
 
-  constructor(definition: ChildDefinition, log: Logger, onDeath: (line: string) => void) {
+  constructor(definition: ChildDefinition, onDeath: (line: string) => void) {
     this.#definition = definition;
-    this.#log = log;
     this.#onDeath = onDeath;
   }
 
@@ -61,7 +58,7 @@ export class OwnedChild {
 
   #spawn(): void {
     if (!this.#wanted) return;
-    const { name, program, logFile, recordFile } = this.#definition;
+    const { program, logFile, recordFile } = this.#definition;
     this.#keepLogShort();
     const output = openSync(logFile, 'a', 0o600);
     const child = spawn(program, [...this.#definition.arguments], {
@@ -73,7 +70,6 @@ export class OwnedChild {
     closeSync(output);
     this.#startedAt = Date.now();
     child.on('error', (error) => {
-      this.#log.error({ child: name, error }, 'could not be started');
       this.#again(`could not be started: ${error.message}`);
     });
     if (child.pid !== undefined) {
@@ -89,7 +85,6 @@ export class OwnedChild {
     if (Date.now() - this.#startedAt > CALM_MS) this.#failures = 0;
     const delay = RESTART_DELAYS[Math.min(this.#failures, RESTART_DELAYS.length - 1)] ?? 0;
     this.#failures += 1;
-    this.#log.warn({ child: this.#definition.name, how, delay }, 'starting it again');
     this.#onDeath(`${this.#definition.name} ${how}; starting it again. Its log: ${this.#definition.logFile}`);
     this.#restart = setTimeout(() => this.#spawn(), delay);
   }

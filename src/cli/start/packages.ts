@@ -69,9 +69,13 @@ async function aptGet(arguments_: readonly string[], deadlineMs: number): Promis
     child.on('close', resolve);
   });
   if (code !== 0) {
-    throw new HoldfastError('set-up-missing', `apt-get ${arguments_[0] ?? ''} failed. Its last lines say why; mend that and start again.`, {
-      details: output.join('').trimEnd().split('\n').slice(-12),
-    });
+    throw new HoldfastError(
+      'set-up-missing',
+      `apt-get ${arguments_[0] ?? ''} failed. Its last lines say why; mend that and start again.`,
+      {
+        details: output.join('').trimEnd().split('\n').slice(-12),
+      },
+    );
   }
 }
 
@@ -99,7 +103,10 @@ export async function installPackages(
   const missing = missingPackages(requirements);
   if (missing.length === 0) return [];
   if (!existsSync('/usr/bin/apt-get')) {
-    throw new HoldfastError('set-up-missing', `These are missing: ${missing.join(', ')}. This is not a Debian system, so please install them yourself.`);
+    throw new HoldfastError(
+      'set-up-missing',
+      `These are missing: ${missing.join(', ')}. This is not a Debian system, so please install them yourself.`,
+    );
   }
   say(`Installing ${missing.length} Debian package${missing.length === 1 ? '' : 's'}: ${missing.join(' ')}`);
   await withoutServices(async () => {
@@ -108,7 +115,10 @@ export async function installPackages(
   });
   const still = missingPackages(requirements);
   if (still.length > 0) {
-    throw new HoldfastError('set-up-missing', `Debian installed everything, but these are still not where they belong: ${still.join(', ')}.`);
+    throw new HoldfastError(
+      'set-up-missing',
+      `Debian installed everything, but these are still not where they belong: ${still.join(', ')}.`,
+    );
   }
   return missing;
 }

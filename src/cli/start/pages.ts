@@ -45,7 +45,8 @@ export async function buildPages(source: string, target: string, say: (line: str
   mkdirSync(target, { recursive: true });
   // Files keep their hashed names, so pages that are open in a browser still find their parts in the copy below.
   const previous = join(target, 'assets');
-  if (existsSync(previous)) cpSync(previous, join(made, 'assets'), { recursive: true, force: false, errorOnExist: false });
+  if (existsSync(previous))
+    cpSync(previous, join(made, 'assets'), { recursive: true, force: false, errorOnExist: false });
   renameSync(target, old);
   renameSync(made, target);
   rmSync(old, { recursive: true, force: true });

@@ -1,0 +1,65 @@
+import type { Command } from 'commander';
+import type { SiteView } from '../protocol/browser.ts';
+import { HoldfastError } from '../protocol/errors.ts';
+import type { Configuration } from '../runtime/config.ts';
+import { api } from './api.ts';
+import { printJson, table } from './output.ts';
+
+async function allSites(configuration: Configuration, account?: string): Promise<SiteView[]> {
+  const query = account === undefined ? '' : `?account=${encodeURIComponent(account)}`;
+  return (await api(configuration, `sites${query}`)) as SiteView[];
+}
+
+async function siteAt(configuration: Configuration, domain: string): Promise<SiteView> {
+  const site = (await allSites(configuration)).find((entry) => entry.domain === domain.toLowerCase());
+  if (!site) throw new HoldfastError('not-found', `No site has the domain ${domain}. See holdfast site list.`);
+  return site;
+}
+
+export function siteCommands(program: Command, configuration: Configuration): void {
+  const site = program.command('site').description("members' sites");
+  site
+    .command('list')
+    .description('all sites with their state')
+    .option('--account <name>', 'only those of one account')
+    .option('--json', 'machine-readable')
+    .action(async (options: { account?: string; json?: boolean }) => {
+      const sites = await allSites(configuration, options.account);
+      if (options.json) return printJson(sites);
+      const rows = sites.map((entry) => [
+        entry.domain,
+        entry.account,
+        entry.kind,
+        entry.status?.state ?? (entry.enabled ? 'unknown' : 'disabled'),
+        entry.status?.failure ? `${entry.status.failure.step}: ${entry.status.failure.message}` : '',
+      ]);
+      process.stdout.write(`${table(['domain', 'account', 'kind', 'state', 'trouble'], rows)}\n`);
+    });
+  for (const [verb, description] of [
+    ['reload', 'start the new code, then retire the old'],
+    ['enable', 'let it answer'],
+    ['disable', 'stop it; nothing is deleted'],
+  ] as const) {
+    site
+      .command(`${verb} <domain>`)
+      .description(description)
+      .option('--json', 'machine-readable')
+      .action(async (domain: string, options: { json?: boolean }) => {
+        const found = await siteAt(configuration, domain);
+        const answer = (await api(configuration, `sites/${found.id}/${verb}`, { method: 'POST' })) as SiteView;
+        if (options.json) return printJson(answer);
+        process.stdout.write(`${answer.domain}: ${answer.status?.state ?? 'unknown'}\n`);
+      });
+  }
+  site
+    .command('logs <domain>')
+    .description("the end of one of a site's logs")
+    .option('--kind <kind>', 'access, error or server', 'error')
+    .option('--lines <count>', 'how many lines', '50')
+    .action(async (domain: string, options: { kind: string; lines: string }) => {
+      const found = await siteAt(configuration, domain);
+      const path = `sites/${found.id}/logs/${encodeURIComponent(options.kind)}?lines=${encodeURIComponent(options.lines)}`;
+      const answer = (await api(configuration, path)) as { lines: string[] };
+      for (const line of answer.lines) process.stdout.write(`${line}\n`);
+    });
+}

@@ -1,0 +1,225 @@
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Status } from '../../protocol/browser.ts';
+import { HoldfastError } from '../../protocol/errors.ts';
+import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
+import { layoutOf, type Configuration } from '../../runtime/config.ts';
+import { until } from '../../runtime/deadline.ts';
+import { readRecord, recordOf, writeRecord } from '../../runtime/process-record.ts';
+import { api } from '../api.ts';
+import { checkMachine, checkPorts, checkState, descendsFrom } from './checks.ts';
+import { endLeftover, OwnedChild } from './child.ts';
+import { controlCommand } from './control-sandbox.ts';
+import { makeDirectories } from './directories.ts';
+import { installPackages, PLATFORM_PACKAGES } from './packages.ts';
+import { buildPages } from './pages.ts';
+
+const DEFAULT_IMAGE_BYTES = 8 * 1024 ** 3;
+/** Programs are drained, volumes closed: each has its own deadline inside; this bounds the sum. */
+const STOP_DEADLINE_MS = 90_000;
+const READY_DEADLINE_MS = 180_000;
+
+export interface StartOptions {
+  say: (line: string) => void;
+  /** Resolves when the platform shall stop. */
+  stopRequested: Promise<string>;
+  /** Set-up only; then return. */
+  setUpOnly?: boolean;
+}
+
+function recordFileOf(configuration: Configuration, name: string): string {
+  return join(configuration.runDirectory, `${name}.json`);
+}
+
+/** One supervisor per home: the lock is the living process named in its record. */
+function takeLock(configuration: Configuration): void {
+  mkdirSync(configuration.runDirectory, { recursive: true });
+  const file = recordFileOf(configuration, 'supervisor');
+  const other = readRecord(file);
+  if (other !== undefined && other.pid !== process.pid) {
+    throw new HoldfastError(
+      'conflict',
+      `${configuration.home} is already running (pid ${other.pid}). Stop it there with Ctrl-C first.`,
+    );
+  }
+  const own = recordOf(process.pid);
+  if (own) writeRecord(file, own);
+}
+
+function ownGateway(configuration: Configuration): (pid: number) => boolean {
+  const record = readRecord(join(layoutOf(configuration).gateway, 'nginx.json'));
+  return (pid) => record !== undefined && descendsFrom(pid, record.pid);
+}
+
+async function statusOf(configuration: Configuration): Promise<Status | undefined> {
+  try {
+    return (await api(configuration, 'status', { deadlineMs: 5_000 })) as Status;
+  } catch (error) {
+    if (error instanceof HoldfastError) return undefined; // Not up yet: the caller asks again until its deadline.
+    throw error;
+  }
+}
+
+function lastLines(file: string, count: number): string[] {
+  if (!existsSync(file)) return [];
+  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-count);
+}
+
+/** The two volumes that a new platform starts with. */
+async function ensureVolumes(configuration: Configuration, say: (line: string) => void): Promise<void> {
+  const volumes = (await api(configuration, 'volumes')) as VolumeStatus[];
+  const operations = (await api(configuration, 'operations')) as Operation[];
+  const underway = operations.some((entry) => entry.kind === 'volume-create' && entry.state === 'running');
+  if (volumes.length > 0 && !underway) return;
+  for (const name of ['home1', 'home2']) {
+    if (volumes.some((volume) => volume.name === name)) continue;
+    say(`Making volume ${name}: two image files of 8 GiB (sparse), mirrored`);
+    await api(configuration, 'volumes', { method: 'POST', body: { name, disks: [], imageBytes: DEFAULT_IMAGE_BYTES } });
+  }
+  await until(
+    async () => {
+      const now = (await api(configuration, 'operations')) as Operation[];
+      const failed = now.find(
+        (entry) => entry.kind === 'volume-create' && entry.state === 'failed' && /^home[12]$/.test(entry.subject),
+      );
+      if (failed)
+        throw new HoldfastError(
+          'command-failed',
+          `Volume ${failed.subject} could not be made: ${failed.error ?? 'unknown'}`,
+        );
+      const made = (await api(configuration, 'volumes')) as VolumeStatus[];
+      return ['home1', 'home2'].every((name) => made.some((volume) => volume.name === name && volume.state === 'open'));
+    },
+    'making the volumes',
+    120_000,
+    200,
+  );
+}
+
+function printFirstPassword(configuration: Configuration, say: (line: string) => void): void {
+  const file = join(layoutOf(configuration).control, 'first-password.json');
+  if (!existsSync(file)) return;
+  const first = JSON.parse(readFileSync(file, 'utf8')) as { username: string; password: string };
+  say(`Sign in as      ${first.username}`);
+  say(`One-time password  ${first.password}   (you choose your own after signing in)`);
+}
+
+/** Starts everything, says when it is ready, stays until asked to stop, and stops everything in order. */
+export async function start(configuration: Configuration, options: StartOptions): Promise<void> {
+  const { say } = options;
+  checkMachine();
+  checkWritable(configuration);
+  checkState(configuration);
+  takeLock(configuration);
+  await installPackages(PLATFORM_PACKAGES, say);
+  checkPorts(configuration, ownGateway(configuration));
+  await makeDirectories(configuration);
+  const layout = layoutOf(configuration);
+  await buildPages(configuration.source, join(layout.gateway, 'pages'), say);
+  if (options.setUpOnly) return;
+
+  // A supervisor that was killed leaves its children running; sites and nginx go on, these two start afresh.
+  if (await endLeftover(recordFileOf(configuration, 'control'), 'SIGTERM', 10_000))
+    say('Took over from an earlier start');
+  await endLeftover(recordFileOf(configuration, 'agent'), 'SIGTERM', 20_000);
+
+  const environment: NodeJS.ProcessEnv = {
+    PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+    LC_ALL: 'C.UTF-8',
+    HOLDFAST_HOME: configuration.home,
+    HOLDFAST_HTTP_PORT: String(configuration.httpPort),
+    HOLDFAST_HTTPS_PORT: String(configuration.httpsPort),
+    HOLDFAST_DOMAIN: configuration.domain,
+    ...(process.env['HOLDFAST_LOG_LEVEL'] ? { HOLDFAST_LOG_LEVEL: process.env['HOLDFAST_LOG_LEVEL'] } : {}),
+  };
+  const logFile = (name: string): string => join(configuration.home, 'log', `${name}.log`);
+  const agent = new OwnedChild(
+    {
+      name: 'agent',
+      program: process.execPath,
+      arguments: [
+        '--disable-warning=ExperimentalWarning',
+        '--max-semi-space-size=2',
+        join(configuration.source, 'src/agent/main.ts'),
+      ],
+      environment,
+      logFile: logFile('agent'),
+      recordFile: recordFileOf(configuration, 'agent'),
+    },
+    say,
+  );
+  const control = new OwnedChild(
+    {
+      name: 'control',
+      ...controlCommand(configuration),
+      environment: {
+        ...environment,
+        ...(configuration.databaseUrl === undefined ? {} : { HOLDFAST_DATABASE_URL: configuration.databaseUrl }),
+      },
+      logFile: logFile('control'),
+      recordFile: recordFileOf(configuration, 'control'),
+    },
+    say,
+  );
+  let stopping = false;
+  const stopEarly = options.stopRequested.then((why) => {
+    stopping = true;
+    return why;
+  });
+  say('Starting the agent and the control plane');
+  agent.start();
+  control.start();
+  const maintenance = setInterval(() => {
+    agent.maintain();
+    control.maintain();
+  }, 60_000);
+  try {
+    const answering = async (): Promise<boolean> => stopping || (await statusOf(configuration))?.agent === 'reachable';
+    await until(answering, 'the start of the agent and the control plane', READY_DEADLINE_MS, 50).catch(
+      (error: unknown) => {
+        const name = agent.failures > 0 ? 'agent' : 'control';
+        throw new HoldfastError('not-ready', `The ${name} does not come up. The end of its log (${logFile(name)}):`, {
+          details: lastLines(logFile(name), 10),
+          cause: error,
+        });
+      },
+    );
+    if (!stopping) await ensureVolumes(configuration, say);
+    await until(
+      async () => stopping || (await statusOf(configuration))?.ready === true,
+      'the gateway',
+      READY_DEADLINE_MS,
+      50,
+    );
+    if (!stopping) {
+      printFirstPassword(configuration, say);
+      say(`ready https://${configuration.domain}:${configuration.httpsPort}/`);
+    }
+    const why = await stopEarly;
+    say(`${why}: stopping sites, gateway and volumes`);
+  } finally {
+    clearInterval(maintenance);
+    await control.stop('SIGTERM', 10_000);
+    // SIGINT asks the agent to stop everything it owns; SIGTERM would leave programs running for its successor.
+    const how = await agent.stop('SIGINT', STOP_DEADLINE_MS);
+    if (how === 'killed') say('The agent did not finish in time and was killed; the next start cleans up.');
+    rmSync(recordFileOf(configuration, 'supervisor'), { force: true });
+  }
+  say('Stopped.');
+}
+
+/** Opens a file only to fail early with a clear message when the state directory cannot be written. */
+export function checkWritable(configuration: Configuration): void {
+  try {
+    mkdirSync(configuration.home, { recursive: true });
+    const probe = join(configuration.home, '.writable');
+    closeSync(openSync(probe, 'w'));
+    rmSync(probe);
+  } catch (error) {
+    throw new HoldfastError(
+      'set-up-missing',
+      `${configuration.home} cannot be written: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  }
+}

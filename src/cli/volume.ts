@@ -1,0 +1,174 @@
+import type { Command } from 'commander';
+import type { VolumeView } from '../protocol/browser.ts';
+import { HoldfastError } from '../protocol/errors.ts';
+import type { Operation } from '../protocol/volumes.ts';
+import type { Configuration } from '../runtime/config.ts';
+import { api } from './api.ts';
+import { requireConfirmation } from './confirm.ts';
+import { bytes, parseBytes, printJson, table } from './output.ts';
+
+/** How often progress is asked for, milliseconds. */
+const ASK_MS = 500;
+
+function toListEntry(volume: VolumeView): Record<string, unknown> {
+  return {
+    name: volume.name,
+    engine: volume.engine,
+    redundancy: volume.redundancy,
+    size_bytes: volume.sizeBytes,
+    used_bytes: volume.usedBytes,
+    accounts: volume.accounts,
+    replicas: volume.replicas.map(({ id, disk, state }) => ({ id, disk, state })),
+    state: volume.state,
+    trouble: volume.trouble,
+  };
+}
+
+/** Shows an operation's journey until it ends; throws when it fails. */
+async function follow(configuration: Configuration, first: Operation, json: boolean | undefined): Promise<void> {
+  let operation = first;
+  let shown = '';
+  while (operation.state === 'running') {
+    const step = operation.steps.find((entry) => entry.state === 'running')?.name ?? 'starting';
+    const line = `${step}${operation.progress === null ? '' : ` ${Math.round(operation.progress * 100)} %`}`;
+    if (!json && line !== shown) process.stdout.write(`${line}\n`);
+    shown = line;
+    await new Promise((resolve) => setTimeout(resolve, ASK_MS));
+    const all = (await api(configuration, 'operations')) as Operation[];
+    operation = all.find((entry) => entry.id === first.id) ?? operation;
+  }
+  if (json) printJson(operation);
+  if (operation.state === 'failed') {
+    const step = operation.steps.find((entry) => entry.state === 'failed');
+    throw new HoldfastError('command-failed', operation.error ?? 'The operation failed.', {
+      details: step ? [`step "${step.name}"${step.detail === null ? '' : `: ${step.detail}`}`] : [],
+    });
+  }
+  if (!json) process.stdout.write('done\n');
+}
+
+function isOperation(answer: unknown): answer is Operation {
+  return typeof answer === 'object' && answer !== null && 'steps' in answer;
+}
+
+export function volumeCommands(program: Command, configuration: Configuration): void {
+  const volume = program.command('volume').description('mirrored volumes, where homes live');
+  const act = async (name: string, verb: string, body: unknown, json: boolean | undefined): Promise<void> => {
+    const answer = await api(configuration, `volumes/${encodeURIComponent(name)}/${verb}`, { method: 'POST', body });
+    if (isOperation(answer)) await follow(configuration, answer, json);
+    else if (json) printJson(toListEntry(answer as VolumeView));
+    else {
+      const view = answer as VolumeView;
+      process.stdout.write(
+        `${view.name}: ${view.state}, redundancy ${view.redundancy}${view.trouble === null ? '' : ` - ${view.trouble}`}\n`,
+      );
+    }
+  };
+
+  volume
+    .command('list')
+    .description('all volumes with their replicas')
+    .option('--json', 'machine-readable')
+    .action(async (options: { json?: boolean }) => {
+      const volumes = (await api(configuration, 'volumes')) as VolumeView[];
+      if (options.json) return printJson(volumes.map(toListEntry));
+      const rows = volumes.map((entry) => [
+        entry.name,
+        entry.state,
+        entry.redundancy,
+        `${bytes(entry.usedBytes)} of ${bytes(entry.sizeBytes)}`,
+        String(entry.accounts),
+        entry.replicas.map((replica) => `${replica.id}:${replica.state}`).join(' '),
+        entry.trouble ?? '',
+      ]);
+      process.stdout.write(
+        `${table(['name', 'state', 'redundancy', 'used', 'accounts', 'replicas', 'trouble'], rows)}\n`,
+      );
+    });
+
+  volume
+    .command('create <name>')
+    .description('make a mirrored volume on two or more empty disks, or on fresh image files')
+    .option(
+      '--disk <path>',
+      'an empty block device, or the path of a new image file; repeat for each replica',
+      collect,
+      [],
+    )
+    .option('--size <size>', 'size of each image file when no disk is given', '8GiB')
+    .option('--json', 'machine-readable')
+    .action(async (name: string, options: { disk: string[]; size: string; json?: boolean }) => {
+      const operation = (await api(configuration, 'volumes', {
+        method: 'POST',
+        body: { name, disks: options.disk, imageBytes: parseBytes(options.size) },
+      })) as Operation;
+      await follow(configuration, operation, options.json);
+    });
+
+  for (const [verb, description] of [
+    ['open', 'mount it, also with a replica missing'],
+    ['close', "stop its members' programs and unmount it"],
+    ['scrub', 'read everything, compare checksums, heal from the other replica'],
+  ] as const) {
+    volume
+      .command(`${verb} <name>`)
+      .description(description)
+      .option('--json', 'machine-readable')
+      .action(async (name: string, options: { json?: boolean }) => await act(name, verb, {}, options.json));
+  }
+
+  volume
+    .command('set-aside <name> <replica>')
+    .description('stop using one replica; the volume goes on with the other')
+    .option('--json', 'machine-readable')
+    .action(
+      async (name: string, replica: string, options: { json?: boolean }) =>
+        await act(name, 'set-aside', { replica }, options.json),
+    );
+
+  volume
+    .command('add-replica <name>')
+    .description('take in a disk (or a fresh image file) and rebuild onto it')
+    .option('--disk <path>', 'an empty block device; otherwise a fresh image file')
+    .option('--json', 'machine-readable')
+    .action(
+      async (name: string, options: { disk?: string; json?: boolean }) =>
+        await act(name, 'add-replica', options.disk === undefined ? {} : { disk: options.disk }, options.json),
+    );
+
+  volume
+    .command('grow <name>')
+    .description('use the whole of its disks; image files can be made larger first')
+    .option('--size <size>', 'new size of each image file')
+    .option('--json', 'machine-readable')
+    .action(
+      async (name: string, options: { size?: string; json?: boolean }) =>
+        await act(
+          name,
+          'grow',
+          options.size === undefined ? {} : { imageBytes: parseBytes(options.size) },
+          options.json,
+        ),
+    );
+
+  volume
+    .command('delete <name>')
+    .description('remove a volume on which no account lives')
+    .option('--confirm <name>', 'the name again, instead of being asked')
+    .option('--json', 'machine-readable')
+    .action(async (name: string, options: { confirm?: string; json?: boolean }) => {
+      await requireConfirmation(name, options.confirm, `This deletes volume ${name} and everything on its disks.`);
+      const operation = (await api(
+        configuration,
+        `volumes/${encodeURIComponent(name)}?confirm=${encodeURIComponent(name)}`,
+        {
+          method: 'DELETE',
+        },
+      )) as Operation;
+      await follow(configuration, operation, options.json);
+    });
+}
+
+function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}
