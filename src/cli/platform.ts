@@ -7,6 +7,7 @@ import type { Operation } from '../protocol/volumes.ts';
 import { layoutOf, type Configuration } from '../runtime/config.ts';
 import { api } from './api.ts';
 import { printJson, table } from './output.ts';
+import { installPackages, PLATFORM_PACKAGES, TEST_PACKAGES } from './start/packages.ts';
 import { start } from './start/start.ts';
 
 /** Resolves with what to say when a signal asks the platform to stop; a second signal ends the process at once. */
@@ -35,6 +36,13 @@ export function platformCommands(program: Command, configuration: Configuration)
         stopRequested: stopSignal(),
         ...(options.setUpOnly === undefined ? {} : { setUpOnly: options.setUpOnly }),
       });
+    });
+
+  program
+    .command('prepare-tests')
+    .description('install what npm test needs')
+    .action(async () => {
+      await installPackages([...PLATFORM_PACKAGES, ...TEST_PACKAGES], (line) => process.stdout.write(`${line}\n`));
     });
 
   program

@@ -1,0 +1,100 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AgentHandlers } from '../protocol/agent.ts';
+import { readRecord } from '../runtime/process-record.ts';
+import type { AgentContext, GatewayPart, ProgramsPart, StoragePart } from './context.ts';
+import { createFiles } from './files/files.ts';
+import { createGateway } from './gateway/gateway.ts';
+import { createPrograms } from './programs/programs.ts';
+import { findPythons } from './pythons.ts';
+import { createStorage } from './volumes/storage.ts';
+
+export interface ComposedAgent {
+  handlers: AgentHandlers;
+  readFile: ProgramsPart['readFile'];
+  writeFile: ProgramsPart['writeFile'];
+  start(): Promise<void>;
+  stop(how: 'stop' | 'leave'): Promise<void>;
+}
+
+/** Resident bytes of a process, from /proc/<pid>/statm; 0 when it has just ended. */
+function residentBytes(pid: number): number {
+  try {
+    return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4096;
+  } catch {
+    return 0; // It ended while we looked.
+  }
+}
+
+/** Puts the agent's parts together. The order matters: what members feel first comes up first. */
+export function composeAgent(context: AgentContext): ComposedAgent {
+  const { configuration, log, ids } = context;
+  const startedAt = new Date().toISOString();
+  const pythons = findPythons();
+  const storage: StoragePart = createStorage(context);
+  const programs = createPrograms(context, storage);
+  const gateway: GatewayPart = createGateway(context, { wakeDomain: (domain) => programs.wakeDomain(domain) });
+  const files = createFiles(context, storage, gateway);
+
+  const publish = (): void => {
+    gateway.publish(programs.specs()).catch((error: unknown) => {
+      log.error({ error }, 'the gateway did not take the new configuration; it goes on with the old one');
+    });
+  };
+  programs.onSpecsChange(publish);
+
+  const handlers: AgentHandlers = {
+    ...storage.handlers,
+    ...programs.handlers,
+    ...files.handlers,
+    ...gateway.handlers,
+    'host.status': async () => {
+      const nginx = readRecord(join(context.layout.gateway, 'nginx.json'));
+      const processes = [{ name: 'agent', pid: process.pid, memoryBytes: residentBytes(process.pid) }];
+      if (nginx) processes.push({ name: 'nginx', pid: nginx.pid, memoryBytes: residentBytes(nginx.pid) });
+      return await Promise.resolve({
+        version: configuration.version,
+        startedAt,
+        uidBase: ids.base,
+        cgroup: programs.cgroupVersion,
+        pythons,
+        gatewayReady: gateway.ready(),
+        processes,
+      });
+    },
+    'state.sync': async ({ accounts, sites }) => ({ changed: await programs.sync(accounts, sites) }),
+  };
+
+  return {
+    handlers,
+    readFile: files.readFile,
+    writeFile: files.writeFile,
+    async start() {
+      // Each on its own: a volume that is slow to open holds up neither the gateway nor programs on other volumes.
+      await Promise.all([
+        storage.start(),
+        (async () => {
+          await programs.start();
+          await gateway.start();
+          await gateway.publish(programs.specs());
+          await files.start();
+        })(),
+      ]);
+    },
+    async stop(how) {
+      const steps: [string, () => Promise<void>][] = [
+        ['files', () => files.stop()],
+        ['gateway', () => gateway.stop(how)],
+        ['programs', () => programs.stop(how)],
+      ];
+      if (how === 'stop') steps.push(['volumes', () => storage.stop()]);
+      for (const [name, step] of steps) {
+        try {
+          await step();
+        } catch (error) {
+          log.error({ error, part: name }, 'could not be stopped cleanly; going on with the rest');
+        }
+      }
+    },
+  };
+}
