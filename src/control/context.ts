@@ -1,0 +1,37 @@
+import type { Configuration } from '../runtime/config.ts';
+import type { Logger } from '../runtime/log.ts';
+import type { AgentClient } from './agent-client.ts';
+import type { Compartments } from './platform/compartments.ts';
+import type { DesiredState } from './platform/desired-state.ts';
+import type { World } from './platform/world.ts';
+import type { LoginThrottle } from './security/login-throttle.ts';
+import type { RequestThrottle } from './security/request-throttle.ts';
+import type { Store } from './store/open-store.ts';
+import type { Database } from './store/tables.ts';
+
+/** What every use case of the control plane is given. */
+export interface ControlContext {
+  configuration: Configuration;
+  log: Logger;
+  store: Store;
+  /** store.database */
+  database: Database;
+  agent: AgentClient;
+  world: World;
+  desired: DesiredState;
+  /** Places for calls and for streams that touch files, one set per volume. */
+  fileCalls: Compartments;
+  fileStreams: Compartments;
+  loginsByAccount: LoginThrottle;
+  loginsByAddress: LoginThrottle;
+  requests: RequestThrottle;
+  now(): Date;
+}
+
+/** Who acts: for owner checks and for the audit log. */
+export interface Actor {
+  /** `alice`, or `operator (command line)`. */
+  name: string;
+  /** Where the request came from; `local` for the command line on the platform's own machine. */
+  address: string;
+}

@@ -1,0 +1,167 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { PlanLimits } from '../../model/plans.ts';
+import { HoldfastError } from '../../protocol/errors.ts';
+import type { Logger } from '../../runtime/log.ts';
+import type { AgentClient } from '../agent-client.ts';
+import { siteSpec } from '../sites/site-spec.ts';
+import {
+  accountSpec, deleteAccountRow, findAccount, findPlan, listAccounts, listPlans, listUnfinishedAccounts, type AccountRow,
+} from '../store/accounts.ts'; // prettier-ignore
+import { deleteSiteRow, findSite, listSites, recordQuickstartDone, recordTold } from '../store/sites.ts';
+import type { Database } from '../store/tables.ts';
+import { Compartments } from './compartments.ts';
+import { RetryingWork } from './retrying-work.ts';
+import type { World } from './world.ts';
+
+interface Parts {
+  database: Database;
+  agent: AgentClient;
+  world: World;
+  log: Logger;
+}
+
+/**
+ * Brings what the database says to the agent, for ever (law 3). The database remembers what the agent has confirmed, so a
+ * crash at any point loses nothing: what is unfinished is found again at the next start.
+ */
+export class DesiredState {
+  readonly #parts: Parts;
+  readonly #accounts: RetryingWork;
+  readonly #sites: RetryingWork;
+  /** Conversations with the agent about one volume; the others wait here, not in anybody's way. */
+  readonly #perVolume = new Compartments({ atOnce: 4, waiting: Number.POSITIVE_INFINITY });
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#accounts = new RetryingWork('Bringing an account to the agent', (name) => this.#doAccount(name), parts.log);
+    this.#sites = new RetryingWork('Bringing a site to the agent', (id) => this.#doSite(id), parts.log);
+  }
+
+  /** Tells the agent of the account now. Throws how this try failed; it is tried again in the background. */
+  async account(name: string): Promise<void> {
+    await this.#accounts.now(name);
+  }
+
+  async site(id: string): Promise<void> {
+    await this.#sites.now(id);
+  }
+
+  accountSoon(name: string): void {
+    this.#accounts.soon(name);
+  }
+
+  siteSoon(id: string): void {
+    this.#sites.soon(id);
+  }
+
+  /** Tells the agent everything, after a start or a new connection, then takes up what was left unfinished. */
+  async everything(): Promise<void> {
+    const { database, agent } = this.#parts;
+    const plans = await listPlans(database);
+    const ready = (await listAccounts(database)).filter((account) => account.state === 'ready');
+    const accounts = ready.flatMap((account) => accountSpec(account, limitsIn(plans, account.plan)) ?? []);
+    const planOf = new Map(ready.map((account) => [account.id, limitsIn(plans, account.plan)]));
+    const sites = await listSites(database, { state: 'present' });
+    const specs = sites.flatMap((site) => {
+      const limits = planOf.get(site.account_id);
+      return limits ? [siteSpec(site, limits)] : [];
+    });
+    await agent.call('state.sync', { accounts, sites: specs });
+    const told = new Map(specs.map((spec) => [spec.id, spec.revision]));
+    for (const site of sites) {
+      const revision = told.get(site.id);
+      if (revision !== undefined && site.told_revision < revision) await recordTold(database, site.id, revision);
+    }
+    await this.unfinished();
+  }
+
+  /** Starts (again) whatever the agent has not confirmed. */
+  async unfinished(): Promise<void> {
+    for (const account of await listUnfinishedAccounts(this.#parts.database)) this.accountSoon(account.name);
+    for (const site of await listSites(this.#parts.database, { unfinished: true })) this.siteSoon(site.id);
+  }
+
+  stop(): void {
+    this.#accounts.stop();
+    this.#sites.stop();
+  }
+
+  async #doAccount(name: string): Promise<void> {
+    const account = await findAccount(this.#parts.database, name);
+    if (!account || account.volume === null) return;
+    await this.#perVolume.run(account.volume, async () => {
+      if (account.state === 'deleting') await this.#removeAccount(account, account.volume ?? '');
+      else await this.#ensureAccount(account);
+    });
+    this.#parts.world.apply({ type: 'account', name });
+  }
+
+  async #ensureAccount(account: AccountRow): Promise<void> {
+    const { database, agent } = this.#parts;
+    if (account.state === 'ready' && account.limits_told === 1) return;
+    const limits = await planLimits(database, account.plan);
+    const spec = accountSpec(account, limits);
+    if (!spec) return;
+    await agent.call('accounts.ensure', spec);
+    const current = isDeepStrictEqual(await planLimits(database, account.plan), limits);
+    // Somebody may have changed the plan or started the removal meanwhile: then this row no longer matches, and the work is asked for again.
+    await database
+      .updateTable('accounts')
+      .set({ state: 'ready', limits_told: current ? 1 : 0 })
+      .where('id', '=', account.id)
+      .where('plan', '=', account.plan)
+      .where('state', '!=', 'deleting')
+      .execute();
+    if (!current) throw new HoldfastError('conflict', 'The plan changed while the agent was told of it.');
+  }
+
+  async #removeAccount(account: AccountRow, volume: string): Promise<void> {
+    const { database, agent } = this.#parts;
+    for (const site of await listSites(database, { accountId: account.id })) await this.#removeSite(site.id, account.name);
+    await agent.call('accounts.remove', { name: account.name, volume });
+    await deleteAccountRow(database, account.id);
+  }
+
+  async #removeSite(id: string, account: string): Promise<void> {
+    await this.#parts.agent.call('sites.remove', { id });
+    await deleteSiteRow(this.#parts.database, id);
+    this.#parts.world.apply({ type: 'site-removed', id, account });
+  }
+
+  async #doSite(id: string): Promise<void> {
+    const { database, agent, world } = this.#parts;
+    const known = await findSite(database, id);
+    const account = known && (await findAccount(database, known.account));
+    if (!known || !account) return;
+    await this.#perVolume.run(account.volume ?? '', async () => {
+      // Read again: it may have waited here for a long time.
+      const site = await findSite(database, id);
+      if (!site) return;
+      if (site.state === 'deleting') {
+        await this.#removeSite(id, site.account);
+        return;
+      }
+      if (site.told_revision < site.revision) {
+        const status = await agent.call('sites.put', siteSpec(site, await planLimits(database, account.plan)));
+        await recordTold(database, id, site.revision);
+        world.apply({ type: 'site', site: status });
+      }
+      if (site.quickstart !== null) {
+        await agent.call('sites.quickstart', { id, quickstart: site.quickstart });
+        await recordQuickstartDone(database, id);
+      }
+    });
+  }
+}
+
+async function planLimits(database: Database, plan: string): Promise<PlanLimits> {
+  const limits = await findPlan(database, plan);
+  if (!limits) throw new HoldfastError('internal', `The plan "${plan}" does not exist.`);
+  return limits;
+}
+
+function limitsIn(plans: ReadonlyMap<string, PlanLimits>, name: string): PlanLimits {
+  const limits = plans.get(name);
+  if (!limits) throw new HoldfastError('internal', `The plan "${name}" does not exist.`);
+  return limits;
+}

@@ -1,0 +1,98 @@
+import type { Logger } from '../../runtime/log.ts';
+import type { AgentClient } from '../agent-client.ts';
+import type { DesiredState } from './desired-state.ts';
+import type { World } from './world.ts';
+
+interface Parts {
+  agent: AgentClient;
+  world: World;
+  desired: DesiredState;
+  log: Logger;
+}
+
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 5_000;
+/** How often everything is looked at anew, in case an event was missed, and host figures (which have no events) grow old. */
+const LOOK_EVERY_MS = 30_000;
+
+/** Everything the agent knows, read at once; each question has its own deadline. */
+export async function lookAtAgent({ agent, world }: Pick<Parts, 'agent' | 'world'>): Promise<void> {
+  const [host, volumes, operations, statuses] = await Promise.all([
+    agent.call('host.status', {}),
+    agent.call('volumes.list', {}),
+    agent.call('operations.list', {}),
+    agent.call('sites.statuses', {}),
+  ]);
+  world.replace({ host, volumes, operations, statuses });
+}
+
+/**
+ * Stays in touch with the agent until `signal` aborts: on each connection looks at everything, tells it the whole desired
+ * state, then follows its events; when the connection breaks, begins again.
+ */
+export async function followAgent(parts: Parts, signal: AbortSignal): Promise<void> {
+  const { agent, world, desired, log } = parts;
+  let failures = 0;
+  while (!signal.aborted) {
+    const connection = new AbortController();
+    const stop = (): void => connection.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    try {
+      await lookAtAgent(parts);
+      await desired.everything();
+      world.synchronised = true;
+      log.info('the agent has the desired state');
+      const looking = lookNowAndThen(parts, connection);
+      try {
+        let last = 0;
+        for await (const event of agent.events(last, connection.signal)) {
+          last = event.seq;
+          failures = 0;
+          world.apply(event);
+        }
+      } finally {
+        connection.abort();
+        await looking;
+      }
+    } catch (error) {
+      if (!signal.aborted) log.warn({ err: error }, 'no connection to the agent');
+    } finally {
+      world.synchronised = false;
+      connection.abort();
+      signal.removeEventListener('abort', stop);
+    }
+    if (signal.aborted) return;
+    failures += 1;
+    await pause(Math.min(FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 10), LONGEST_WAIT_MS), signal);
+  }
+}
+
+/** Looks again every half minute; a look that fails breaks the connection, so that it is made anew. */
+async function lookNowAndThen(parts: Parts, connection: AbortController): Promise<void> {
+  for (;;) {
+    await pause(LOOK_EVERY_MS, connection.signal);
+    if (connection.signal.aborted) return;
+    try {
+      await lookAtAgent(parts);
+      await parts.desired.unfinished();
+    } catch (error) {
+      parts.log.warn({ err: error }, 'the agent did not answer');
+      connection.abort();
+      return;
+    }
+  }
+}
+
+/** Ends early, without an error, when the signal aborts. */
+async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', done);
+      resolve();
+    };
+    const timer = setTimeout(done, milliseconds);
+    signal.addEventListener('abort', done, { once: true });
+  });
+}

@@ -1,0 +1,76 @@
+import type { AgentEventBody, AgentOutput } from '../../protocol/agent.ts';
+import type { SiteStatus } from '../../protocol/sites.ts';
+import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
+
+export type Python = AgentOutput<'host.status'>['pythons'][number];
+
+/** What listeners are told; `account` and `removed` come from the control plane itself. */
+export type WorldChange =
+  | AgentEventBody
+  | { type: 'account'; name: string }
+  | { type: 'site-changed'; id: string; account: string }
+  | { type: 'site-removed'; id: string; account: string };
+
+/** Finished operations kept for the pages. */
+const OPERATIONS_KEPT = 100;
+
+/**
+ * What the agent last said, in memory: questions of the pages never wait for a volume. Not kept over a restart; the agent
+ * is asked again.
+ */
+export class World {
+  readonly statuses = new Map<string, SiteStatus>();
+  readonly volumes = new Map<string, VolumeStatus>();
+  readonly operations = new Map<string, Operation>();
+  host: AgentOutput<'host.status'> | undefined;
+  /** The whole desired state has been taken over by the agent since it last connected. */
+  synchronised = false;
+  readonly #listeners = new Set<(change: WorldChange) => void>();
+
+  get pythons(): readonly Python[] {
+    return this.host?.pythons ?? [];
+  }
+
+  /** Replaces everything by a fresh look. */
+  replace(look: {
+    host: AgentOutput<'host.status'>;
+    volumes: readonly VolumeStatus[];
+    operations: readonly Operation[];
+    statuses: readonly SiteStatus[];
+  }): void {
+    this.host = look.host;
+    replaceMap(this.statuses, look.statuses, (status) => status.id);
+    replaceMap(this.volumes, look.volumes, (volume) => volume.name);
+    replaceMap(this.operations, look.operations, (operation) => operation.id);
+  }
+
+  apply(change: WorldChange): void {
+    if (change.type === 'site') this.statuses.set(change.site.id, change.site);
+    if (change.type === 'site-removed') this.statuses.delete(change.id);
+    if (change.type === 'volume') this.volumes.set(change.volume.name, change.volume);
+    if (change.type === 'operation') this.#keep(change.operation);
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  /** Listeners must not wait and must not throw. Returns how to stop listening. */
+  listen(listener: (change: WorldChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #keep(operation: Operation): void {
+    this.operations.delete(operation.id);
+    this.operations.set(operation.id, operation);
+    if (this.operations.size <= OPERATIONS_KEPT) return;
+    for (const known of this.operations.values()) {
+      if (known.state === 'running') continue;
+      this.operations.delete(known.id);
+      return;
+    }
+  }
+}
+
+function replaceMap<T>(map: Map<string, T>, values: readonly T[], key: (value: T) => string): void {
+  map.clear();
+  for (const value of values) map.set(key(value), value);
+}

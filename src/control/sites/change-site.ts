@@ -1,0 +1,174 @@
+import { ERRORS, HoldfastError } from '../../protocol/errors.ts';
+import type { UpdateSite } from '../../protocol/browser.ts';
+import type { Actor, ControlContext } from '../context.ts';
+import { audit } from '../platform/audit.ts';
+import { hashVisitorPassword } from '../security/passwords.ts';
+import { findPlan, type AccountRow } from '../store/accounts.ts';
+import { changeSite, countSites, findSite, replaceStaticFiles, replaceStaticHeaders, type Site, type SiteRow } from '../store/sites.ts';
+import { checkCertificate } from './certificate.ts';
+import { domainTaken, lockAccount, refuseTakenDomain, tellAgent } from './create-site.ts';
+import {
+  checkDirectory, checkDomain, checkHeader, checkMapping, checkPython, checkVirtualenv, limitReached,
+} from './site-rules.ts'; // prettier-ignore
+
+/** What can be changed: the pages' own fields, and PythonAnywhere's three separate fields of the protection. */
+export interface SiteChange extends UpdateSite {
+  protectionEnabled?: boolean;
+  protectionUsername?: string;
+  protectionPassword?: string;
+}
+
+/** Throws `not-found`. */
+export async function mustFindSite(context: Pick<ControlContext, 'database'>, id: string): Promise<Site> {
+  const site = await findSite(context.database, id);
+  if (!site || site.state === 'deleting') throw new HoldfastError('not-found', 'This site does not exist (any more).');
+  return site;
+}
+
+/** Throws `input-invalid`, `domain-taken`. Takes effect at the next reload, except protection, HTTPS and domain: at once. */
+export async function updateSite(
+  context: ControlContext,
+  actor: Actor,
+  account: AccountRow,
+  site: Site,
+  change: SiteChange,
+): Promise<Site> {
+  const values: Partial<SiteRow> = {};
+  if (change.domain !== undefined) values.domain = checkDomain(context, change.domain, account.name);
+  const domain = values.domain ?? site.domain;
+  if (change.pythonVersion !== undefined) values.python_version = checkPython(context, change.pythonVersion);
+  if (change.virtualenv !== undefined) values.virtualenv = checkVirtualenv(change.virtualenv, account.name);
+  if (change.sourceDirectory !== undefined) {
+    values.source_directory = checkDirectory(change.sourceDirectory, account.name, 'sourceDirectory');
+  }
+  if (change.workingDirectory !== undefined) {
+    values.working_directory =
+      checkDirectory(change.workingDirectory, account.name, 'workingDirectory') || `/home/${account.name}/`;
+  }
+  if (change.command !== undefined) values.command = checkCommand(site, change.command);
+  if (change.forceHttps !== undefined) values.force_https = change.forceHttps ? 1 : 0;
+  if (change.stopFirst !== undefined) values.stop_first = change.stopFirst ? 1 : 0;
+  if (change.workers !== undefined) values.workers = await checkWorkers(context, account, change.workers);
+  if (change.certificate !== undefined) {
+    const checked = change.certificate && checkCertificate(change.certificate, domain, context.now());
+    values.certificate_pem = checked?.certificatePem ?? null;
+    values.private_key_pem = checked?.privateKeyPem ?? null;
+  } else if (values.domain !== undefined && values.domain !== site.domain) {
+    // A member's certificate is for the old name.
+    values.certificate_pem = null;
+    values.private_key_pem = null;
+  }
+  Object.assign(values, await protectionValues(change));
+  change.staticFiles?.forEach(checkMapping);
+  change.staticHeaders?.forEach(checkHeader);
+  await context.database.transaction().execute(async (transaction) => {
+    if (values.domain !== undefined && values.domain !== site.domain) {
+      await lockAccount(transaction, account.id);
+      await refuseTakenDomain(transaction, values.domain, account.id);
+    }
+    if (change.staticFiles) await replaceStaticFiles(transaction, site.id, change.staticFiles);
+    if (change.staticHeaders) await replaceStaticHeaders(transaction, site.id, change.staticHeaders);
+    try {
+      await changeSite(transaction, site.id, values);
+    } catch (error) {
+      // Another account took the domain between the question and the change.
+      if (values.domain !== undefined && isUniqueViolation(error)) throw domainTaken(values.domain, false);
+      throw error;
+    }
+  });
+  await audit(context, actor, 'site.change', domain, 'ok', Object.keys(change).join(', '));
+  return await afterChange(context, site.id, account.name);
+}
+
+function isUniqueViolation(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  return ('code' in error && error.code === '23505') || error.message.includes('UNIQUE constraint failed');
+}
+
+async function afterChange(context: ControlContext, id: string, account: string): Promise<Site> {
+  await tellAgent(context, id);
+  context.world.apply({ type: 'site-changed', id, account });
+  return await mustFindSite(context, id);
+}
+
+function checkCommand(site: Site, command: string): string {
+  if (site.kind === 'command' && command.trim() === '') {
+    throw new HoldfastError('input-invalid', 'Say which command starts the site. It has to listen on ${DOMAIN_SOCKET}.', { field: 'command' });
+  }
+  if (command.includes('\0')) throw new HoldfastError('input-invalid', 'The command must not contain NUL.', { field: 'command' });
+  return command;
+}
+
+async function checkWorkers(context: ControlContext, account: AccountRow, workers: number): Promise<number> {
+  const limits = await findPlan(context.database, account.plan);
+  if (limits && workers > limits.workers) {
+    throw new HoldfastError('limit-reached', `Your plan allows ${limits.workers} workers for a site.`, { field: 'workers' });
+  }
+  return workers;
+}
+
+async function protectionValues(change: SiteChange): Promise<Partial<SiteRow>> {
+  const values: Partial<SiteRow> = {};
+  if (change.protection === null) {
+    return { protection_enabled: 0, protection_username: '', protection_hash: '' };
+  }
+  const username = change.protection?.username ?? change.protectionUsername;
+  const password = change.protection?.password ?? change.protectionPassword;
+  if (change.protection) values.protection_enabled = 1;
+  if (change.protectionEnabled !== undefined) values.protection_enabled = change.protectionEnabled ? 1 : 0;
+  if (username !== undefined) {
+    // A colon ends the name in HTTP's basic authentication (RFC 7617).
+    // eslint-disable-next-line no-control-regex
+    if (username.includes(':') || /[\u0000-\u001f\u007f]/.test(username) || username.length > 64) {
+      throw new HoldfastError('input-invalid', 'The name for a protected site has up to 64 characters and no colon.', { field: 'protection' });
+    }
+    values.protection_username = username;
+  }
+  if (password !== undefined && password !== '') values.protection_hash = await hashVisitorPassword(password);
+  return values;
+}
+
+/** Lets a site's revision grow after its mappings were changed one by one, and tells the agent. */
+export async function touchSite(context: ControlContext, site: Site): Promise<void> {
+  await changeSite(context.database, site.id);
+  await afterChange(context, site.id, site.account);
+}
+
+/** Throws `limit-reached` when switching on would be one more site than the plan allows. */
+export async function switchSite(context: ControlContext, actor: Actor, account: AccountRow, site: Site, enabled: boolean): Promise<Site> {
+  if (enabled) {
+    const limits = await findPlan(context.database, account.plan);
+    if (limits && (await countSites(context.database, account.id)) > limits.sites) throw limitReached(limits.sites);
+  }
+  await changeSite(context.database, site.id, { enabled: enabled ? 1 : 0 });
+  await audit(context, actor, enabled ? 'site.enable' : 'site.disable', site.domain);
+  return await afterChange(context, site.id, account.name);
+}
+
+/** Starts the new generation and answers when it answers. Throws `site-disabled`, `site-start-failed` with the failing step. */
+export async function reloadSite(context: ControlContext, actor: Actor, site: Site): Promise<void> {
+  if (site.enabled === 0 || site.accountDisabled) {
+    throw new HoldfastError('site-disabled', `The site ${site.domain} is disabled. Enable it first.`);
+  }
+  // The agent must know the newest revision, or it would start the old one again.
+  await context.desired.site(site.id);
+  const status = await context.agent.call('sites.reload', { id: site.id });
+  context.world.apply({ type: 'site', site: status });
+  await audit(context, actor, 'site.reload', site.domain, status.failure ? 'failed' : 'ok', status.failure?.message ?? '');
+  if (status.failure && status.state === 'failed') {
+    throw new HoldfastError('site-start-failed', status.failure.message, { details: status.failure.output });
+  }
+}
+
+/** The site is gone for visitors and from every list at once; its files stay. */
+export async function deleteSite(context: ControlContext, actor: Actor, site: Site): Promise<void> {
+  await changeSite(context.database, site.id, { state: 'deleting' });
+  await audit(context, actor, 'site.delete', site.domain, 'ok', `account ${site.account}`);
+  context.world.apply({ type: 'site-removed', id: site.id, account: site.account });
+  try {
+    await context.desired.site(site.id);
+  } catch (error) {
+    const passing = error instanceof HoldfastError && ERRORS[error.code].retry;
+    context.log[passing ? 'warn' : 'error']({ site: site.id, err: error }, 'the removal goes on in the background');
+  }
+}

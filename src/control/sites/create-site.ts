@@ -1,0 +1,138 @@
+import { accountHome } from '../../model/paths.ts';
+import type { Quickstart } from '../../model/sites.ts';
+import { HoldfastError } from '../../protocol/errors.ts';
+import type { Actor, ControlContext } from '../context.ts';
+import { audit } from '../platform/audit.ts';
+import { newSiteId } from '../security/secrets.ts';
+import { findPlan, nextNumber, type AccountRow } from '../store/accounts.ts';
+import { countSites, findSite, findSiteByDomain, insertSite, insertStaticFile, listSites, type Site } from '../store/sites.ts';
+import type { Database } from '../store/tables.ts';
+import { checkDomain, checkPython, limitReached } from './site-rules.ts';
+
+export interface NewSite {
+  domain: string;
+  quickstart: Quickstart;
+  pythonVersion?: string;
+  /** For the quickstart `command`. */
+  command?: string;
+  enabled?: boolean;
+  workers?: number;
+}
+
+/** What a quickstart makes of the fields of a site. */
+function shapeOf(wanted: NewSite, account: string, directory: string): Pick<Site, 'kind' | 'command' | 'source_directory' | 'working_directory'> {
+  const home = accountHome(account);
+  switch (wanted.quickstart) {
+    case 'flask':
+    case 'django':
+      return { kind: 'wsgi', command: '', source_directory: directory, working_directory: `${home}/` };
+    case 'manual':
+      return { kind: 'wsgi', command: '', source_directory: home, working_directory: `${home}/` };
+    case 'static':
+      return { kind: 'static', command: '', source_directory: directory, working_directory: `${home}/` };
+    case 'fastapi':
+      return {
+        kind: 'command',
+        command: wanted.command ?? `python3 -m uvicorn --app-dir ${directory} --uds \${DOMAIN_SOCKET} main:app`,
+        source_directory: directory,
+        working_directory: `${home}/`,
+      };
+    case 'command':
+      return { kind: 'command', command: wanted.command ?? '', source_directory: home, working_directory: `${home}/` };
+  }
+}
+
+/**
+ * Defines a site: its row first, then the agent is told, and writes the starter project. When the agent does not answer the
+ * site exists and the rest follows by itself.
+ * Throws `input-invalid`, `limit-reached`, `domain-taken`.
+ */
+export async function createSite(context: ControlContext, actor: Actor, account: AccountRow, wanted: NewSite): Promise<Site> {
+  if (account.volume === null) throw new HoldfastError('forbidden', 'The operator has no home, so it can have no site. Create an account for it.');
+  const domain = checkDomain(context, wanted.domain, account.name);
+  const pythonVersion = checkPython(context, wanted.pythonVersion);
+  if (wanted.quickstart === 'command' && (wanted.command ?? '').trim() === '') {
+    throw new HoldfastError('input-invalid', 'Say which command starts the site. It has to listen on ${DOMAIN_SOCKET}.', { field: 'command' });
+  }
+  const id = newSiteId();
+  await context.database.transaction().execute(async (transaction) => {
+    await lockAccount(transaction, account.id);
+    const limits = await findPlan(transaction, account.plan);
+    if (!limits) throw new HoldfastError('internal', `The plan "${account.plan}" does not exist.`);
+    const present = await countSites(transaction, account.id);
+    const directory = await freeDirectory(transaction, account, domain);
+    const shape = shapeOf(wanted, account.name, directory);
+    await refuseTakenDomain(transaction, domain, account.id);
+    if (present >= limits.sites) throw limitReached(limits.sites);
+    const inserted = await insertSite(transaction, {
+      id,
+      number: await nextNumber(transaction, 'site', 1),
+      account_id: account.id,
+      state: 'present',
+      domain,
+      ...shape,
+      enabled: wanted.enabled === false ? 0 : 1,
+      python_version: pythonVersion,
+      virtualenv: '',
+      force_https: 0,
+      protection_enabled: 0,
+      protection_username: '',
+      protection_hash: '',
+      stop_first: 0,
+      workers: Math.min(wanted.workers ?? limits.workers, limits.workers),
+      revision: 1,
+      told_revision: 0,
+      quickstart: wanted.quickstart,
+      created_at: context.now().toISOString(),
+    });
+    if (!inserted) throw domainTaken(domain, false);
+    if (shape.kind === 'static') await insertStaticFile(transaction, { site_id: id, url: '/', path: directory });
+  });
+  await audit(context, actor, 'site.create', domain, 'ok', `account ${account.name}, ${wanted.quickstart}`);
+  await tellAgent(context, id);
+  context.world.apply({ type: 'site-changed', id, account: account.name });
+  const site = await findSite(context.database, id);
+  if (!site) throw new HoldfastError('conflict', 'The site was removed while it was being made.');
+  return site;
+}
+
+/** Makes changes to one account's sites wait for each other, in both databases. */
+export async function lockAccount(transaction: Database, accountId: number): Promise<void> {
+  await transaction
+    .updateTable('accounts')
+    .set((set) => ({ disabled: set.ref('disabled') }))
+    .where('id', '=', accountId)
+    .execute();
+}
+
+/** `mysite` for the first one, as on PythonAnywhere; a directory named after the domain when another site has that. */
+async function freeDirectory(database: Database, account: AccountRow, domain: string): Promise<string> {
+  const home = accountHome(account.name);
+  const sites = await listSites(database, { accountId: account.id });
+  const usual = `${home}/mysite`;
+  const used = sites.some((site) => site.source_directory === usual || site.source_directory.startsWith(`${usual}/`));
+  return used ? `${home}/${domain.replaceAll(/[^a-z0-9]/g, '_')}` : usual;
+}
+
+export async function refuseTakenDomain(database: Database, domain: string, accountId: number): Promise<void> {
+  const holder = await findSiteByDomain(database, domain);
+  if (holder) throw domainTaken(domain, holder.account_id === accountId);
+}
+
+export function domainTaken(domain: string, own: boolean): HoldfastError {
+  const message = own ? `You already have a site at ${domain}.` : `The domain ${domain} is taken by another account.`;
+  return new HoldfastError('domain-taken', message, { field: 'domain' });
+}
+
+/**
+ * Tells the agent now; a failure that time heals is left to the background, because the change itself is safe in the
+ * database. What the agent finds wrong with the site itself is thrown.
+ */
+export async function tellAgent(context: ControlContext, id: string): Promise<void> {
+  try {
+    await context.desired.site(id);
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'input-invalid') throw error;
+    context.log.warn({ site: id, err: error }, 'the agent is told of the site later');
+  }
+}
