@@ -51,25 +51,42 @@ describe('two accounts on one platform', () => {
 
   it('can reach what is their own', async () => {
     expect(await tryAs('bob', "result = open('/home/bob/secret.txt').read()")).toEqual({ result: 'the secret of bob' });
-    expect(await tryAs('alice', "open('/tmp/x', 'w').write('x'); import os; result = sorted(os.listdir('/home'))")).toEqual({
+    expect(
+      await tryAs('alice', "open('/tmp/x', 'w').write('x'); import os; result = sorted(os.listdir('/home'))"),
+    ).toEqual({
       result: ['alice'],
     });
   });
 
   it.each([
-    ["another home", "result = open('/home/bob/secret.txt').read()"],
-    ["another home through a symlink", "import os; os.path.lexists('/home/alice/l') or os.symlink('/home/bob', '/home/alice/l'); result = os.listdir('/home/alice/l')"],
-    ["another home through /proc/1/root", "result = open('/proc/1/root/home/bob/secret.txt').read()"],
-    ["a raw disk", "result = open('/dev/loop0', 'rb').read(1)"],
-    ["a device it makes itself", "import os; os.mknod('/tmp/disk', 0o60666, os.makedev(7, 0)); result = open('/tmp/disk','rb').read(1)"],
+    ['another home', "result = open('/home/bob/secret.txt').read()"],
+    [
+      'another home through a symlink',
+      "import os; os.path.lexists('/home/alice/l') or os.symlink('/home/bob', '/home/alice/l'); result = os.listdir('/home/alice/l')",
+    ],
+    ['another home through /proc/1/root', "result = open('/proc/1/root/home/bob/secret.txt').read()"],
+    ['a raw disk', "result = open('/dev/loop0', 'rb').read(1)"],
+    [
+      'a device it makes itself',
+      "import os; os.mknod('/tmp/disk', 0o60666, os.makedev(7, 0)); result = open('/tmp/disk','rb').read(1)",
+    ],
     ["the kernel's memory", "result = open('/dev/mem', 'rb').read(1)"],
-    ["a mount", "import ctypes, os; libc = ctypes.CDLL(None, use_errno=True); r = libc.mount(b'none', b'/tmp', b'tmpfs', 0, None); assert r == 0, os.strerror(ctypes.get_errno())"],
-    ["a namespace of its own", "import ctypes, os; libc = ctypes.CDLL(None, use_errno=True); r = libc.unshare(0x10000000); assert r == 0, os.strerror(ctypes.get_errno())"],
-    ["ptrace of another process", "import ctypes, os; libc = ctypes.CDLL(None, use_errno=True); r = libc.ptrace(16, 1, 0, 0); assert r == 0, os.strerror(ctypes.get_errno())"],
-    ["root", "import os; os.setuid(0)"],
-    ["a write to the system", "open('/usr/bin/holdfast-was-here', 'w')"],
-    ["a write to its own logs", "import glob; open(sorted(glob.glob('/var/log/*'))[0], 'a')"],
-    ["a signal to the platform", "import os; os.kill(1, 9) or os.kill(2**22 - 1, 0)"],
+    [
+      'a mount',
+      "import ctypes, os; libc = ctypes.CDLL(None, use_errno=True); r = libc.mount(b'none', b'/tmp', b'tmpfs', 0, None); assert r == 0, os.strerror(ctypes.get_errno())",
+    ],
+    [
+      'a namespace of its own',
+      'import ctypes, os; libc = ctypes.CDLL(None, use_errno=True); r = libc.unshare(0x10000000); assert r == 0, os.strerror(ctypes.get_errno())',
+    ],
+    [
+      'ptrace of another process',
+      'import ctypes, os; libc = ctypes.CDLL(None, use_errno=True); r = libc.ptrace(16, 1, 0, 0); assert r == 0, os.strerror(ctypes.get_errno())',
+    ],
+    ['root', 'import os; os.setuid(0)'],
+    ['a write to the system', "open('/usr/bin/holdfast-was-here', 'w')"],
+    ['a write to its own logs', "import glob; open(sorted(glob.glob('/var/log/*'))[0], 'a')"],
+    ['a signal to the platform', 'import os; os.kill(1, 9) or os.kill(2**22 - 1, 0)'],
   ])('cannot get %s', async (_name, code) => {
     const outcome = await tryAs('alice', code);
     expect(outcome.error, JSON.stringify(outcome)).toBeDefined();
@@ -102,7 +119,10 @@ result = {'commands': commands, 'found': found, 'environment': dict(os.environ),
       uid: number;
     };
     expect(uid).toBeGreaterThan(100_000);
-    const everything = JSON.stringify([commands.filter((line) => !line.startsWith('bwrap') && !line.includes('bwrap\0')), found]);
+    const everything = JSON.stringify([
+      commands.filter((line) => !line.startsWith('bwrap') && !line.includes('bwrap\0')),
+      found,
+    ]);
     expect(everything).not.toContain('bob');
     expect(found.filter((path) => path.endsWith('.sock'))).toEqual(['/var/sockets/alice.localhost/app.sock']);
     expect(found.some((path) => path.includes('control') && path.includes('holdfast'))).toBe(false);
@@ -119,7 +139,11 @@ result = {'commands': commands, 'found': found, 'environment': dict(os.environ),
 
   it('are killed alone when they fill memory; the other goes on', async () => {
     await platform
-      .request('alice.localhost', '/', { method: 'POST', body: "result = len(bytearray(3 * 1024**3))", deadlineMs: 60_000 })
+      .request('alice.localhost', '/', {
+        method: 'POST',
+        body: 'result = len(bytearray(3 * 1024**3))',
+        deadlineMs: 60_000,
+      })
       .catch(() => undefined); // The connection may break: that is how the end of the worker looks from outside.
     expect(await tryAs('bob', 'result = 1 + 1')).toEqual({ result: 2 });
   });
@@ -131,6 +155,8 @@ result = {'commands': commands, 'found': found, 'environment': dict(os.environ),
     );
     expect(full.error).toMatch(/Disk quota exceeded|No space left/);
     await tryAs('alice', "import os; os.remove('/home/alice/big')");
-    expect(await tryAs('bob', "open('/home/bob/after', 'w').write('fine'); result = 'fine'")).toEqual({ result: 'fine' });
+    expect(await tryAs('bob', "open('/home/bob/after', 'w').write('fine'); result = 'fine'")).toEqual({
+      result: 'fine',
+    });
   });
 });

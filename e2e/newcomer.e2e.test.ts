@@ -114,10 +114,15 @@ describe('a newcomer with a browser', () => {
     );
     await picture(page, 'editor');
     await page.getByRole('button', { name: /Save and reload/ }).click();
-    await page.getByText(/is reloaded|Reloaded/).first().waitFor();
+    await page
+      .getByText(/is reloaded|Reloaded/)
+      .first()
+      .waitFor();
     const site = await page.context().newPage();
     await site.goto(`https://alice.localhost:${platform.httpsPort}/`);
-    await expect.poll(async () => await site.textContent('body'), { timeout: 60_000 }).toContain('Edited in the browser');
+    await expect
+      .poll(async () => await site.textContent('body'), { timeout: 60_000 })
+      .toContain('Edited in the browser');
     await site.close();
   });
 

@@ -17,7 +17,9 @@ export async function freePort(): Promise<number> {
     server.on('error', reject);
     server.listen(0, '127.0.0.1', () => {
       const address = server.address();
-      server.close(() => (address !== null && typeof address === 'object' ? done(address.port) : reject(new Error('no port'))));
+      server.close(() =>
+        address !== null && typeof address === 'object' ? done(address.port) : reject(new Error('no port')),
+      );
     });
   });
 }
@@ -87,11 +89,14 @@ export class Platform {
       ended = `npm start ended (${signal ?? String(code)})`;
     });
     const read = (): string => readFileSync(log, 'utf8');
-    await until(() => ended !== undefined || /^ready /m.test(read()), 'the line "ready"', 240_000, 50).catch((error: unknown) => {
-      throw new Error(`${String(error)}\n${read()}\n${this.logs()}`, { cause: error });
-    });
+    await until(() => ended !== undefined || /^ready /m.test(read()), 'the line "ready"', 240_000, 50).catch(
+      (error: unknown) => {
+        throw new Error(`${String(error)}\n${read()}\n${this.logs()}`, { cause: error });
+      },
+    );
     this.output = read();
-    if (ended !== undefined && !/^ready /m.test(this.output)) throw new Error(`${ended}:\n${this.output}\n${this.logs()}`);
+    if (ended !== undefined && !/^ready /m.test(this.output))
+      throw new Error(`${ended}:\n${this.output}\n${this.logs()}`);
   }
 
   /** The end of the platform's own logs, for a failure message. */
@@ -126,7 +131,10 @@ export class Platform {
 
   /** pid of one of the platform's own processes. */
   pidOf(name: 'supervisor' | 'agent' | 'control' | 'nginx'): number {
-    const file = name === 'nginx' ? join(this.layout.gateway, 'nginx.json') : join(this.configuration.runDirectory, `${name}.json`);
+    const file =
+      name === 'nginx'
+        ? join(this.layout.gateway, 'nginx.json')
+        : join(this.configuration.runDirectory, `${name}.json`);
     const record = readRecord(file);
     if (record === undefined) throw new Error(`${name} is not running`);
     return record.pid;
@@ -188,10 +196,13 @@ export class Platform {
         .filter((path) => path.startsWith(`${this.home}/`))
         .reverse();
       for (const mount of mounts) await runCommand('umount', ['-l', mount], { deadlineMs: 20_000 });
-      const loops = await runCommand('losetup', ['--list', '--noheadings', '--output', 'NAME,BACK-FILE'], { deadlineMs: 20_000 });
+      const loops = await runCommand('losetup', ['--list', '--noheadings', '--output', 'NAME,BACK-FILE'], {
+        deadlineMs: 20_000,
+      });
       for (const line of loops.stdout.split('\n')) {
         const [name, file] = line.trim().split(/\s+/);
-        if (name && file?.startsWith(`${this.home}/`)) await runCommand('losetup', ['-d', name], { deadlineMs: 20_000 });
+        if (name && file?.startsWith(`${this.home}/`))
+          await runCommand('losetup', ['-d', name], { deadlineMs: 20_000 });
       }
       rmSync(this.configuration.runDirectory, { recursive: true, force: true });
       rmSync(this.home, { recursive: true, force: true });
@@ -210,7 +221,8 @@ export class Platform {
   /** The same, for a command that must succeed and prints JSON. */
   async holdfastJson<T>(...arguments_: string[]): Promise<T> {
     const result = await this.holdfast(...arguments_, '--json');
-    if (result.code !== 0) throw new Error(`holdfast ${arguments_.join(' ')}: ${result.stderr}${result.stdout}\n${this.logs()}`);
+    if (result.code !== 0)
+      throw new Error(`holdfast ${arguments_.join(' ')}: ${result.stderr}${result.stdout}\n${this.logs()}`);
     return JSON.parse(result.stdout) as T;
   }
 
@@ -233,7 +245,11 @@ export class Platform {
         response.on('data', (chunk: Buffer) => chunks.push(chunk));
         response.on('error', reject);
         response.on('end', () =>
-          done({ status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString('utf8') }),
+          done({
+            status: response.statusCode ?? 0,
+            headers: response.headers,
+            text: Buffer.concat(chunks).toString('utf8'),
+          }),
         );
       });
       call.on('error', reject);
@@ -251,7 +267,11 @@ export class Platform {
 
   /** The same with a JSON body. */
   async apiJson(token: string, path: string, method: string, body: unknown): Promise<Answer> {
-    return await this.api(token, path, { method, headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) });
+    return await this.api(token, path, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
   }
 
   /** Writes a file of a member through the public API. */
@@ -263,7 +283,8 @@ export class Platform {
       headers: { 'content-type': `multipart/form-data; boundary=${boundary}` },
       body,
     });
-    if (answer.status !== 200 && answer.status !== 201) throw new Error(`writing ${path}: ${answer.status} ${answer.text}`);
+    if (answer.status !== 200 && answer.status !== 201)
+      throw new Error(`writing ${path}: ${answer.status} ${answer.text}`);
   }
 
   /** A new account with its secrets. */
@@ -275,8 +296,12 @@ export class Platform {
   async wsgiSite(account: { username: string; api_token: string }, code: string): Promise<string> {
     const domain = `${account.username}.localhost`;
     const base = `v0/user/${account.username}/webapps/`;
-    const pythons = await this.apiJson(account.api_token, base, 'POST', { domain_name: domain, python_version: await this.python() });
-    if (pythons.status !== 201 && pythons.status !== 200) throw new Error(`creating ${domain}: ${pythons.status} ${pythons.text}`);
+    const pythons = await this.apiJson(account.api_token, base, 'POST', {
+      domain_name: domain,
+      python_version: await this.python(),
+    });
+    if (pythons.status !== 201 && pythons.status !== 200)
+      throw new Error(`creating ${domain}: ${pythons.status} ${pythons.text}`);
     await this.writeFile(account, `/var/www/${domain.replaceAll('.', '_')}_wsgi.py`, code);
     const reload = await this.api(account.api_token, `${base}${domain}/reload/`, { method: 'POST' });
     if (reload.status !== 200) throw new Error(`reloading ${domain}: ${reload.status} ${reload.text}`);
@@ -286,7 +311,9 @@ export class Platform {
   /** Replaces the code of a WSGI site and reloads it. */
   async wsgiSiteReplace(account: { username: string; api_token: string }, domain: string, code: string): Promise<void> {
     await this.writeFile(account, `/var/www/${domain.replaceAll('.', '_')}_wsgi.py`, code);
-    const reload = await this.api(account.api_token, `v0/user/${account.username}/webapps/${domain}/reload/`, { method: 'POST' });
+    const reload = await this.api(account.api_token, `v0/user/${account.username}/webapps/${domain}/reload/`, {
+      method: 'POST',
+    });
     if (reload.status !== 200) throw new Error(`reloading ${domain}: ${reload.status} ${reload.text}`);
   }
 
@@ -294,7 +321,11 @@ export class Platform {
   /** The system's Python in the API's form: python311. */
   async python(): Promise<string> {
     if (this.#python === undefined) {
-      const version = await runCommand('/usr/bin/python3', ['-c', 'import sys; print("python%d%d" % sys.version_info[:2])'], { deadlineMs: 20_000 });
+      const version = await runCommand(
+        '/usr/bin/python3',
+        ['-c', 'import sys; print("python%d%d" % sys.version_info[:2])'],
+        { deadlineMs: 20_000 },
+      );
       this.#python = version.stdout.trim();
     }
     return this.#python;

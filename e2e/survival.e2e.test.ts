@@ -57,7 +57,10 @@ describe('the platform is killed', () => {
     const before = await boot();
     for (const name of names) await killAndReturn(name);
     expect(await boot()).toBe(before); // The same process: adopted, not started again.
-    const awake = await platform.holdfastJson<{ domain: string; status: { state: string; processes: number } }[]>('site', 'list');
+    const awake = await platform.holdfastJson<{ domain: string; status: { state: string; processes: number } }[]>(
+      'site',
+      'list',
+    );
     expect(awake.find((site) => site.domain === domain)?.status.state).toBe('awake');
   });
 

@@ -46,7 +46,11 @@ describe('an application that nobody here wrote', () => {
     const domain = await platform.wsgiSite(account, WSGI);
     const authorization = `Basic ${Buffer.from('alice:any').toString('base64')}`;
     const call = async (method: string, path: string, body = '') =>
-      await platform.request(domain, path, { method, body, headers: { authorization, 'content-type': 'text/calendar' } });
+      await platform.request(domain, path, {
+        method,
+        body,
+        headers: { authorization, 'content-type': 'text/calendar' },
+      });
 
     expect((await call('MKCALENDAR', '/alice/home/')).status).toBe(201);
     expect((await call('PUT', '/alice/home/one.ics', EVENT)).status).toBe(201);
