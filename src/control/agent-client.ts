@@ -10,7 +10,7 @@ export interface AgentFile {
 }
 
 /**
- * The agent as the control plane sees it. Every call ends by its method's deadline at the latest (law 2); failures are
+ * The agent as the control plane sees it. A file transfer that stands still for a minute, on either side, fails. Every call ends by its method's deadline at the latest (law 2); failures are
  * HoldfastErrors: the agent's own, `agent-unreachable`, or `deadline-passed`.
  */
 export interface AgentClient {

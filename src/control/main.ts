@@ -10,7 +10,10 @@ const layout = layoutOf(configuration);
 const log = createLogger('control');
 
 process.on('unhandledRejection', (reason) => {
-  log.error({ error: reason instanceof Error ? reason : new Error(String(reason)) }, 'a promise failed and nobody had asked');
+  log.error(
+    { error: reason instanceof Error ? reason : new Error(String(reason)) },
+    'a promise failed and nobody had asked',
+  );
 });
 
 const agent = new RpcClient({ socketPath: layout.agentSocket }, readIdentity(layout.control));

@@ -23,18 +23,21 @@ export async function changeAccount(
   change: { plan?: string; disabled?: boolean },
 ): Promise<void> {
   const account = await mustFindAccount(context, name);
-  if (account.role === 'operator') throw new HoldfastError('forbidden', 'The operator has no plan and cannot be disabled.');
+  if (account.role === 'operator')
+    throw new HoldfastError('forbidden', 'The operator has no plan and cannot be disabled.');
   if (change.plan !== undefined && !(await findPlan(context.database, change.plan))) {
     throw new HoldfastError('not-found', `There is no plan "${change.plan}".`, { field: 'plan' });
   }
   await context.database.transaction().execute(async (transaction) => {
     if (change.plan !== undefined) await updateAccount(transaction, account.id, { plan: change.plan, limits_told: 0 });
-    if (change.disabled !== undefined) await updateAccount(transaction, account.id, { disabled: change.disabled ? 1 : 0 });
+    if (change.disabled !== undefined)
+      await updateAccount(transaction, account.id, { disabled: change.disabled ? 1 : 0 });
     if (change.disabled) await deleteSessionsOf(transaction, account.id);
     await changeSitesOf(transaction, account.id);
   });
   if (change.plan !== undefined) await audit(context, actor, 'account.plan', name, 'ok', change.plan);
-  if (change.disabled !== undefined) await audit(context, actor, change.disabled ? 'account.disable' : 'account.enable', name);
+  if (change.disabled !== undefined)
+    await audit(context, actor, change.disabled ? 'account.disable' : 'account.enable', name);
   context.desired.accountSoon(name);
   for (const site of await listSites(context.database, { accountId: account.id })) context.desired.siteSoon(site.id);
   context.world.apply({ type: 'account', name });
@@ -60,13 +63,22 @@ const WAIT_MS = 30_000;
  * Removes the account and everything it had: sites, home, token, sessions, logs. `confirmation` is the name, typed again.
  * When the storage does not answer the removal goes on by itself as soon as it does; the account cannot be used meanwhile.
  */
-export async function deleteAccount(context: ControlContext, actor: Actor, name: string, confirmation: string | undefined): Promise<void> {
+export async function deleteAccount(
+  context: ControlContext,
+  actor: Actor,
+  name: string,
+  confirmation: string | undefined,
+): Promise<void> {
   const account = await mustFindAccount(context, name);
   if (account.role === 'operator') throw new HoldfastError('forbidden', 'The operator cannot be deleted.');
   if (confirmation !== name) {
-    throw new HoldfastError('confirmation-needed', `Deleting "${name}" removes its files and sites for good. Confirm it by giving the name again.`, {
-      field: 'confirm',
-    });
+    throw new HoldfastError(
+      'confirmation-needed',
+      `Deleting "${name}" removes its files and sites for good. Confirm it by giving the name again.`,
+      {
+        field: 'confirm',
+      },
+    );
   }
   await context.database.transaction().execute(async (transaction) => {
     await updateAccount(transaction, account.id, { state: 'deleting' });

@@ -7,7 +7,15 @@ import type { Actor, ControlContext } from '../context.ts';
 import { audit } from '../platform/audit.ts';
 import { hashPassword, passwordProblem } from '../security/passwords.ts';
 import { digestOf, newApiToken, newOneTimePassword } from '../security/secrets.ts';
-import { updateAccount, findAccount, findPlan, insertAccount, nextNumber, volumeOccupancy, type AccountRow } from '../store/accounts.ts';
+import {
+  updateAccount,
+  findAccount,
+  findPlan,
+  insertAccount,
+  nextNumber,
+  volumeOccupancy,
+  type AccountRow,
+} from '../store/accounts.ts';
 import { putToken } from '../store/sessions.ts';
 
 export interface NewAccount {
@@ -34,7 +42,11 @@ const WAIT_MS = 45_000;
  * is made later (state `creating`); when it never can be made, nothing is left behind.
  * Throws `input-invalid`, `name-taken`, `not-found` (plan, volume), `no-room`, `agent-unreachable`.
  */
-export async function createAccount(context: ControlContext, actor: Actor, wanted: NewAccount): Promise<CreatedAccount> {
+export async function createAccount(
+  context: ControlContext,
+  actor: Actor,
+  wanted: NewAccount,
+): Promise<CreatedAccount> {
   const name = wanted.username;
   const problem = accountNameProblem(name);
   if (problem !== undefined) throw new HoldfastError('input-invalid', problem, { field: 'username' });
@@ -92,7 +104,10 @@ async function nextUid(context: ControlContext, database: ControlContext['databa
   const ids = idsOf(context.configuration.instance);
   const uid = await nextNumber(database, 'uid', ids.firstAccount);
   if (uid > ids.lastAccount) {
-    throw new HoldfastError('no-room', 'All user numbers of this platform have been used. Start a second instance for more accounts.');
+    throw new HoldfastError(
+      'no-room',
+      'All user numbers of this platform have been used. Start a second instance for more accounts.',
+    );
   }
   return uid;
 }
@@ -113,9 +128,13 @@ async function chooseVolume(context: ControlContext, wanted: string | undefined)
     const volume = world.volumes.get(wanted);
     if (!volume) throw new HoldfastError('not-found', `There is no volume "${wanted}".`, { field: 'volume' });
     if (volume.state !== 'open') {
-      throw new HoldfastError('volume-closed', `The volume "${wanted}" is not open. Open it first, or choose another.`, {
-        field: 'volume',
-      });
+      throw new HoldfastError(
+        'volume-closed',
+        `The volume "${wanted}" is not open. Open it first, or choose another.`,
+        {
+          field: 'volume',
+        },
+      );
     }
     return wanted;
   }
@@ -130,9 +149,13 @@ async function chooseVolume(context: ControlContext, wanted: string | undefined)
   }));
   const place = placeAccount(candidates);
   if (!place) {
-    throw new HoldfastError('no-room', 'No volume is open at the moment, so a new account has nowhere to live. Please try again soon.', {
-      retryAfterSeconds: 30,
-    });
+    throw new HoldfastError(
+      'no-room',
+      'No volume is open at the moment, so a new account has nowhere to live. Please try again soon.',
+      {
+        retryAfterSeconds: 30,
+      },
+    );
   }
   return place.name;
 }

@@ -119,7 +119,8 @@ export async function changePassword(
   }
   context.loginsByAccount.succeeded(account.name);
   context.loginsByAddress.takeBack(actor.address);
-  const problem = next === current ? 'The new password must differ from the current one.' : passwordProblem(next, account.name);
+  const problem =
+    next === current ? 'The new password must differ from the current one.' : passwordProblem(next, account.name);
   if (problem !== undefined) throw new HoldfastError('input-invalid', problem, { field: 'next' });
   const passwordHash = await hashPassword(next);
   await context.database.transaction().execute(async (transaction) => {

@@ -117,7 +117,8 @@ export class DesiredState {
 
   async #removeAccount(account: AccountRow, volume: string): Promise<void> {
     const { database, agent } = this.#parts;
-    for (const site of await listSites(database, { accountId: account.id })) await this.#removeSite(site.id, account.name);
+    for (const site of await listSites(database, { accountId: account.id }))
+      await this.#removeSite(site.id, account.name);
     await agent.call('accounts.remove', { name: account.name, volume });
     await deleteAccountRow(database, account.id);
   }

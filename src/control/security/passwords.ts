@@ -16,9 +16,13 @@ const queue: (() => void)[] = [];
 async function inTurn<T>(work: () => Promise<T>): Promise<T> {
   if (running >= AT_ONCE) {
     if (queue.length >= WAITING) {
-      throw new HoldfastError('too-many-requests', 'Too many people are signing in right now. Please try again in a few seconds.', {
-        retryAfterSeconds: 5,
-      });
+      throw new HoldfastError(
+        'too-many-requests',
+        'Too many people are signing in right now. Please try again in a few seconds.',
+        {
+          retryAfterSeconds: 5,
+        },
+      );
     }
     // The turn is handed over by whoever finishes, so `running` does not change here.
     await new Promise<void>((resolve) => queue.push(resolve));
@@ -60,7 +64,8 @@ export function passwordProblem(password: string, account: string): string | und
   if (password.length > 200) return 'A password may have at most 200 characters.';
   const plain = password.toLowerCase();
   if (plain === account.toLowerCase()) return 'The password must not be the account name.';
-  if (/^(.)\1+$/.test(plain) || COMMON.has(plain)) return 'This password is one of the first that anybody would try. Please choose another.';
+  if (/^(.)\1+$/.test(plain) || COMMON.has(plain))
+    return 'This password is one of the first that anybody would try. Please choose another.';
   return undefined;
 }
 
@@ -87,7 +92,10 @@ export async function hashVisitorPassword(password: string): Promise<string> {
       field: 'protection',
     });
   }
-  const result = await runCommand('openssl', ['passwd', '-6', '-stdin'], { deadlineMs: 10_000, input: `${password}\n` });
+  const result = await runCommand('openssl', ['passwd', '-6', '-stdin'], {
+    deadlineMs: 10_000,
+    input: `${password}\n`,
+  });
   const line = result.stdout.trim();
   if (result.code !== 0 || !line.startsWith('$6$')) {
     throw new HoldfastError('command-failed', 'The password could not be hashed by openssl.', {

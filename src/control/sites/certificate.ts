@@ -10,8 +10,10 @@ export function checkCertificate(
   domain: string,
   now: Date,
 ): { certificatePem: string; privateKeyPem: string } {
-  const wrong = (message: string): HoldfastError => new HoldfastError('input-invalid', message, { field: 'certificate' });
-  if (pem.certificatePem.length > 100_000 || pem.privateKeyPem.length > 20_000) throw wrong('The certificate or the key is too long.');
+  const wrong = (message: string): HoldfastError =>
+    new HoldfastError('input-invalid', message, { field: 'certificate' });
+  if (pem.certificatePem.length > 100_000 || pem.privateKeyPem.length > 20_000)
+    throw wrong('The certificate or the key is too long.');
   let certificate: X509Certificate;
   try {
     certificate = new X509Certificate(pem.certificatePem);

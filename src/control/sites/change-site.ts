@@ -4,7 +4,15 @@ import type { Actor, ControlContext } from '../context.ts';
 import { audit } from '../platform/audit.ts';
 import { hashVisitorPassword } from '../security/passwords.ts';
 import { findPlan, type AccountRow } from '../store/accounts.ts';
-import { changeSite, countSites, findSite, replaceStaticFiles, replaceStaticHeaders, type Site, type SiteRow } from '../store/sites.ts';
+import {
+  changeSite,
+  countSites,
+  findSite,
+  replaceStaticFiles,
+  replaceStaticHeaders,
+  type Site,
+  type SiteRow,
+} from '../store/sites.ts';
 import { checkCertificate } from './certificate.ts';
 import { domainTaken, lockAccount, refuseTakenDomain, tellAgent } from './create-site.ts';
 import {
@@ -93,16 +101,23 @@ async function afterChange(context: ControlContext, id: string, account: string)
 
 function checkCommand(site: Site, command: string): string {
   if (site.kind === 'command' && command.trim() === '') {
-    throw new HoldfastError('input-invalid', 'Say which command starts the site. It has to listen on ${DOMAIN_SOCKET}.', { field: 'command' });
+    throw new HoldfastError(
+      'input-invalid',
+      'Say which command starts the site. It has to listen on ${DOMAIN_SOCKET}.',
+      { field: 'command' },
+    );
   }
-  if (command.includes('\0')) throw new HoldfastError('input-invalid', 'The command must not contain NUL.', { field: 'command' });
+  if (command.includes('\0'))
+    throw new HoldfastError('input-invalid', 'The command must not contain NUL.', { field: 'command' });
   return command;
 }
 
 async function checkWorkers(context: ControlContext, account: AccountRow, workers: number): Promise<number> {
   const limits = await findPlan(context.database, account.plan);
   if (limits && workers > limits.workers) {
-    throw new HoldfastError('limit-reached', `Your plan allows ${limits.workers} workers for a site.`, { field: 'workers' });
+    throw new HoldfastError('limit-reached', `Your plan allows ${limits.workers} workers for a site.`, {
+      field: 'workers',
+    });
   }
   return workers;
 }
@@ -120,7 +135,9 @@ async function protectionValues(change: SiteChange): Promise<Partial<SiteRow>> {
     // A colon ends the name in HTTP's basic authentication (RFC 7617).
     // eslint-disable-next-line no-control-regex
     if (username.includes(':') || /[\u0000-\u001f\u007f]/.test(username) || username.length > 64) {
-      throw new HoldfastError('input-invalid', 'The name for a protected site has up to 64 characters and no colon.', { field: 'protection' });
+      throw new HoldfastError('input-invalid', 'The name for a protected site has up to 64 characters and no colon.', {
+        field: 'protection',
+      });
     }
     values.protection_username = username;
   }
@@ -135,7 +152,13 @@ export async function touchSite(context: ControlContext, site: Site): Promise<vo
 }
 
 /** Throws `limit-reached` when switching on would be one more site than the plan allows. */
-export async function switchSite(context: ControlContext, actor: Actor, account: AccountRow, site: Site, enabled: boolean): Promise<Site> {
+export async function switchSite(
+  context: ControlContext,
+  actor: Actor,
+  account: AccountRow,
+  site: Site,
+  enabled: boolean,
+): Promise<Site> {
   if (enabled) {
     const limits = await findPlan(context.database, account.plan);
     if (limits && (await countSites(context.database, account.id)) > limits.sites) throw limitReached(limits.sites);
@@ -154,7 +177,14 @@ export async function reloadSite(context: ControlContext, actor: Actor, site: Si
   await context.desired.site(site.id);
   const status = await context.agent.call('sites.reload', { id: site.id });
   context.world.apply({ type: 'site', site: status });
-  await audit(context, actor, 'site.reload', site.domain, status.failure ? 'failed' : 'ok', status.failure?.message ?? '');
+  await audit(
+    context,
+    actor,
+    'site.reload',
+    site.domain,
+    status.failure ? 'failed' : 'ok',
+    status.failure?.message ?? '',
+  );
   if (status.failure && status.state === 'failed') {
     throw new HoldfastError('site-start-failed', status.failure.message, { details: status.failure.output });
   }

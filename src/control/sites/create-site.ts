@@ -5,7 +5,15 @@ import type { Actor, ControlContext } from '../context.ts';
 import { audit } from '../platform/audit.ts';
 import { newSiteId } from '../security/secrets.ts';
 import { findPlan, nextNumber, type AccountRow } from '../store/accounts.ts';
-import { countSites, findSite, findSiteByDomain, insertSite, insertStaticFile, listSites, type Site } from '../store/sites.ts';
+import {
+  countSites,
+  findSite,
+  findSiteByDomain,
+  insertSite,
+  insertStaticFile,
+  listSites,
+  type Site,
+} from '../store/sites.ts';
 import type { Database } from '../store/tables.ts';
 import { checkDomain, checkPython, limitReached } from './site-rules.ts';
 
@@ -20,7 +28,11 @@ export interface NewSite {
 }
 
 /** What a quickstart makes of the fields of a site. */
-function shapeOf(wanted: NewSite, account: string, directory: string): Pick<Site, 'kind' | 'command' | 'source_directory' | 'working_directory'> {
+function shapeOf(
+  wanted: NewSite,
+  account: string,
+  directory: string,
+): Pick<Site, 'kind' | 'command' | 'source_directory' | 'working_directory'> {
   const home = accountHome(account);
   switch (wanted.quickstart) {
     case 'flask':
@@ -47,12 +59,22 @@ function shapeOf(wanted: NewSite, account: string, directory: string): Pick<Site
  * site exists and the rest follows by itself.
  * Throws `input-invalid`, `limit-reached`, `domain-taken`.
  */
-export async function createSite(context: ControlContext, actor: Actor, account: AccountRow, wanted: NewSite): Promise<Site> {
-  if (account.volume === null) throw new HoldfastError('forbidden', 'The operator has no home, so it can have no site. Create an account for it.');
+export async function createSite(
+  context: ControlContext,
+  actor: Actor,
+  account: AccountRow,
+  wanted: NewSite,
+): Promise<Site> {
+  if (account.volume === null)
+    throw new HoldfastError('forbidden', 'The operator has no home, so it can have no site. Create an account for it.');
   const domain = checkDomain(context, wanted.domain, account.name);
   const pythonVersion = checkPython(context, wanted.pythonVersion);
   if (wanted.quickstart === 'command' && (wanted.command ?? '').trim() === '') {
-    throw new HoldfastError('input-invalid', 'Say which command starts the site. It has to listen on ${DOMAIN_SOCKET}.', { field: 'command' });
+    throw new HoldfastError(
+      'input-invalid',
+      'Say which command starts the site. It has to listen on ${DOMAIN_SOCKET}.',
+      { field: 'command' },
+    );
   }
   const id = newSiteId();
   await context.database.transaction().execute(async (transaction) => {

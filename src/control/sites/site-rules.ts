@@ -32,7 +32,10 @@ export function availablePythons(context: Pick<ControlContext, 'world'>): Python
  * 3.11 (a number; 3.1 stands for 3.10 there). Undefined when this host does not have it.
  */
 export function matchPython(asked: string | number, available: readonly Pick<Python, 'version'>[]): string | undefined {
-  const text = String(asked).trim().toLowerCase().replace(/^python/, '');
+  const text = String(asked)
+    .trim()
+    .toLowerCase()
+    .replace(/^python/, '');
   const compact = /^([23])(\d{1,2})$/.exec(text);
   const version = compact ? `${compact[1]}.${compact[2]}` : text;
   const has = (wanted: string): boolean => available.some((python) => python.version === wanted);
@@ -45,7 +48,8 @@ export function matchPython(asked: string | number, available: readonly Pick<Pyt
 export function checkPython(context: Pick<ControlContext, 'world'>, asked: string | undefined): string {
   const available = availablePythons(context);
   const newest = available[0];
-  if (!newest) throw new HoldfastError('set-up-missing', 'No Python is installed on the host. Run npm start, which installs it.');
+  if (!newest)
+    throw new HoldfastError('set-up-missing', 'No Python is installed on the host. Run npm start, which installs it.');
   if (asked === undefined) return newest.version;
   const version = matchPython(asked, available);
   if (version === undefined) {
@@ -85,14 +89,18 @@ export function checkHeader(header: { url: string; name: string; value: string }
     throw new HoldfastError('input-invalid', `"${header.name}" is not a header name.`, { field: 'staticHeaders' });
   }
   if (control.test(header.value) || control.test(header.url)) {
-    throw new HoldfastError('input-invalid', 'A header must not contain control characters.', { field: 'staticHeaders' });
+    throw new HoldfastError('input-invalid', 'A header must not contain control characters.', {
+      field: 'staticHeaders',
+    });
   }
 }
 
 export function checkMapping(mapping: { url: string; path: string }): void {
   // eslint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(mapping.url + mapping.path) || mapping.path.split('/').includes('..')) {
-    throw new HoldfastError('input-invalid', `"${mapping.url}" -> "${mapping.path}" cannot be mapped.`, { field: 'staticFiles' });
+    throw new HoldfastError('input-invalid', `"${mapping.url}" -> "${mapping.path}" cannot be mapped.`, {
+      field: 'staticFiles',
+    });
   }
 }
 

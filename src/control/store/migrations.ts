@@ -56,9 +56,7 @@ async function ground(
   await schema.createIndex('sessions_by_account').on('sessions').column('account_id').execute();
   await schema
     .createTable('tokens')
-    .addColumn('account_id', 'integer', (column) =>
-      column.primaryKey().references('accounts.id').onDelete('cascade'),
-    )
+    .addColumn('account_id', 'integer', (column) => column.primaryKey().references('accounts.id').onDelete('cascade'))
     .addColumn('token_hash', 'text', (column) => column.notNull().unique())
     .addColumn('created_at', 'text', (column) => column.notNull())
     .execute();

@@ -1,0 +1,68 @@
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
+import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
+import { HoldfastError } from '../../protocol/errors.ts';
+
+/** Whatever went wrong, as an error of the catalogue. What is none becomes `internal`, and its story goes to the log only. */
+export function toHoldfastError(error: unknown): HoldfastError {
+  if (error instanceof HoldfastError) return error;
+  if (hasZodFastifySchemaValidationErrors(error)) {
+    const first = error.validation[0];
+    const field = first?.instancePath.replace(/^\//, '').replaceAll('/', '.');
+    return new HoldfastError(
+      'input-invalid',
+      `${field ? `${field}: ` : ''}${first?.message ?? 'The request cannot be understood.'}`,
+      {
+        ...(field ? { field } : {}),
+        details: error.validation.map((issue) => `${issue.instancePath || '/'}: ${issue.message ?? ''}`),
+      },
+    );
+  }
+  const status = statusOf(error);
+  if (status === 413) return new HoldfastError('too-large', 'The request is too large.');
+  if (status === 404) return new HoldfastError('not-found', 'There is nothing at this address.');
+  if (status !== undefined && status < 500) {
+    return new HoldfastError(
+      'input-invalid',
+      error instanceof Error ? error.message : 'The request cannot be understood.',
+    );
+  }
+  return new HoldfastError(
+    'internal',
+    'Something went wrong inside the platform. It has been written down; please try again.',
+    {
+      cause: error,
+    },
+  );
+}
+
+function statusOf(error: unknown): number | undefined {
+  const status = error instanceof Error && 'statusCode' in error ? (error as FastifyError).statusCode : undefined;
+  return typeof status === 'number' ? status : undefined;
+}
+
+/** Logs what is a defect or a trouble of the platform; a client's mistakes are not news. */
+export function logError(error: unknown, mapped: HoldfastError, request: FastifyRequest): void {
+  if (mapped.code === 'internal')
+    request.log.error({ err: error, method: request.method, url: request.url }, 'a request failed');
+  else if (mapped.status >= 500)
+    request.log.warn({ err: mapped, method: request.method, url: request.url }, 'a request failed');
+}
+
+/** The browser API's answer to an error: an ErrorBody with the code's status. */
+export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const mapped = toHoldfastError(error);
+  logError(error, mapped, request);
+  if (mapped.retryAfterSeconds !== undefined) void reply.header('retry-after', String(mapped.retryAfterSeconds));
+  return reply.code(mapped.status).type('application/json').serializer(JSON.stringify).send(mapped.toBody());
+}
+
+const UNKNOWN_PAGE =
+  '<!doctype html><html lang="en"><title>Not Found</title><h1>Not Found</h1><p>There is nothing at this address.</p></html>\n';
+
+/** PythonAnywhere answers an unknown path with a page; the browser API with its error. */
+export function answerUnknown(request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  if (request.url.startsWith('/api/holdfast')) {
+    return answerError(new HoldfastError('not-found', 'There is nothing at this address.'), request, reply);
+  }
+  return reply.code(404).type('text/html; charset=utf-8').send(UNKNOWN_PAGE);
+}

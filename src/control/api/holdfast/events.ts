@@ -1,0 +1,136 @@
+import type { ServerResponse } from 'node:http';
+import { HoldfastError } from '../../../protocol/errors.ts';
+import type { ControlContext } from '../../context.ts';
+import { volumeView } from '../../platform/volume-view.ts';
+import type { WorldChange } from '../../platform/world.ts';
+import { siteView } from '../../sites/site-view.ts';
+import { findAccount, volumeOccupancy } from '../../store/accounts.ts';
+import { countSites, findSite } from '../../store/sites.ts';
+import { isOperator, requireAccount, requireOperator } from '../identity.ts';
+import type { ZodServer } from '../zod-server.ts';
+import { accountView } from './accounts.ts';
+
+/** A reader that has let this much pile up is dropped; its browser connects again and asks for everything. */
+const BUFFER_LIMIT_BYTES = 256 * 1024;
+/** A comment now and then keeps proxies from ending the connection, and finds readers that are gone. */
+const HEARTBEAT_MS = 15_000;
+const READERS_PER_ACCOUNT = 20;
+const READERS = 2_000;
+
+interface Reader {
+  response: ServerResponse;
+  /** Account name; only its things are sent. */
+  account: string | undefined;
+  operator: boolean;
+}
+
+/** Live updates as server-sent events: `site`, `volume`, `operation`, `account`, each with the whole view as data. */
+export function registerEvents(server: ZodServer, context: ControlContext): void {
+  const readers = new Set<Reader>();
+
+  function send(reader: Reader, text: string): void {
+    if (reader.response.writableLength > BUFFER_LIMIT_BYTES) {
+      readers.delete(reader);
+      reader.response.destroy();
+      return;
+    }
+    reader.response.write(text);
+  }
+
+  async function tell(change: WorldChange): Promise<void> {
+    const message = await messageFor(context, change);
+    if (!message) return;
+    const text = `event: ${message.event}\ndata: ${JSON.stringify(message.data)}\n\n`;
+    for (const reader of readers) {
+      if (reader.operator || (message.account !== undefined && message.account === reader.account)) send(reader, text);
+    }
+  }
+
+  // One after the other, so that an older view never overtakes a newer one.
+  let last = Promise.resolve();
+  let waiting = 0;
+  const stopListening = context.world.listen((change) => {
+    if (readers.size === 0) return;
+    if (waiting > 1000) {
+      // The store does not keep up; readers start afresh rather than getting half of it.
+      for (const reader of readers) reader.response.destroy();
+      readers.clear();
+      return;
+    }
+    waiting += 1;
+    last = last
+      .then(() => tell(change))
+      .catch((error: unknown) => context.log.error({ err: error }, 'an update could not be sent to the pages'))
+      .finally(() => {
+        waiting -= 1;
+      });
+  });
+  const heartbeat = setInterval(() => {
+    for (const reader of readers) send(reader, ': still here\n\n');
+  }, HEARTBEAT_MS);
+  heartbeat.unref();
+  server.addHook('preClose', (done) => {
+    clearInterval(heartbeat);
+    stopListening();
+    for (const reader of readers) reader.response.end();
+    readers.clear();
+    done();
+  });
+
+  server.get('/api/holdfast/events', (request, reply) => {
+    if (request.identity.kind === 'command-line') requireOperator(request);
+    const account = request.identity.kind === 'command-line' ? undefined : requireAccount(request).name;
+    const own = [...readers].filter((reader) => reader.account === account).length;
+    if (own >= READERS_PER_ACCOUNT || readers.size >= READERS) {
+      throw new HoldfastError('too-many-requests', 'Too many pages are open. Close some of them.', {
+        retryAfterSeconds: 30,
+      });
+    }
+    reply.hijack();
+    const response = reply.raw;
+    response.writeHead(200, {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+      'x-content-type-options': 'nosniff',
+    });
+    response.write('retry: 2000\n\n');
+    const reader: Reader = { response, account, operator: isOperator(request.identity) };
+    readers.add(reader);
+    response.on('close', () => readers.delete(reader));
+    response.on('error', () => readers.delete(reader));
+  });
+}
+
+interface Message {
+  event: 'site' | 'volume' | 'operation' | 'account';
+  data: unknown;
+  /** Whose it is; undefined = the operator's only. */
+  account?: string;
+}
+
+async function messageFor(context: ControlContext, change: WorldChange): Promise<Message | undefined> {
+  switch (change.type) {
+    case 'volume':
+      return { event: 'volume', data: volumeView(change.volume, await volumeOccupancy(context.database)) };
+    case 'operation':
+      return { event: 'operation', data: change.operation };
+    case 'account': {
+      const account = await findAccount(context.database, change.name);
+      if (!account) return { event: 'account', data: { name: change.name, removed: true } };
+      return {
+        event: 'account',
+        data: accountView(account, await countSites(context.database, account.id)),
+        account: account.name,
+      };
+    }
+    case 'site-removed':
+      return { event: 'site', data: { id: change.id, removed: true }, account: change.account };
+    case 'site':
+    case 'site-changed': {
+      const site = await findSite(context.database, change.type === 'site' ? change.site.id : change.id);
+      if (!site || site.state === 'deleting') return undefined;
+      return { event: 'site', data: siteView(context, site), account: site.account };
+    }
+  }
+}

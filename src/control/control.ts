@@ -1,0 +1,120 @@
+import { mkdirSync } from 'node:fs';
+import { chmod, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { layoutOf, type Configuration } from '../runtime/config.ts';
+import { within } from '../runtime/deadline.ts';
+import type { Logger } from '../runtime/log.ts';
+import { ensureOperator } from './accounts/ensure-operator.ts';
+import { keepFirstPassword, writePrivate } from './accounts/first-password.ts';
+import { SESSION_IDLE_MS } from './accounts/sign-in.ts';
+import type { AgentClient } from './agent-client.ts';
+import { buildServer } from './api/server.ts';
+import type { ControlContext } from './context.ts';
+import { Compartments } from './platform/compartments.ts';
+import { DesiredState } from './platform/desired-state.ts';
+import { followAgent } from './platform/follow-agent.ts';
+import { World } from './platform/world.ts';
+import { LoginThrottle, PER_ACCOUNT, PER_ADDRESS } from './security/login-throttle.ts';
+import { RequestThrottle } from './security/request-throttle.ts';
+import { newApiToken } from './security/secrets.ts';
+import { trimAudit } from './store/audit.ts';
+import { openStore } from './store/open-store.ts';
+import { deleteEndedSessions } from './store/sessions.ts';
+
+export interface ControlOptions {
+  configuration: Configuration;
+  log: Logger;
+  agent: AgentClient;
+  listen: { socketPath: string } | { port: number };
+}
+
+/** File calls of one volume at the same time, and those that may wait: a page sends a handful. */
+const FILE_CALLS = { atOnce: 8, waiting: 32 };
+/** Uploads and downloads of one volume at the same time; the next is told to come back. */
+const FILE_STREAMS = { atOnce: 16, waiting: 0 };
+const HOUSEKEEPING_EVERY_MS = 3_600_000;
+const AUDIT_ENTRIES_KEPT = 100_000;
+
+/** The parts without the server; also what tests start with. */
+export async function openControl(
+  options: Omit<ControlOptions, 'listen'> & { now?: () => Date },
+): Promise<{ context: ControlContext; server: FastifyInstance }> {
+  const { configuration, log, agent } = options;
+  const directory = layoutOf(configuration).control;
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const store = await openStore({ directory, databaseUrl: configuration.databaseUrl, log });
+  const { database } = store;
+  const world = new World();
+  const context: ControlContext = {
+    configuration,
+    log,
+    store,
+    database,
+    agent,
+    world,
+    desired: new DesiredState({ database, agent, world, log }),
+    fileCalls: new Compartments(FILE_CALLS),
+    fileStreams: new Compartments(FILE_STREAMS),
+    loginsByAccount: new LoginThrottle(PER_ACCOUNT),
+    loginsByAddress: new LoginThrottle(PER_ADDRESS),
+    requests: new RequestThrottle(),
+    now: options.now ?? (() => new Date()),
+  };
+  try {
+    await keepFirstPassword(context, await ensureOperator(context));
+    const server = await buildServer(context);
+    const operatorToken = newApiToken();
+    await writePrivate(join(directory, 'operator-token'), `${operatorToken}\n`);
+    server.operatorToken = operatorToken;
+    return { context, server };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+/**
+ * Starts the control plane: opens the store, makes sure of the operator, listens, and stays in touch with the agent. It
+ * answers at once, agent or not. Writes <home>/control/operator-token (for the command line) and, until the operator has
+ * chosen a password, <home>/control/first-password.json.
+ */
+export async function startControl(options: ControlOptions): Promise<{ stop(): Promise<void> }> {
+  const { context, server } = await openControl(options);
+  const { log } = context;
+  const stopping = new AbortController();
+  if ('socketPath' in options.listen) {
+    // A process that was killed leaves its socket behind.
+    await rm(options.listen.socketPath, { force: true });
+    await server.listen({ path: options.listen.socketPath });
+    await chmod(options.listen.socketPath, 0o660);
+  } else {
+    await server.listen({ port: options.listen.port, host: '127.0.0.1' });
+  }
+  const following = followAgent(context, stopping.signal);
+  const housekeeping = setInterval(() => {
+    keepHouse(context).catch((error: unknown) => log.error({ err: error }, 'old sessions could not be removed'));
+  }, HOUSEKEEPING_EVERY_MS);
+  housekeeping.unref();
+  return {
+    async stop() {
+      clearInterval(housekeeping);
+      stopping.abort();
+      context.desired.stop();
+      await within(5_000, 'Closing the connections', server.close()).catch((error: unknown) => {
+        log.warn({ err: error }, 'connections were still open');
+      });
+      await within(5_000, 'Leaving the agent', following).catch((error: unknown) => {
+        log.warn({ err: error }, 'the agent still had a question');
+      });
+      await context.store.close();
+    },
+  };
+}
+
+async function keepHouse(context: ControlContext): Promise<void> {
+  const now = context.now();
+  const idleSince = new Date(now.getTime() - SESSION_IDLE_MS);
+  await deleteEndedSessions(context.database, now.toISOString(), idleSince.toISOString());
+  await trimAudit(context.database, AUDIT_ENTRIES_KEPT);
+}

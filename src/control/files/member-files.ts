@@ -1,0 +1,197 @@
+import { Transform, type Readable } from 'node:stream';
+import { isMemberPath, memberRoots, tidyPath } from '../../model/paths.ts';
+import { memberPathSchema, type FileEntry } from '../../protocol/files.ts';
+import { HoldfastError } from '../../protocol/errors.ts';
+import { within } from '../../runtime/deadline.ts';
+import type { AgentFile } from '../agent-client.ts';
+import type { ControlContext } from '../context.ts';
+import type { AccountRow } from '../store/accounts.ts';
+
+/** How long the first answer to a read, and the answer after the last byte of a write, may take. */
+const ANSWER_MS = 30_000;
+
+function volumeOf(account: AccountRow): string {
+  if (account.volume === null) throw new HoldfastError('forbidden', 'The operator has no home and no files.');
+  return account.volume;
+}
+
+/** A path of the member, in its usual form. Throws `input-invalid` for what is no path, `not-found` outside the member's directories. */
+export function checkMemberPath(account: AccountRow, path: string): string {
+  const parsed = memberPathSchema.safeParse(path);
+  if (!parsed.success) {
+    throw new HoldfastError('input-invalid', parsed.error.issues[0]?.message ?? 'This is not a path.', {
+      field: 'path',
+    });
+  }
+  const tidy = tidyPath(parsed.data);
+  if (!isMemberPath(tidy, account.name)) throw noSuchFile(tidy);
+  return tidy;
+}
+
+export function noSuchFile(path: string): HoldfastError {
+  return new HoldfastError('not-found', `No such file or directory: ${path}`, { field: 'path' });
+}
+
+/** The member's own top directories cannot be removed or renamed. */
+export function isMemberRoot(account: AccountRow, path: string): boolean {
+  return memberRoots(account.name).includes(path);
+}
+
+export async function statFile(context: ControlContext, account: AccountRow, path: string): Promise<FileEntry> {
+  return await context.fileCalls.run(volumeOf(account), () =>
+    context.agent.call('files.stat', { account: account.name, path }),
+  );
+}
+
+/** Undefined when there is nothing at this path. */
+export async function findFile(
+  context: ControlContext,
+  account: AccountRow,
+  path: string,
+): Promise<FileEntry | undefined> {
+  try {
+    return await statFile(context, account, path);
+  } catch (error) {
+    if (error instanceof HoldfastError && error.code === 'not-found') return undefined;
+    throw error;
+  }
+}
+
+export async function listDirectory(
+  context: ControlContext,
+  account: AccountRow,
+  path: string,
+): Promise<{ entries: FileEntry[]; truncated: boolean }> {
+  return await context.fileCalls.run(volumeOf(account), () =>
+    context.agent.call('files.list', { account: account.name, path }),
+  );
+}
+
+export async function listTree(
+  context: ControlContext,
+  account: AccountRow,
+  path: string,
+  limit: number,
+): Promise<string[]> {
+  const { paths } = await context.fileCalls.run(volumeOf(account), () =>
+    context.agent.call('files.tree', { account: account.name, path, limit }),
+  );
+  return paths;
+}
+
+export async function removeFile(context: ControlContext, account: AccountRow, path: string): Promise<void> {
+  if (isMemberRoot(account, path)) throw new HoldfastError('forbidden', 'You do not have permission to delete this');
+  const { removed } = await context.fileCalls.run(volumeOf(account), () =>
+    context.agent.call('files.remove', { account: account.name, path }),
+  );
+  if (!removed) throw noSuchFile(path);
+}
+
+export async function renameFile(
+  context: ControlContext,
+  account: AccountRow,
+  from: string,
+  to: string,
+): Promise<void> {
+  if (isMemberRoot(account, from) || isMemberRoot(account, to)) {
+    throw new HoldfastError('forbidden', 'Your top directories cannot be renamed.');
+  }
+  await context.fileCalls.run(volumeOf(account), () =>
+    context.agent.call('files.rename', { account: account.name, from, to }),
+  );
+}
+
+/** Makes the directory and the missing ones above it. Whether it is new. */
+export async function makeDirectory(context: ControlContext, account: AccountRow, path: string): Promise<boolean> {
+  const found = await findFile(context, account, path);
+  if (found?.type === 'directory') return false;
+  if (found) throw new HoldfastError('conflict', `${path} is there already and is not a directory.`, { field: 'path' });
+  const parent = path.slice(0, path.lastIndexOf('/'));
+  if (isMemberPath(parent, account.name) && !isMemberRoot(account, parent))
+    await makeDirectory(context, account, parent);
+  const { created } = await context.fileCalls.run(volumeOf(account), () =>
+    context.agent.call('files.makeDirectory', { account: account.name, path }),
+  );
+  return created;
+}
+
+/**
+ * A file's bytes as a stream, which holds a place of the volume until it ends. Throws `storage-repair` when the volume's
+ * places are taken.
+ */
+export async function openFile(context: ControlContext, account: AccountRow, path: string): Promise<AgentFile> {
+  const leave = await context.fileStreams.enter(volumeOf(account));
+  try {
+    const file = await within(ANSWER_MS, 'Opening the file', context.agent.readFile(account.name, path));
+    // A transfer that stands still is ended by the connection to the agent, so the place always comes back.
+    file.stream.once('close', leave);
+    return file;
+  } catch (error) {
+    leave();
+    throw error;
+  }
+}
+
+/**
+ * Writes a file from a stream; the old one stays whole unless everything arrives. Missing directories above it are made.
+ * Throws `too-large` beyond `limitBytes`, `storage-repair` when the volume's places are taken.
+ */
+export async function saveFile(
+  context: ControlContext,
+  account: AccountRow,
+  path: string,
+  content: Readable,
+  options: { expectedBytes?: number; limitBytes: number },
+): Promise<{ created: boolean }> {
+  const { expectedBytes, limitBytes } = options;
+  if (expectedBytes !== undefined && expectedBytes > limitBytes) throw tooLarge(limitBytes);
+  const leave = await context.fileStreams.enter(volumeOf(account));
+  const measured = content.pipe(limitedTo(limitBytes));
+  const fail = (error: Error): void => void measured.destroy(error);
+  const cutOff = (): void => {
+    // A sender that goes away mid-way closes without an end: that must reach the agent as a failure, not as a short file.
+    if (!content.readableEnded)
+      fail(new HoldfastError('input-invalid', 'The upload was cut off; the old file is unchanged.'));
+  };
+  content.once('error', fail);
+  content.once('close', cutOff);
+  // Whoever awaits the upload sees the failure; without a listener it would end the process.
+  measured.on('error', () => undefined);
+  const failed = new Promise<never>((_resolve, reject) => measured.once('error', reject));
+  try {
+    const parent = path.slice(0, path.lastIndexOf('/'));
+    if (!isMemberRoot(account, parent) && isMemberPath(parent, account.name))
+      await makeDirectory(context, account, parent);
+    const answered = new Promise<void>((resolve) => measured.once('end', resolve));
+    const written = context.agent.writeFile(account.name, path, measured, expectedBytes);
+    await Promise.race([written, failed, answered]);
+    return await Promise.race([within(ANSWER_MS, 'Writing the file', written), failed]);
+  } catch (error) {
+    measured.destroy();
+    throw measured.errored instanceof HoldfastError ? measured.errored : error;
+  } finally {
+    content.off('error', fail);
+    content.off('close', cutOff);
+    content.on('error', () => undefined);
+    // What the sender still sends is read and dropped, so that it gets to read the answer.
+    content.unpipe(measured);
+    content.resume();
+    failed.catch(() => undefined);
+    leave();
+  }
+}
+
+export function tooLarge(limitBytes: number): HoldfastError {
+  return new HoldfastError('too-large', `A file sent here may have at most ${Math.floor(limitBytes / 1024 ** 2)} MiB.`);
+}
+
+function limitedTo(limitBytes: number): Transform {
+  let seen = 0;
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      seen += chunk.length;
+      if (seen > limitBytes) done(tooLarge(limitBytes));
+      else done(null, chunk);
+    },
+  });
+}

@@ -1,0 +1,132 @@
+import type { Dashboard } from '../../protocol/browser.ts';
+import { HoldfastError } from '../../protocol/errors.ts';
+import { within } from '../../runtime/deadline.ts';
+import type { ControlContext } from '../context.ts';
+import { siteView } from '../sites/site-view.ts';
+import { findPlan, listAccounts, volumeOccupancy, type AccountRow } from '../store/accounts.ts';
+import { listSites } from '../store/sites.ts';
+import { readClosedVolumes } from '../store/settings.ts';
+import { volumeView } from './volume-view.ts';
+
+type Member = NonNullable<Dashboard['account']>;
+type Platform = NonNullable<Dashboard['platform']>;
+type Notice = Member['notices'][number];
+
+/** A page does not wait longer than this for one figure. */
+const USAGE_MS = 2_000;
+/** Share of the disk limit from which on the member is warned. */
+const NEARLY_FULL = 0.9;
+
+/** What a member sees first. */
+export async function memberDashboard(context: ControlContext, account: AccountRow): Promise<Member> {
+  const limits = await findPlan(context.database, account.plan);
+  if (!limits) throw new HoldfastError('internal', `The plan "${account.plan}" does not exist.`);
+  const [sites, disk] = await Promise.all([
+    listSites(context.database, { accountId: account.id, state: 'present' }),
+    diskUse(context, account),
+  ]);
+  const views = sites.map((site) => siteView(context, site));
+  return {
+    name: account.name,
+    plan: account.plan,
+    limits,
+    disk,
+    sites: views,
+    pythons: [...context.world.pythons],
+    notices: memberNotices(context, account, views, disk),
+  };
+}
+
+async function diskUse(context: ControlContext, account: AccountRow): Promise<Member['disk']> {
+  if (account.state !== 'ready' || account.volume === null) return null;
+  try {
+    const asked = context.fileCalls.run(account.volume, () =>
+      context.agent.call('accounts.usage', { name: account.name }),
+    );
+    return await within(USAGE_MS, 'Reading the disk use', asked);
+  } catch (error) {
+    context.log.info({ account: account.name, err: error }, 'the disk use is not known');
+    return null;
+  }
+}
+
+function memberNotices(
+  context: ControlContext,
+  account: AccountRow,
+  sites: Member['sites'],
+  disk: Member['disk'],
+): Notice[] {
+  const notices: Notice[] = [];
+  if (account.state === 'creating') {
+    notices.push({ level: 'warning', text: 'Your home is being made. This page changes by itself when it is there.' });
+  }
+  const volume = account.volume === null ? undefined : context.world.volumes.get(account.volume);
+  if (!context.agent.reachable()) {
+    notices.push({
+      level: 'problem',
+      text: 'The host of your programs does not answer right now. Your sites go on; changes take effect later.',
+    });
+  } else if (volume && volume.state !== 'open') {
+    notices.push({
+      level: 'problem',
+      text: 'Your storage is being repaired. Nothing is lost; files and sites come back by themselves.',
+    });
+  } else if (disk === null && account.state === 'ready') {
+    notices.push({ level: 'warning', text: 'Your storage answers slowly at the moment.' });
+  }
+  if (disk && disk.usedBytes >= disk.limitBytes * NEARLY_FULL) {
+    notices.push({
+      level: 'warning',
+      text: 'Your disk is nearly full. Delete files you no longer need on the Files page.',
+    });
+  }
+  for (const site of sites) {
+    if (site.status?.state === 'failed') {
+      const why = site.status.failure?.message ?? 'Its error log says why.';
+      notices.push({ level: 'problem', text: `${site.domain} did not start: ${why}` });
+    }
+  }
+  return notices;
+}
+
+/** What the operator sees first. */
+export async function platformDashboard(context: ControlContext): Promise<Platform> {
+  const { world, agent, database } = context;
+  const [accounts, sites, occupancy, closed] = await Promise.all([
+    listAccounts(database),
+    listSites(database, { state: 'present' }),
+    volumeOccupancy(database),
+    readClosedVolumes(database),
+  ]);
+  const volumes = [...world.volumes.values()]
+    .sort((a, b) => a.name.localeCompare(b.name))
+    .map((volume) => volumeView(volume, occupancy));
+  const states = sites.map((site) => world.statuses.get(site.id)?.state);
+  const notices: Notice[] = [];
+  if (!agent.reachable())
+    notices.push({ level: 'problem', text: 'The agent does not answer. Look at its log; its owner starts it again.' });
+  else if (world.host && !world.host.gatewayReady)
+    notices.push({ level: 'problem', text: 'The gateway does not answer, so no site can be reached.' });
+  for (const volume of volumes) {
+    if (volume.trouble !== null) notices.push({ level: 'problem', text: `Volume ${volume.name}: ${volume.trouble}` });
+    else if (volume.state === 'closed' && !closed.has(volume.name))
+      notices.push({ level: 'warning', text: `Volume ${volume.name} is not open yet.` });
+    if (volume.redundancy !== 'full')
+      notices.push({
+        level: volume.redundancy === 'lost' ? 'problem' : 'warning',
+        text: `Volume ${volume.name}: redundancy is ${volume.redundancy}.`,
+      });
+  }
+  const unfinished = accounts.filter((account) => account.state !== 'ready').length;
+  if (unfinished > 0) notices.push({ level: 'info', text: `${unfinished} accounts are being made or removed.` });
+  return {
+    accounts: accounts.filter((account) => account.role === 'member').length,
+    sites: sites.length,
+    sitesAwake: states.filter((state) => state === 'awake' || state === 'reloading').length,
+    sitesFailed: states.filter((state) => state === 'failed').length,
+    volumes,
+    operations: [...world.operations.values()].filter((operation) => operation.state === 'running'),
+    agentReachable: agent.reachable(),
+    notices,
+  };
+}

@@ -1,0 +1,37 @@
+import type { Status } from '../../protocol/browser.ts';
+import type { ControlContext } from '../context.ts';
+import { readClosedVolumes } from '../store/settings.ts';
+import type { VolumeStatus } from '../../protocol/volumes.ts';
+
+/**
+ * Whether the platform does its work. `ready`: the store answers, the agent is in touch and has the desired state, the
+ * gateway answers, and every volume has been tried (one that is in trouble has been; one that is closed has not, unless an
+ * operator closed it).
+ */
+export async function readPlatformStatus(context: ControlContext): Promise<Status> {
+  const { world, agent, log } = context;
+  let closed = new Set<string>();
+  let storeAnswers = true;
+  try {
+    await context.store.check();
+    closed = await readClosedVolumes(context.database);
+  } catch (error) {
+    storeAnswers = false;
+    log.error({ err: error }, 'the store does not answer');
+  }
+  const volumes = [...world.volumes.values()].sort((a, b) => a.name.localeCompare(b.name));
+  const reachable = agent.reachable() && world.host !== undefined;
+  const gatewayReady = reachable && world.host?.gatewayReady === true;
+  const tried = volumes.length > 0 && volumes.every((volume) => hasBeenTried(volume, closed));
+  return {
+    ready: storeAnswers && reachable && world.synchronised && gatewayReady && tried,
+    version: context.configuration.version,
+    agent: reachable ? 'reachable' : 'unreachable',
+    gateway: gatewayReady ? 'ready' : 'not-ready',
+    volumes: volumes.map(({ name, state, redundancy }) => ({ name, state, redundancy })),
+  };
+}
+
+function hasBeenTried(volume: VolumeStatus, closed: ReadonlySet<string>): boolean {
+  return volume.state !== 'closed' || volume.trouble !== null || closed.has(volume.name);
+}

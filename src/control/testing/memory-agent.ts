@@ -1,0 +1,318 @@
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import {
+  agentMethods,
+  type AgentEvent,
+  type AgentEventBody,
+  type AgentHandlers,
+  type AgentInput,
+  type AgentMethod,
+  type AgentOutput,
+} from '../../protocol/agent.ts';
+import { HoldfastError } from '../../protocol/errors.ts';
+import type { FileEntry } from '../../protocol/files.ts';
+import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
+import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
+import type { AgentClient, AgentFile } from '../agent-client.ts';
+
+const START = '2026-01-01T00:00:00.000Z';
+
+/** A volume as the agent would describe it. */
+export function someVolume(name: string, values: Partial<VolumeStatus> = {}): VolumeStatus {
+  return {
+    name,
+    engine: 'local',
+    state: 'open',
+    trouble: null,
+    redundancy: 'full',
+    sizeBytes: 8 * 1024 ** 3,
+    usedBytes: 10 * 1024 ** 2,
+    replicas: [],
+    operation: null,
+    readAt: START,
+    ...values,
+  };
+}
+
+/**
+ * The agent, in memory, for tests of the control plane: every question and answer passes through the contract's schemas, so
+ * that what is tested is what the real one accepts. Files are kept as a map from path to bytes (null = directory).
+ */
+export class MemoryAgent implements AgentClient {
+  readonly accounts = new Map<string, AccountSpec>();
+  readonly sites = new Map<string, SiteSpec>();
+  readonly statuses = new Map<string, SiteStatus>();
+  readonly volumes = new Map<string, VolumeStatus>([['v1', someVolume('v1')]]);
+  readonly files = new Map<string, Buffer | null>();
+  readonly quickstarts: string[] = [];
+  readonly calls: { method: AgentMethod; input: unknown }[] = [];
+  /** What a method does instead, until it is taken away again. */
+  readonly instead = new Map<AgentMethod, () => Promise<never>>();
+  online = true;
+  gatewayReady = true;
+  pythons = [
+    { version: '3.11', path: '/usr/bin/python3.11', uwsgiPlugin: true },
+    { version: '3.13', path: '/opt/python3.13', uwsgiPlugin: false },
+  ];
+  #sequence = 0;
+  readonly #followers = new Set<(event: AgentEvent | undefined) => void>();
+
+  reachable(): boolean {
+    return this.online;
+  }
+
+  async call<M extends AgentMethod>(method: M, input: AgentInput<M>): Promise<AgentOutput<M>> {
+    if (!this.online) throw new HoldfastError('agent-unreachable', 'The host is not reachable.');
+    const definition = agentMethods[method];
+    const checked = definition.input.parse(input) as AgentInput<M>;
+    this.calls.push({ method, input: checked });
+    await this.instead.get(method)?.();
+    const handler = this.#handlers[method] as (input: AgentInput<M>) => Promise<AgentOutput<M>>;
+    return definition.output.parse(await handler(checked)) as AgentOutput<M>;
+  }
+
+  callsOf(method: AgentMethod): unknown[] {
+    return this.calls.filter((call) => call.method === method).map((call) => call.input);
+  }
+
+  async readFile(account: string, path: string): Promise<AgentFile> {
+    const content = this.files.get(this.#key(account, path));
+    if (!content) throw new HoldfastError('not-found', `No such file or directory: ${path}`);
+    return await Promise.resolve({ size: content.length, stream: Readable.from([content]) });
+  }
+
+  async writeFile(account: string, path: string, stream: Readable): Promise<{ created: boolean }> {
+    const key = this.#key(account, path);
+    const content = await buffer(stream);
+    const created = !this.files.has(key);
+    this.files.set(key, content);
+    return { created };
+  }
+
+  async *events(_after: number, signal: AbortSignal): AsyncGenerator<AgentEvent> {
+    const queue: (AgentEvent | undefined)[] = [];
+    let wake: () => void = () => undefined;
+    const follower = (event: AgentEvent | undefined): void => {
+      queue.push(event);
+      wake();
+    };
+    this.#followers.add(follower);
+    signal.addEventListener('abort', () => follower(undefined), { once: true });
+    try {
+      for (;;) {
+        if (signal.aborted) return;
+        if (queue.length === 0) await new Promise<void>((resolve) => (wake = resolve));
+        const event = queue.shift();
+        if (event) yield event;
+        else if (!signal.aborted) throw new HoldfastError('agent-unreachable', 'The connection broke.');
+      }
+    } finally {
+      this.#followers.delete(follower);
+    }
+  }
+
+  emit(event: AgentEventBody): void {
+    this.#sequence += 1;
+    for (const follower of this.#followers) follower({ seq: this.#sequence, at: START, ...event });
+  }
+
+  /** As when the agent dies: forgets its programs, breaks its connections. */
+  breakConnections(): void {
+    for (const follower of this.#followers) follower(undefined);
+  }
+
+  #key(account: string, path: string): string {
+    // /tmp and /var are each account's own.
+    return path.startsWith('/home/') ? path : `${account}:${path}`;
+  }
+
+  #entry(key: string, content: Buffer | null): FileEntry {
+    const name = key.slice(key.lastIndexOf('/') + 1);
+    return {
+      name,
+      type: content === null ? 'directory' : 'file',
+      size: content?.length ?? 0,
+      modifiedAt: START,
+      mode: content === null ? 0o755 : 0o644,
+    };
+  }
+
+  #status(id: string): SiteStatus {
+    const status = this.statuses.get(id);
+    if (!status) throw new HoldfastError('not-found', 'The agent does not know this site.');
+    return status;
+  }
+
+  #take(spec: SiteSpec): SiteStatus {
+    const known = this.sites.get(spec.id);
+    if (!known || known.revision <= spec.revision) this.sites.set(spec.id, spec);
+    const before = this.statuses.get(spec.id);
+    const status: SiteStatus = {
+      id: spec.id,
+      state: spec.enabled ? (before?.state === 'awake' ? 'awake' : 'asleep') : 'disabled',
+      generation: before?.generation ?? 0,
+      since: START,
+      failure: null,
+      lastRequestAt: null,
+      memoryBytes: null,
+      processes: 0,
+    };
+    this.statuses.set(spec.id, status);
+    return status;
+  }
+
+  #operation(kind: Operation['kind'], subject: string): Operation {
+    return {
+      id: `${kind}-${subject}`,
+      kind,
+      subject,
+      state: 'running',
+      progress: null,
+      steps: [],
+      error: null,
+      startedAt: START,
+      finishedAt: null,
+    };
+  }
+
+  #volume(name: string, values: Partial<VolumeStatus> = {}): VolumeStatus {
+    const volume = this.volumes.get(name);
+    if (!volume) throw new HoldfastError('not-found', `There is no volume "${name}".`);
+    const changed = { ...volume, ...values };
+    this.volumes.set(name, changed);
+    return changed;
+  }
+
+  readonly #handlers: AgentHandlers = {
+    'host.status': () =>
+      Promise.resolve({
+        version: '0',
+        startedAt: START,
+        uidBase: 0,
+        cgroup: 'v2',
+        pythons: this.pythons,
+        gatewayReady: this.gatewayReady,
+        processes: [],
+      }),
+    'state.sync': async ({ accounts, sites }) => {
+      this.accounts.clear();
+      for (const account of accounts) this.accounts.set(account.name, account);
+      for (const id of this.sites.keys()) if (!sites.some((site) => site.id === id)) this.sites.delete(id);
+      for (const site of sites) this.#take(site);
+      return await Promise.resolve({ changed: sites.length });
+    },
+    'volumes.list': async () => await Promise.resolve([...this.volumes.values()]),
+    'volumes.create': async ({ name }) => {
+      this.volumes.set(name, someVolume(name));
+      return await Promise.resolve(this.#operation('volume-create', name));
+    },
+    'volumes.open': async ({ name }) => await Promise.resolve(this.#volume(name, { state: 'open' })),
+    'volumes.close': async ({ name }) => await Promise.resolve(this.#volume(name, { state: 'closed' })),
+    'volumes.setAside': async ({ name }) => await Promise.resolve(this.#volume(name, { redundancy: 'reduced' })),
+    'volumes.addReplica': async ({ name }) =>
+      await Promise.resolve(this.#operation('volume-rebuild', this.#volume(name).name)),
+    'volumes.scrub': async ({ name }) =>
+      await Promise.resolve(this.#operation('volume-scrub', this.#volume(name).name)),
+    'volumes.grow': async ({ name }) => await Promise.resolve(this.#operation('volume-grow', this.#volume(name).name)),
+    'volumes.delete': async ({ name }) =>
+      await Promise.resolve(this.#operation('volume-delete', this.#volume(name).name)),
+    'operations.list': async () => await Promise.resolve([]),
+    'accounts.ensure': async (spec) => {
+      this.#volume(spec.volume);
+      const created = !this.accounts.has(spec.name);
+      this.accounts.set(spec.name, spec);
+      this.files.set(`/home/${spec.name}`, null);
+      this.files.set(`${spec.name}:/tmp`, null);
+      this.files.set(`${spec.name}:/var/www`, null);
+      this.files.set(`${spec.name}:/var/log`, null);
+      return await Promise.resolve({ created });
+    },
+    'accounts.remove': async ({ name }) => {
+      for (const key of this.files.keys()) {
+        if (key === `/home/${name}` || key.startsWith(`/home/${name}/`) || key.startsWith(`${name}:`))
+          this.files.delete(key);
+      }
+      return await Promise.resolve({ removed: this.accounts.delete(name) });
+    },
+    'accounts.usage': async ({ name }) =>
+      await Promise.resolve({ usedBytes: 1234, limitBytes: this.accounts.get(name)?.limits.diskBytes ?? 0 }),
+    'sites.put': async (spec) => await Promise.resolve(this.#take(spec)),
+    'sites.remove': async ({ id }) => {
+      this.statuses.delete(id);
+      return await Promise.resolve({ removed: this.sites.delete(id) });
+    },
+    'sites.statuses': async () => await Promise.resolve([...this.statuses.values()]),
+    'sites.wake': async ({ id }) => await Promise.resolve(this.#awake(id)),
+    'sites.sleep': async ({ id }) => await Promise.resolve({ ...this.#status(id), state: 'asleep' as const }),
+    'sites.reload': async ({ id }) => await Promise.resolve(this.#awake(id)),
+    'sites.quickstart': async ({ id, quickstart }) => {
+      this.#status(id);
+      this.quickstarts.push(`${id} ${quickstart}`);
+      return await Promise.resolve({ written: [], kept: [] });
+    },
+    'sites.certificate': async ({ domain }) =>
+      await Promise.resolve({
+        notAfter: '2027-01-01T00:00:00.000Z',
+        issuer: 'CN=Holdfast',
+        subject: `CN=${domain}`,
+        alternativeNames: [domain],
+        custom: false,
+      }),
+    'gateway.authority': async () => await Promise.resolve({ certificatePem: '' }),
+    'files.stat': async ({ account, path }) => {
+      const key = this.#key(account, path);
+      const content = this.files.get(key);
+      if (content === undefined) throw new HoldfastError('not-found', `No such file or directory: ${path}`);
+      return await Promise.resolve(this.#entry(key, content));
+    },
+    'files.list': async ({ account, path }) => {
+      const prefix = `${this.#key(account, path)}/`;
+      const entries = [...this.files]
+        .filter(([key]) => key.startsWith(prefix) && !key.slice(prefix.length).includes('/'))
+        .map(([key, content]) => this.#entry(key, content));
+      return await Promise.resolve({ entries, truncated: false });
+    },
+    'files.tree': async ({ account, path, limit }) => {
+      const prefix = `${this.#key(account, path)}/`;
+      const paths = [...this.files]
+        .filter(
+          ([key]) =>
+            key.startsWith(prefix) &&
+            !key
+              .slice(prefix.length)
+              .split('/')
+              .some((part) => part.startsWith('.')),
+        )
+        .map(([key, content]) => `${path}/${key.slice(prefix.length)}${content === null ? '/' : ''}`)
+        .sort();
+      return await Promise.resolve({ paths: paths.slice(0, limit) });
+    },
+    'files.makeDirectory': async ({ account, path }) => {
+      const parent = this.#key(account, path.slice(0, path.lastIndexOf('/')));
+      if (this.files.get(parent) !== null) throw new HoldfastError('not-found', `No such file or directory: ${parent}`);
+      this.files.set(this.#key(account, path), null);
+      return await Promise.resolve({ created: true });
+    },
+    'files.remove': async ({ account, path }) => {
+      const key = this.#key(account, path);
+      const removed = this.files.delete(key);
+      for (const other of this.files.keys()) if (other.startsWith(`${key}/`)) this.files.delete(other);
+      return await Promise.resolve({ removed });
+    },
+    'files.rename': async ({ account, from, to }) => {
+      const content = this.files.get(this.#key(account, from));
+      if (content === undefined) throw new HoldfastError('not-found', `No such file or directory: ${from}`);
+      this.files.delete(this.#key(account, from));
+      this.files.set(this.#key(account, to), content);
+      return await Promise.resolve({});
+    },
+    'logs.tail': async ({ kind }) => await Promise.resolve({ lines: [`a line of ${kind}`], sizeBytes: 20 }),
+  };
+
+  #awake(id: string): SiteStatus {
+    const status = { ...this.#status(id), state: 'awake' as const, failure: null };
+    const next = { ...status, generation: status.generation + 1, processes: 2, memoryBytes: 30_000_000 };
+    this.statuses.set(id, next);
+    return next;
+  }
+}
