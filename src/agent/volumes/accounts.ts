@@ -1,0 +1,161 @@
+import { join } from 'node:path';
+import { HoldfastError } from '../../protocol/errors.ts';
+import { mustRun, runCommand } from '../../runtime/command.ts';
+import type { AccountHome } from '../context.ts';
+import { writeDurably } from './durable.ts';
+import type { AccountWanted } from './engine.ts';
+import type { Lane } from './lane.ts';
+import { parseQuotaGroups, parseSubvolumes } from './local/btrfs-output.ts';
+import { loadAccounts, type AccountRecord } from './local/record.ts';
+
+const SCRIPT = join(import.meta.dirname, 'account-home.sh');
+const SKELETON = join(import.meta.dirname, 'skeleton');
+const COMMAND_DEADLINE_MS = 30_000;
+/** Usage figures younger than this are answered from memory: one question to the volume serves all its accounts. */
+const USAGE_FRESH_MS = 3_000;
+
+/**
+ * The account homes of one mounted btrfs volume: a subvolume each, with a quota. Both engines mount btrfs, so both use this.
+ * Everything that touches the volume is one throw-away process per call, in the volume's own lane.
+ */
+export class AccountHomes {
+  readonly #volume: string;
+  readonly #mount: string;
+  readonly #file: string;
+  readonly #lane: Lane;
+  readonly #known = new Map<string, AccountRecord>();
+  /** What the volume itself holds was compared with the list since it was opened. */
+  #compared = false;
+  #usage: { at: number; bytes: Map<number, number> } | undefined;
+  #asking: Promise<Map<number, number>> | undefined;
+  #saving: Promise<void> = Promise.resolve();
+
+  constructor(volume: string, mount: string, file: string, lane: Lane) {
+    this.#volume = volume;
+    this.#mount = mount;
+    this.#file = file;
+    this.#lane = lane;
+  }
+
+  async load(): Promise<void> {
+    this.#known.clear();
+    for (const account of await loadAccounts(this.#file)) this.#known.set(account.name, account);
+  }
+
+  has(name: string): boolean {
+    return this.#known.has(name);
+  }
+
+  names(): string[] {
+    return [...this.#known.keys()];
+  }
+
+  /** Throws `not-found`. Makes strings only. */
+  homeOf(account: string): AccountHome {
+    if (!this.#known.has(account)) {
+      throw new HoldfastError('not-found', `The account ${account} has no home on the volume ${this.#volume}.`);
+    }
+    const root = join(this.#mount, 'accounts', account);
+    return { volume: this.#volume, root, home: join(root, 'home'), tmp: join(root, 'tmp'), www: join(root, 'www') };
+  }
+
+  /** After the volume was opened: directories that hold the homes, and the list made true to what is there. */
+  async opened(): Promise<void> {
+    await mustRun('install', ['-d', '-m', '0711', join(this.#mount, 'accounts')], { deadlineMs: COMMAND_DEADLINE_MS });
+    const quota = await runCommand('btrfs', ['qgroup', 'show', this.#mount], { deadlineMs: COMMAND_DEADLINE_MS });
+    if (quota.code !== 0) await mustRun('btrfs', ['quota', 'enable', this.#mount], { deadlineMs: COMMAND_DEADLINE_MS });
+    const list = await mustRun('btrfs', ['subvolume', 'list', this.#mount], { deadlineMs: COMMAND_DEADLINE_MS });
+    const groups = await this.#readGroups();
+    const limits = new Map(groups.map((group) => [group.subvolume, group.limitBytes]));
+    const subvolumes = parseSubvolumes(list.stdout);
+    let changed = false;
+    for (const [name, account] of this.#known) {
+      const subvolume = subvolumes.get(`accounts/${name}`);
+      if (subvolume === undefined) {
+        this.#known.delete(name);
+        changed = true;
+        continue;
+      }
+      const limitBytes = limits.get(subvolume) ?? 0;
+      changed ||= subvolume !== account.subvolume || limitBytes !== account.limitBytes;
+      this.#known.set(name, { ...account, subvolume, limitBytes });
+    }
+    this.#compared = true;
+    if (changed) await this.#save();
+  }
+
+  closed(): void {
+    this.#compared = false;
+    this.#usage = undefined;
+  }
+
+  async ensure(account: AccountWanted): Promise<{ created: boolean }> {
+    const known = this.#known.get(account.name);
+    const limit = account.limits.diskBytes;
+    if (known !== undefined && this.#compared && known.limitBytes === limit) return { created: false };
+    const output = await this.#lane.run(() =>
+      this.#script(['ensure', this.#mount, account.name, String(account.uid), String(limit), SKELETON]),
+    );
+    const [what, id] = output.split(' ');
+    this.#known.set(account.name, {
+      name: account.name,
+      uid: known?.uid ?? account.uid,
+      subvolume: Number(id),
+      limitBytes: limit,
+    });
+    await this.#save();
+    return { created: what === 'created' };
+  }
+
+  async remove(name: string): Promise<{ removed: boolean }> {
+    const output = await this.#lane.run(() => this.#script(['remove', this.#mount, name]));
+    const known = this.#known.delete(name);
+    if (known) await this.#save();
+    return { removed: output === 'removed' };
+  }
+
+  async usage(name: string): Promise<{ usedBytes: number; limitBytes: number }> {
+    const account = this.#known.get(name);
+    if (account === undefined) {
+      throw new HoldfastError('not-found', `The account ${name} has no home on the volume ${this.#volume}.`);
+    }
+    let bytes = this.#usage?.bytes;
+    if (
+      this.#usage === undefined ||
+      performance.now() - this.#usage.at > USAGE_FRESH_MS ||
+      !bytes?.has(account.subvolume)
+    ) {
+      this.#asking ??= this.#ask().finally(() => (this.#asking = undefined));
+      bytes = await this.#asking;
+    }
+    return { usedBytes: bytes?.get(account.subvolume) ?? 0, limitBytes: account.limitBytes };
+  }
+
+  async #ask(): Promise<Map<number, number>> {
+    const groups = await this.#lane.run(() => this.#readGroups());
+    const bytes = new Map(groups.map((group) => [group.subvolume, group.referencedBytes]));
+    this.#usage = { at: performance.now(), bytes };
+    return bytes;
+  }
+
+  async #readGroups(): Promise<ReturnType<typeof parseQuotaGroups>> {
+    const result = await mustRun('btrfs', ['qgroup', 'show', '--raw', '-r', this.#mount], {
+      deadlineMs: 8_000,
+      outputLimit: 16 * 1024 * 1024,
+    });
+    return parseQuotaGroups(result.stdout);
+  }
+
+  async #script(parameters: string[]): Promise<string> {
+    const result = await mustRun('/bin/sh', [SCRIPT, ...parameters], { deadlineMs: COMMAND_DEADLINE_MS });
+    return result.stdout.trim().split('\n').at(-1) ?? '';
+  }
+
+  /** One write at a time, so that an older list never overwrites a newer one. */
+  async #save(): Promise<void> {
+    this.#saving = this.#saving
+      .catch(() => undefined)
+      .then(() => writeDurably(this.#file, JSON.stringify({ format: 1, accounts: [...this.#known.values()] })));
+    await this.#saving;
+  }
+}

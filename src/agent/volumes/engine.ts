@@ -1,0 +1,88 @@
+import type { PlanLimits } from '../../model/plans.ts';
+import type { VolumeStatus } from '../../protocol/volumes.ts';
+import type { AccountHome } from '../context.ts';
+import type { Journey } from './journey.ts';
+
+/**
+ * What a volume engine must be able to do. The local engine keeps both replicas on this host's disks; a cluster engine
+ * keeps them on two hosts. Both pass the same suite (engine.contract.ts), so everything above this line is one code.
+ *
+ * Every method can be repeated, and every method that changes something on disk can be killed at any point and called
+ * again: it finishes the work. No method waits longer than its deadlines for a volume that does not answer; it throws
+ * `storage-repair` or `deadline-passed`.
+ */
+export interface VolumeEngine {
+  readonly kind: 'local' | 'cluster';
+  /**
+   * Checks everything that can be known before anything is written and answers what is going to be made. Changes nothing.
+   * Throws `name-taken`, `disk-not-empty`, `disk-unusable`, `no-room`, `set-up-missing`, `input-invalid`.
+   */
+  plan(request: CreateRequest): Promise<CreatePlan>;
+  /** The volume a plan describes: makes its record when there is none. `make` does the work. */
+  begin(plan: CreatePlan): Promise<EngineVolume>;
+  /** The volumes this engine has records of. */
+  load(): Promise<EngineVolume[]>;
+}
+
+export interface CreateRequest {
+  name: string;
+  /** Block devices or absolute image paths; empty = two fresh image files. */
+  disks: string[];
+  /** Size of a fresh image file in bytes. */
+  imageBytes?: number;
+}
+
+/** Opaque to everybody but the engine that made it; kept in the operation's journal. */
+export type CreatePlan = Record<string, unknown> & { name: string };
+
+export interface AccountWanted {
+  name: string;
+  uid: number;
+  limits: Pick<PlanLimits, 'diskBytes'>;
+}
+
+export interface EngineVolume {
+  readonly name: string;
+  /** From memory, never waits. */
+  status(): VolumeStatus;
+  /** Throws `volume-closed` or `storage-repair` when programs cannot use the volume now. From memory, never waits. */
+  assertUsable(): void;
+  /** What was decided for it: an open volume is opened again after a restart. */
+  readonly wantedOpen: boolean;
+
+  /** Makes the file system on its disks and opens it. The work behind `plan`. */
+  make(journey: Journey): Promise<void>;
+  /** Opens it, degraded when only one complete replica is there. Throws `storage-repair` when none is. */
+  open(): Promise<void>;
+  /** `forget`: the volume stays wanted open (the agent stops); `keep`: an operator closed it. Throws `volume-in-use`. */
+  close(how: 'forget' | 'keep'): Promise<void>;
+  /** Reads the figures and the replicas' state anew. Never throws: trouble is part of the status. */
+  refresh(): Promise<VolumeStatus>;
+
+  /** Stops using a replica; service goes on. Throws `last-replica`, `not-found`. */
+  setAside(replica: string): Promise<void>;
+  /** Checks the disk and records the new replica. Throws as `plan` does, and `conflict` when redundancy is full. */
+  planReplica(disk: string | undefined): Promise<string>;
+  /** Rebuilds onto the replica that `planReplica` recorded. */
+  rebuild(replica: string, journey: Journey): Promise<void>;
+  /** Gives up a planned replica after a rebuild that failed. */
+  abandonReplica(replica: string): Promise<void>;
+  scrub(journey: Journey): Promise<void>;
+  planGrow(imageBytes: number | undefined): Promise<void>;
+  grow(imageBytes: number | undefined, journey: Journey): Promise<void>;
+  /** Throws `volume-in-use` while accounts live there. */
+  assertDeletable(): void;
+  delete(journey: Journey): Promise<void>;
+
+  homeOf(account: string): AccountHome;
+  /** Whether this account's home is here, from memory. */
+  hasAccount(name: string): boolean;
+  /** Whether a replica was found to have fallen behind in a crash when the volume was opened; `planReplica()` takes its disk. */
+  hasStaleReplica(): boolean;
+  ensureAccount(account: AccountWanted): Promise<{ created: boolean }>;
+  removeAccount(name: string): Promise<{ removed: boolean }>;
+  usage(name: string): Promise<{ usedBytes: number; limitBytes: number }>;
+
+  /** Called after every change of what `status` answers, other than figures. */
+  onChange(listener: () => void): void;
+}

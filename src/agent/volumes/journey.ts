@@ -1,0 +1,26 @@
+/**
+ * How a long piece of work tells where it is. Each step is checked, done and verified by its own function, so that a
+ * journey that was cut off is simply walked again: steps that are done already find that out and cost little.
+ */
+export interface Journey {
+  /** Runs one step. The text it answers, if any, is shown beside the step. */
+  step<T>(name: string, work: (report: StepReport) => Promise<T>): Promise<T>;
+  /** Set when the agent stops: the work ends as soon as it can by throwing, and goes on at the next start. */
+  readonly signal: AbortSignal;
+}
+
+export interface StepReport {
+  /** 0 to 1, of this step. */
+  progress(fraction: number): void;
+  detail(text: string): void;
+  /** The step had nothing to do. */
+  skip(reason: string): void;
+}
+
+/** Thrown inside a journey when the agent stops; the operation stays `running` in its journal. */
+export class JourneyInterrupted extends Error {
+  constructor() {
+    super('The agent is stopping; the work goes on when it starts again.');
+    this.name = 'JourneyInterrupted';
+  }
+}

@@ -1,0 +1,87 @@
+import { HoldfastError } from '../../protocol/errors.ts';
+
+/**
+ * Everything that touches one volume goes through that volume's lane: few at a time, a bounded number waiting, and a
+ * breaker. After a deadline passed, further work is refused at once with `storage-repair` until a probe succeeded, so
+ * that a hung volume holds up nobody, not even those who ask for it.
+ */
+export class Lane {
+  readonly #name: string;
+  readonly #atOnce: number;
+  readonly #mayWait: number;
+  readonly #waiting: Array<{ start: () => void; refuse: (error: HoldfastError) => void }> = [];
+  readonly #onBreak: (broken: boolean) => void;
+  #running = 0;
+  #broken = false;
+
+  constructor(name: string, onBreak: (broken: boolean) => void, atOnce = 2, mayWait = 512) {
+    this.#name = name;
+    this.#onBreak = onBreak;
+    this.#atOnce = atOnce;
+    this.#mayWait = mayWait;
+  }
+
+  get broken(): boolean {
+    return this.#broken;
+  }
+
+  /** Runs work when it is its turn. Work must hold to a deadline of its own and throw `deadline-passed` at it. */
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#broken) throw this.#refusal();
+    if (this.#running >= this.#atOnce) await this.#turn();
+    else this.#running += 1;
+    try {
+      return await work();
+    } catch (error) {
+      if (error instanceof HoldfastError && error.code === 'deadline-passed') {
+        this.trip();
+        throw this.#refusal(error);
+      }
+      throw error;
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running -= 1;
+      else next.start();
+    }
+  }
+
+  /** Refuses everything from now on, also what waits. */
+  trip(): void {
+    if (!this.#broken) {
+      this.#broken = true;
+      this.#onBreak(true);
+    }
+    for (const waiting of this.#waiting.splice(0)) waiting.refuse(this.#refusal());
+  }
+
+  /** A probe succeeded: work goes through again. */
+  mend(): void {
+    if (!this.#broken) return;
+    this.#broken = false;
+    this.#onBreak(false);
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#waiting.length >= this.#mayWait) {
+      throw new HoldfastError(
+        'too-many-requests',
+        `Too much work waits for the volume ${this.#name}. Try again shortly.`,
+        {
+          retryAfterSeconds: 5,
+        },
+      );
+    }
+    await new Promise<void>((start, refuse) => this.#waiting.push({ start, refuse }));
+  }
+
+  #refusal(cause?: unknown): HoldfastError {
+    return new HoldfastError(
+      'storage-repair',
+      `The storage volume ${this.#name} does not answer and is being repaired.`,
+      {
+        retryAfterSeconds: 5,
+        cause,
+      },
+    );
+  }
+}

@@ -1,0 +1,71 @@
+import { rm } from 'node:fs/promises';
+import { runCommand } from '../../../runtime/command.ts';
+import { forget } from './disks.ts';
+import { attachLoop, detachLoop, deviceBytes, loopsOf } from './loops.ts';
+import type { ReplicaRecord } from './record.ts';
+import { cutValve, diskOf, findValve, startValve, stopValve, type Valve, type ValvePaths } from './valve.ts';
+
+/** A replica's disk as the kernel has it now. */
+export interface AttachedDisk {
+  /** /dev/loop3 or /dev/sdb. */
+  device: string;
+  /** Undefined for real disks. */
+  valve: Valve | undefined;
+}
+
+/**
+ * Makes a replica's disk usable, or finds that it is: valve and loop device for an image, the device itself otherwise.
+ * Undefined when the disk is not there.
+ */
+export async function attachDisk(replica: ReplicaRecord, paths: ValvePaths): Promise<AttachedDisk | undefined> {
+  if (replica.kind === 'block') {
+    for (const name of [replica.stable, replica.disk]) {
+      const device = await kernelName(name);
+      if (device !== undefined && (await deviceBytes(device))) return { device, valve: undefined };
+    }
+    return undefined;
+  }
+  const exists = await runCommand('test', ['-s', paths.image], { deadlineMs: 5_000 });
+  if (exists.code !== 0) return undefined;
+  const running = await findAttached(replica, paths);
+  if (running !== undefined) return running;
+  await detachDisk(replica, paths, 'cut');
+  const valve = await startValve(paths);
+  return { device: await attachLoop(diskOf(paths)), valve };
+}
+
+/** The disk when it is attached and its valve serves; touches neither. */
+export async function findAttached(replica: ReplicaRecord, paths: ValvePaths): Promise<AttachedDisk | undefined> {
+  if (replica.kind === 'block') return await attachDisk(replica, paths);
+  const valve = await findValve(paths);
+  if (valve === undefined) return undefined;
+  const device = (await loopsOf(diskOf(paths)))[0];
+  return device === undefined ? undefined : { device, valve };
+}
+
+/** Lets go of a disk that no mounted file system uses. `cut`: its content does not matter any more, or its valve is dead. */
+export async function detachDisk(replica: ReplicaRecord, paths: ValvePaths, how: 'orderly' | 'cut'): Promise<void> {
+  if (replica.kind === 'block') {
+    const device = await kernelName(replica.stable);
+    if (device !== undefined) await forget(device);
+    return;
+  }
+  const devices = await loopsOf(diskOf(paths));
+  if (how === 'cut') await cutValve(paths);
+  for (const device of devices) {
+    await forget(device);
+    // A device that a dead file system still holds goes away together with it: it is marked, and waited for no longer.
+    await detachLoop(device, diskOf(paths)).catch(() => undefined);
+  }
+  await stopValve(paths);
+}
+
+/** Removes an image file that belongs to the platform, after its disk was detached. */
+export async function removeImage(paths: ValvePaths): Promise<void> {
+  await rm(paths.image, { force: true });
+}
+
+export async function kernelName(disk: string): Promise<string | undefined> {
+  const result = await runCommand('readlink', ['--canonicalize-existing', '--', disk], { deadlineMs: 5_000 });
+  return result.code === 0 ? result.stdout.trimEnd() : undefined;
+}

@@ -1,0 +1,176 @@
+import { basename } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { HoldfastError } from '../../../protocol/errors.ts';
+import { runCommand } from '../../../runtime/command.ts';
+import { attachDisk, detachDisk, findAttached, kernelName } from './attach.ts';
+import { forget, readSuperBlock } from './disks.ts';
+import * as filesystem from './filesystem.ts';
+import { killHolders } from './holders.ts';
+import { mountAt, type MountEntry } from './proc.ts';
+import type { ReplicaRecord } from './record.ts';
+import type { VolumeState } from './state.ts';
+import { decideTrust, type Candidate } from './trust.ts';
+import { cutValve } from './valve.ts';
+
+/**
+ * Opens a volume: takes over a mount that an earlier agent left, or removes a dead one and mounts afresh. Only complete
+ * replicas are mounted. Throws `storage-repair` when there is none, or when the kernel still holds a dead mount.
+ */
+export async function openVolume(state: VolumeState): Promise<void> {
+  if (state.open && state.trouble === null) return;
+  try {
+    const mount = await mountAt(state.directories.mount);
+    if (mount === undefined || !(await adopt(state, mount))) {
+      await clearDead(state);
+      await mountAfresh(state);
+    }
+    await state.accounts.opened();
+  } catch (error) {
+    const reason = error instanceof HoldfastError ? error.message : String(error);
+    state.log.error({ volume: state.name, error }, 'volume could not be opened');
+    state.fault(`The volume ${state.name} could not be opened: ${reason}`);
+    throw error;
+  }
+  state.open = true;
+  state.lane.mend();
+  state.fault(null);
+}
+
+/** Unmounts and lets go of every disk. Throws `volume-in-use` when programs still use it. */
+export async function closeVolume(state: VolumeState): Promise<void> {
+  const { mount } = state.directories;
+  if (state.trouble !== null && (await mountAt(mount)) !== undefined) await clearDead(state);
+  await filesystem.unmountFileSystem(mount, state.name);
+  await filesystem.waitReleased(state.record.uuid, 5_000).catch((cause: unknown) => {
+    throw new HoldfastError('volume-in-use', `Programs still use the volume ${state.name}. Stop them, then close it.`, {
+      cause,
+    });
+  });
+  state.open = false;
+  state.accounts.closed();
+  for (const replica of state.record.replicas) await detachDisk(replica, state.pathsOf(replica), 'orderly');
+  state.attached.clear();
+  state.errors.clear();
+  state.fault(null);
+}
+
+/** Takes over what an earlier agent mounted, when at least one complete replica still serves. */
+async function adopt(state: VolumeState, mount: MountEntry): Promise<boolean> {
+  if (mount.type !== 'btrfs' || filesystem.stoppedWriting(mount)) return false;
+  const present = new Set(await filesystem.devicesOf(state.record.uuid));
+  const serving: ReplicaRecord[] = [];
+  for (const replica of state.record.replicas) {
+    if (replica.state !== 'healthy' && replica.state !== 'rebuilding') continue;
+    const disk = await findAttached(replica, state.pathsOf(replica));
+    if (disk === undefined || !present.has(basename(disk.device))) continue;
+    state.attached.set(replica.id, disk);
+    if (replica.state === 'healthy') serving.push(replica);
+  }
+  if (serving.length === 0) return false;
+  for (const replica of state.healthy()) {
+    if (!serving.includes(replica))
+      await state.leave(replica, 'failed', 'its disk stopped while the platform was not running.');
+  }
+  await cutLeft(state);
+  state.log.info({ volume: state.name, replicas: serving.map((replica) => replica.id) }, 'volume taken over as it was');
+  return true;
+}
+
+/** A replica that was left must stay left, also when the agent was killed between writing that down and cutting it. */
+async function cutLeft(state: VolumeState): Promise<void> {
+  for (const replica of state.record.replicas) {
+    if (replica.state === 'healthy' || replica.state === 'rebuilding') continue;
+    if (replica.kind === 'image') await cutValve(state.pathsOf(replica));
+    else {
+      const device = await kernelName(replica.stable);
+      if (device !== undefined) await forget(device);
+    }
+  }
+}
+
+/** Removes what is left of a file system whose disks are gone (everything was killed, or both replicas failed). */
+async function clearDead(state: VolumeState): Promise<void> {
+  const { uuid } = state.record;
+  const mounted = (await mountAt(state.directories.mount)) !== undefined;
+  if (!mounted && !(await filesystem.isHeld(uuid))) return;
+  const devices = await filesystem.devicesOf(uuid);
+  const { firstAccount, lastAccount } = state.context.ids;
+  const ended = await killHolders(devices, { first: firstAccount, last: lastAccount });
+  state.log.warn({ volume: state.name, devices, ended }, 'removing a dead mount');
+  await filesystem.unmountLazily(state.directories.mount);
+  await filesystem.waitReleased(uuid, 15_000).catch((cause: unknown) => {
+    throw new HoldfastError(
+      'storage-repair',
+      `A dead mount of the volume ${state.name} is still held by a process outside the platform. End it; the volume opens by itself then.`,
+      { cause, retryAfterSeconds: 10 },
+    );
+  });
+}
+
+async function mountAfresh(state: VolumeState): Promise<void> {
+  const { record, directories } = state;
+  await mkdir(directories.mount, { recursive: true, mode: 0o700 });
+  state.attached.clear();
+  state.errors.clear();
+  for (const replica of record.replicas) {
+    if (replica.state !== 'healthy' && replica.state !== 'rebuilding') {
+      await detachDisk(replica, state.pathsOf(replica), 'cut');
+    }
+  }
+  const candidates = await Promise.all(record.replicas.map((replica) => candidateOf(state, replica)));
+  const trust = decideTrust(candidates, record.uuid);
+  const rebuilding = candidates.filter(
+    (candidate) => candidate.recorded === 'rebuilding' && candidate.super?.uuid === record.uuid,
+  );
+  const lost = record.replicas.filter((replica) => replica.state === 'healthy' && !trust.complete.includes(replica.id));
+  if (trust.complete.length === 0) {
+    const disks = record.replicas.map((replica) => replica.disk).join(', ');
+    throw new HoldfastError(
+      'storage-repair',
+      `No complete replica is there (${disks}). Bring one of these disks back.`,
+    );
+  }
+  for (const id of trust.stale) {
+    const replica = state.replica(id);
+    if (replica.state === 'healthy') await detachDisk(replica, state.pathsOf(replica), 'cut');
+    state.attached.delete(id);
+  }
+  const using = [...trust.complete, ...rebuilding.map((candidate) => candidate.id)];
+  const devices = using.map((id) => state.attached.get(id)?.device).filter((device) => device !== undefined);
+  await filesystem.mountFileSystem(devices, directories.mount, lost.length > 0 || hasLeft(record.replicas));
+  // Only now: had the mount failed, the replica that is away would still be as good as the others.
+  for (const replica of lost) {
+    const stale = trust.stale.includes(replica.id);
+    replica.state = stale ? 'failed' : 'missing';
+    replica.reason = stale ? 'it stopped before the other one did and is behind.' : 'its disk is not there.';
+    if (stale) state.foundStale.add(replica.id);
+    state.log.warn(
+      { volume: state.name, replica: replica.id, disk: replica.disk, reason: replica.reason },
+      'opened degraded',
+    );
+  }
+  if (lost.length > 0) await state.save();
+}
+
+const hasLeft = (replicas: readonly ReplicaRecord[]): boolean =>
+  replicas.some((replica) => replica.state !== 'healthy' && replica.state !== 'rebuilding');
+
+async function candidateOf(state: VolumeState, replica: ReplicaRecord): Promise<Candidate> {
+  const nothing: Candidate = { id: replica.id, recorded: replica.state, super: undefined, changedAt: 0n };
+  if (replica.state !== 'healthy' && replica.state !== 'rebuilding') return nothing;
+  // The image's own time is read before it is attached: attaching may write.
+  const changed =
+    replica.kind === 'block'
+      ? undefined
+      : await runCommand('stat', ['--printf=%.9Y', '--', replica.disk], { deadlineMs: 5_000 });
+  const changedAt = changed?.code === 0 ? BigInt(changed.stdout.replace('.', '')) : 0n;
+  try {
+    const disk = await attachDisk(replica, state.pathsOf(replica));
+    if (disk === undefined) return nothing;
+    state.attached.set(replica.id, disk);
+    return { ...nothing, super: await readSuperBlock(disk.device), changedAt };
+  } catch (error) {
+    state.log.error({ volume: state.name, replica: replica.id, error }, 'disk could not be attached');
+    return nothing;
+  }
+}

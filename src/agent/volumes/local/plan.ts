@@ -1,0 +1,153 @@
+import { randomUUID } from 'node:crypto';
+import { statfs } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { REPLICAS_WANTED } from '../../../model/volumes.ts';
+import { HoldfastError } from '../../../protocol/errors.ts';
+import { runCommand } from '../../../runtime/command.ts';
+import type { CreateRequest } from '../engine.ts';
+import {
+  assertEmptyBlockDevice,
+  assertEmptyFile,
+  assertLargeEnough,
+  canonical,
+  kindOfDisk,
+  readSuperBlock,
+  SMALLEST_DISK_BYTES,
+  stableName,
+} from './disks.ts';
+import { assertBtrfsAvailable, assertLoopAvailable } from './loops.ts';
+import { NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
+import type { VolumeDirectories } from './state.ts';
+
+const GiB = 1024 ** 3;
+const MiB = 1024 ** 2;
+export const DEFAULT_IMAGE_BYTES = 8 * GiB;
+/** Free space that must be left where images are kept: they are sparse, and grow as members write. */
+const SMALLEST_ROOM_BYTES = 512 * MiB;
+
+/** Everything that can be known before anything is written: the record of the volume to be. */
+export async function planVolume(
+  request: CreateRequest,
+  directories: VolumeDirectories,
+  existing: readonly VolumeRecord[],
+): Promise<VolumeRecord> {
+  if (existing.some((record) => record.name === request.name)) {
+    throw new HoldfastError('name-taken', `There is a volume ${request.name} already. Choose another name.`, {
+      field: 'name',
+    });
+  }
+  if (request.disks.length !== 0 && request.disks.length !== REPLICAS_WANTED) {
+    throw new HoldfastError(
+      'input-invalid',
+      `A volume has ${REPLICAS_WANTED} disks, one for each replica; ${request.disks.length} were given.`,
+      { field: 'disks' },
+    );
+  }
+  await assertBtrfsAvailable();
+  const imageBytes = request.imageBytes ?? DEFAULT_IMAGE_BYTES;
+  const replicas: ReplicaRecord[] = [];
+  for (let index = 0; index < REPLICAS_WANTED; index += 1) {
+    const id = `r${index + 1}`;
+    const disk = request.disks[index] ?? join(directories.disks, `${id}.img`);
+    replicas.push(await planDisk(id, disk, request.disks[index] === undefined, imageBytes, directories, existing));
+  }
+  const [first, second] = replicas;
+  if (first !== undefined && second !== undefined && first.stable === second.stable) {
+    throw new HoldfastError('input-invalid', `Both disks are the same one: ${first.disk}. A mirror needs two.`, {
+      field: 'disks',
+    });
+  }
+  return {
+    format: 1,
+    name: request.name,
+    engine: 'local',
+    uuid: randomUUID(),
+    phase: 'creating',
+    wantedOpen: true,
+    imageBytes,
+    nextReplica: REPLICAS_WANTED + 1,
+    replicas,
+  };
+}
+
+/** Checks one disk that is to become a replica. `own`: an image in the volume's own directory. */
+export async function planDisk(
+  id: string,
+  disk: string,
+  own: boolean,
+  imageBytes: number,
+  directories: VolumeDirectories,
+  existing: readonly VolumeRecord[],
+): Promise<ReplicaRecord> {
+  const found = own ? ({ kind: 'new-file' } as const) : await kindOfDisk(disk);
+  const stable = found.kind === 'block' ? await stableName(await canonical(disk)) : disk;
+  const user = existing.find((record) =>
+    record.replicas.some((replica) => replica.stable === stable || replica.disk === disk),
+  );
+  if (user !== undefined) {
+    throw new HoldfastError(
+      'disk-not-empty',
+      `The disk ${disk} belongs to the volume ${user.name}. Choose another disk.`,
+      {
+        field: 'disk',
+      },
+    );
+  }
+  const common = {
+    id,
+    disk,
+    stable,
+    state: 'healthy',
+    reason: null,
+    deviceId: 0,
+    replaces: null,
+    baseline: NO_ERRORS,
+  } as const;
+  if (found.kind === 'block') {
+    assertLargeEnough(disk, found.bytes, SMALLEST_DISK_BYTES);
+    await assertEmptyBlockDevice(disk);
+    return { ...common, kind: 'block', bytes: found.bytes };
+  }
+  await assertLoopAvailable();
+  const bytes = found.kind === 'file' && found.bytes > 0 ? found.bytes : imageBytes;
+  assertLargeEnough(disk, bytes, SMALLEST_DISK_BYTES);
+  if (found.kind === 'file') await assertEmptyFile(disk, found.bytes);
+  await assertRoom(own ? dirname(directories.own) : dirname(disk), own);
+  return { ...common, kind: 'image', bytes };
+}
+
+/** For a disk that held a replica of this very volume once: it may be taken in again, as a new and empty one. */
+export async function isFormerReplica(disk: string, record: VolumeRecord): Promise<boolean> {
+  const former = record.replicas.find((replica) => replica.disk === disk || replica.stable === disk);
+  if (former === undefined || former.kind !== 'block' || former.state === 'healthy' || former.state === 'rebuilding')
+    return false;
+  const found = await readSuperBlock(await canonical(disk));
+  return found === undefined ? false : found.uuid === record.uuid;
+}
+
+async function assertRoom(directory: string, own: boolean): Promise<void> {
+  let free: number;
+  if (own) {
+    const room = await statfs(directory).catch(() => statfs(dirname(directory)));
+    free = room.bavail * room.bsize;
+  } else {
+    const result = await runCommand('stat', ['--file-system', '--printf=%a %S', '--', directory], {
+      deadlineMs: 5_000,
+    });
+    if (result.code !== 0) {
+      throw new HoldfastError(
+        'disk-unusable',
+        `There is no directory ${directory} for the image file. Make it first.`,
+        { field: 'disk' },
+      );
+    }
+    const [blocks, size] = result.stdout.split(' ').map(Number);
+    free = (blocks ?? 0) * (size ?? 0);
+  }
+  if (free < SMALLEST_ROOM_BYTES) {
+    throw new HoldfastError(
+      'no-room',
+      `Only ${Math.floor(free / MiB)} MiB are free where the image files are kept, and at least ${SMALLEST_ROOM_BYTES / MiB} MiB are needed. Free some space, or use disks of their own with --disk.`,
+    );
+  }
+}

@@ -1,0 +1,252 @@
+import { basename, dirname, join } from 'node:path';
+import { mkdir } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
+import { HoldfastError } from '../../../protocol/errors.ts';
+import { mustRun, runCommand } from '../../../runtime/command.ts';
+import { JourneyInterrupted, type Journey, type StepReport } from '../journey.ts';
+import { attachDisk, detachDisk, removeImage } from './attach.ts';
+import { parseBalanceProgress, parseReplaceStatus, type ReplaceStatus } from './btrfs-output.ts';
+import { wipe } from './disks.ts';
+import * as filesystem from './filesystem.ts';
+import { NO_ERRORS, type ReplicaRecord } from './record.ts';
+import type { VolumeState } from './state.ts';
+import { makeImage } from './valve.ts';
+
+const COMMAND_DEADLINE_MS = 60_000;
+const POLL_MS = 300;
+/** A copy that has not moved for this long is given up: its disk, not its size, is the trouble. */
+const STALL_MS = 15 * 60_000;
+/** How much of a device one scrubbing process does, so that a scrub can be resumed and each process has a deadline. */
+const SCRUB_SLICE_BYTES = 16 * 1024 ** 3;
+const SCRUB_SLICE_DEADLINE_MS = 2 * 3600_000;
+
+const REPLACE_PROGRAM = join(import.meta.dirname, 'replace.py');
+const SCRUB_PROGRAM = join(import.meta.dirname, 'scrub.py');
+
+/** Copies the volume onto a new replica, which takes the place of `target.replaces`, and makes the mirror whole again. */
+export async function rebuildReplica(state: VolumeState, target: ReplicaRecord, journey: Journey): Promise<void> {
+  if (target.state === 'healthy') return;
+  await journey.step('Prepare the disk', async (report) => {
+    await prepareTarget(state, target);
+    report.detail(target.disk);
+  });
+  await journey.step('Copy', (report) => copyOnto(state, target, report, journey.signal));
+  await journey.step('Mirror what was written meanwhile', (report) => convertProfiles(state, report, journey.signal));
+  await journey.step('Verify', async (report) => {
+    const result = await scrubDevice(state, target, report, journey.signal);
+    if (result.uncorrectable > 0) {
+      throw new HoldfastError(
+        'command-failed',
+        `${result.uncorrectable} blocks of the volume ${state.name} are damaged on every replica. Restore them from a backup.`,
+      );
+    }
+  });
+  await journey.step('Take it into service', async () => {
+    target.baseline = (await filesystem.errorsOf(state.record.uuid, target.deviceId)) ?? NO_ERRORS;
+    target.state = 'healthy';
+    target.reason = null;
+    state.foundStale.clear();
+    await state.save();
+  });
+}
+
+async function prepareTarget(state: VolumeState, target: ReplicaRecord): Promise<void> {
+  if (target.kind === 'image') {
+    await mkdir(dirname(target.disk), { recursive: true, mode: 0o700 });
+    await makeImage(target.disk, target.bytes);
+  }
+  const disk = await attachDisk(target, state.pathsOf(target));
+  if (disk === undefined) throw new HoldfastError('disk-unusable', `The disk ${target.disk} is not there any more.`);
+  state.attached.set(target.id, disk);
+}
+
+async function replaceStatus(state: VolumeState): Promise<ReplaceStatus> {
+  const { mount } = state.directories;
+  const result = await state.lane.run(() =>
+    mustRun('btrfs', ['replace', 'status', '-1', mount], { deadlineMs: COMMAND_DEADLINE_MS }),
+  );
+  const status = parseReplaceStatus(result.stdout);
+  if (status === undefined)
+    throw new HoldfastError('command-failed', `The rebuild's state cannot be read: ${result.stdout.trim()}`);
+  return status;
+}
+
+/** `btrfs replace` onto the target: starts it, or goes on with the one that runs since before a restart. */
+export async function copyOnto(
+  state: VolumeState,
+  target: ReplicaRecord,
+  report: StepReport,
+  signal: AbortSignal,
+): Promise<void> {
+  const device = state.attached.get(target.id)?.device;
+  const source =
+    target.replaces === null ? undefined : state.record.replicas.find((replica) => replica.id === target.replaces);
+  if (device === undefined) throw new HoldfastError('disk-unusable', `The disk ${target.disk} is not attached.`);
+  if (source === undefined) return report.skip('the copy is complete');
+  const { mount } = state.directories;
+  const inUse = async (): Promise<boolean> =>
+    (await filesystem.devicesOf(state.record.uuid)).includes(basename(device));
+
+  let status = await replaceStatus(state);
+  if (status.state === 'suspended') {
+    // Its target was away when the volume was mounted; what was copied is of no use.
+    await state.lane.run(() => runCommand('btrfs', ['replace', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS }));
+    status = await replaceStatus(state);
+  }
+  if (status.state !== 'running' && !(await inUse())) {
+    await wipe(device);
+    const reading = source.state === 'healthy' ? 'always' : 'avoid';
+    const parameters = ['-I', REPLACE_PROGRAM, mount, String(source.deviceId), device, reading];
+    await state.lane.run(() => mustRun('python3', parameters, { deadlineMs: COMMAND_DEADLINE_MS }));
+  }
+  await watchCopy(state, report, signal);
+  if (!(await inUse())) {
+    throw new HoldfastError(
+      'command-failed',
+      `The copy onto ${target.disk} ended without it being in use. See the kernel's log, then add a replica again.`,
+    );
+  }
+  target.deviceId = source.deviceId;
+  target.replaces = null;
+  state.record.replicas = state.record.replicas.filter((replica) => replica !== source);
+  state.errors.delete(source.id);
+  state.attached.delete(source.id);
+  await state.save();
+  await discardDisk(state, source);
+}
+
+async function watchCopy(state: VolumeState, report: StepReport, signal: AbortSignal): Promise<void> {
+  const { mount } = state.directories;
+  let moved = performance.now();
+  let last = -1;
+  for (;;) {
+    const status = await replaceStatus(state);
+    if (status.state === 'finished') return;
+    if (status.state !== 'running') {
+      throw new HoldfastError(
+        'command-failed',
+        `The copy was ${status.state}. Check the disk, then add a replica again.`,
+      );
+    }
+    report.progress(status.progress);
+    if (status.writeErrors > 0) {
+      await state.lane.run(() =>
+        runCommand('btrfs', ['replace', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS }),
+      );
+      throw new HoldfastError('disk-unusable', 'The new disk answered with write errors. Use another one.');
+    }
+    if (status.progress !== last) [last, moved] = [status.progress, performance.now()];
+    if (performance.now() - moved > STALL_MS) {
+      throw new HoldfastError('deadline-passed', 'The copy has not moved for 15 minutes. Check the disks.');
+    }
+    if (signal.aborted) {
+      await runCommand('btrfs', ['replace', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS });
+      throw new JourneyInterrupted();
+    }
+    await pause(POLL_MS);
+  }
+}
+
+/** Lets go of the disk of a replica that is none any more. A platform's own image file is removed; a real disk is wiped if it answers. */
+export async function discardDisk(state: VolumeState, replica: ReplicaRecord): Promise<void> {
+  const paths = state.pathsOf(replica);
+  try {
+    const users = state.record.replicas.some((other) => other.stable === replica.stable);
+    await detachDisk(replica, paths, 'cut');
+    if (users) return;
+    if (replica.kind === 'image') await removeImage(paths);
+    else await wipe(replica.stable);
+  } catch (error) {
+    state.log.warn(
+      { volume: state.name, disk: replica.disk, error },
+      'a disk that left the volume could not be cleaned',
+    );
+  }
+}
+
+/** Blocks written while one replica was away have one copy: they get their second one. */
+export async function convertProfiles(state: VolumeState, report: StepReport, signal: AbortSignal): Promise<void> {
+  const { mount } = state.directories;
+  const { uuid } = state.record;
+  let attempts = 0;
+  if ((await filesystem.unmirroredKinds(uuid)).length === 0) return report.skip('everything has two copies');
+  for (;;) {
+    const work = await filesystem.runningWork(uuid);
+    if (work === 'none' || work === 'balance paused') {
+      if ((await filesystem.unmirroredKinds(uuid)).length === 0) return;
+      if (attempts === 3) {
+        throw new HoldfastError(
+          'command-failed',
+          `Not everything on ${state.name} could be given a second copy. Is there room left on both disks?`,
+        );
+      }
+      attempts += 1;
+      const parameters = ['balance', 'start', '--background', '-dconvert=raid1,soft', '-mconvert=raid1,soft', mount];
+      await state.lane.run(() => mustRun('btrfs', parameters, { deadlineMs: COMMAND_DEADLINE_MS }));
+    }
+    const shown = await state.lane.run(() =>
+      runCommand('btrfs', ['balance', 'status', mount], { deadlineMs: COMMAND_DEADLINE_MS }),
+    );
+    const progress = parseBalanceProgress(shown.stdout);
+    if (progress !== undefined) report.progress(progress);
+    if (signal.aborted) {
+      await runCommand('btrfs', ['balance', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS });
+      throw new JourneyInterrupted();
+    }
+    await pause(POLL_MS);
+  }
+}
+
+export interface ScrubResult {
+  corrected: number;
+  uncorrectable: number;
+}
+
+/** Reads everything on one replica, compares checksums, repairs from the other one. */
+export async function scrubDevice(
+  state: VolumeState,
+  replica: ReplicaRecord,
+  report: StepReport,
+  signal: AbortSignal,
+): Promise<ScrubResult> {
+  const { mount } = state.directories;
+  const total = { corrected: 0, uncorrectable: 0 };
+  const size = replica.bytes;
+  for (let start = 0; start < size; start += SCRUB_SLICE_BYTES) {
+    if (signal.aborted) throw new JourneyInterrupted();
+    const cancel = (): void => {
+      runCommand('btrfs', ['scrub', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS }).catch((error: unknown) => {
+        state.log.warn({ volume: state.name, error }, 'scrub could not be cancelled');
+      });
+    };
+    signal.addEventListener('abort', cancel);
+    let last: Record<string, number> = {};
+    try {
+      const parameters = [
+        '-I',
+        SCRUB_PROGRAM,
+        mount,
+        String(replica.deviceId),
+        String(start),
+        String(Math.min(size, start + SCRUB_SLICE_BYTES)),
+      ];
+      const onLine = (line: string): void => {
+        last = JSON.parse(line) as Record<string, number>;
+        report.progress(Math.min(1, (last['last_physical'] ?? 0) / size));
+      };
+      const result = await runCommand('python3', parameters, { deadlineMs: SCRUB_SLICE_DEADLINE_MS, onLine });
+      if (signal.aborted) throw new JourneyInterrupted();
+      if (result.code !== 0) {
+        throw new HoldfastError('command-failed', `The scrub of ${replica.disk} stopped.`, {
+          details: result.stderr.trim().split('\n'),
+        });
+      }
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+    total.corrected += last['corrected_errors'] ?? 0;
+    total.uncorrectable += last['uncorrectable_errors'] ?? 0;
+  }
+  report.detail(`${total.corrected} repaired, ${total.uncorrectable} damaged beyond repair`);
+  return total;
+}

@@ -1,0 +1,84 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { replicaStateSchema, volumeNameSchema } from '../../../protocol/volumes.ts';
+import { readJson, removeDurably, writeDurably } from '../durable.ts';
+
+/**
+ * What the agent knows of a volume, on its own disk (<home>/agent/volumes/<name>.json). The volume's devices are taken from
+ * here and never by looking at all disks of the machine, one of which may hang.
+ */
+const errorsSchema = z.object({
+  write: z.number(),
+  read: z.number(),
+  flush: z.number(),
+  corruption: z.number(),
+  generation: z.number(),
+});
+
+export const replicaRecordSchema = z.object({
+  id: z.string().regex(/^r\d+$/),
+  /** As the operator calls it. */
+  disk: z.string(),
+  /** A name that survives a reboot, for real disks. */
+  stable: z.string(),
+  kind: z.enum(['image', 'block']),
+  /** Bytes of the disk. */
+  bytes: z.number(),
+  state: replicaStateSchema,
+  /** Why it is not healthy, one sentence. */
+  reason: z.string().nullable(),
+  /** btrfs device id; 0 until it has one. */
+  deviceId: z.number(),
+  /** While rebuilding: the replica whose place it takes. */
+  replaces: z.string().nullable(),
+  /** Error counters when it was last known to be complete; growth beyond them is a fault. */
+  baseline: errorsSchema,
+});
+export type ReplicaRecord = z.infer<typeof replicaRecordSchema>;
+
+export const volumeRecordSchema = z.object({
+  format: z.literal(1),
+  name: volumeNameSchema,
+  engine: z.literal('local'),
+  /** UUID of the file system, chosen before it is made: so a cut-off creation recognises its own work. */
+  uuid: z.uuid(),
+  phase: z.enum(['creating', 'ready', 'deleting']),
+  wantedOpen: z.boolean(),
+  imageBytes: z.number(),
+  nextReplica: z.number(),
+  replicas: z.array(replicaRecordSchema),
+});
+export type VolumeRecord = z.infer<typeof volumeRecordSchema>;
+
+export const NO_ERRORS = { write: 0, read: 0, flush: 0, corruption: 0, generation: 0 };
+
+export async function loadRecords(directory: string): Promise<VolumeRecord[]> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  const records: VolumeRecord[] = [];
+  for (const file of (await readdir(directory)).sort()) {
+    if (file.endsWith('.json')) records.push(volumeRecordSchema.parse(await readJson(join(directory, file))));
+  }
+  return records;
+}
+
+export async function saveRecord(directory: string, record: VolumeRecord): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await writeDurably(join(directory, `${record.name}.json`), JSON.stringify(record, null, 2));
+}
+
+export async function removeRecord(directory: string, name: string): Promise<void> {
+  await removeDurably(join(directory, `${name}.json`));
+}
+
+/** What is kept of the accounts of a volume, so that their homes can be named while the volume is closed. */
+export const accountsFileSchema = z.object({
+  format: z.literal(1),
+  accounts: z.array(z.object({ name: z.string(), uid: z.number(), subvolume: z.number(), limitBytes: z.number() })),
+});
+export type AccountRecord = z.infer<typeof accountsFileSchema>['accounts'][number];
+
+export async function loadAccounts(path: string): Promise<AccountRecord[]> {
+  const content = await readJson(path);
+  return content === undefined ? [] : accountsFileSchema.parse(content).accounts;
+}

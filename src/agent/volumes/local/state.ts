@@ -1,0 +1,195 @@
+import { join } from 'node:path';
+import { redundancyOf, REPLICAS_WANTED, type ReplicaState } from '../../../model/volumes.ts';
+import { HoldfastError } from '../../../protocol/errors.ts';
+import type { Replica, VolumeStatus } from '../../../protocol/volumes.ts';
+import type { AgentContext } from '../../context.ts';
+import { AccountHomes } from '../accounts.ts';
+import { Lane } from '../lane.ts';
+import type { AttachedDisk } from './attach.ts';
+import type { DeviceErrors } from './btrfs-output.ts';
+import { saveRecord, type ReplicaRecord, type VolumeRecord } from './record.ts';
+import { cutValve, valvePaths, type ValvePaths } from './valve.ts';
+
+export interface VolumeDirectories {
+  /** <home>/agent/volumes: the records. */
+  records: string;
+  /** <home>/volumes/<name> */
+  own: string;
+  disks: string;
+  valves: string;
+  mount: string;
+}
+
+export function directoriesOf(context: AgentContext, name: string): VolumeDirectories {
+  const own = join(context.layout.volumes, name);
+  return {
+    records: join(context.layout.agent, 'volumes'),
+    own,
+    disks: join(own, 'disks'),
+    valves: join(own, 'valve'),
+    mount: join(own, 'mnt'),
+  };
+}
+
+/**
+ * What is known of one volume: the record on disk, what the kernel has attached now, and the last figures. The work itself
+ * (opening, watching, rebuilding) is in functions beside it that all share this.
+ */
+export class VolumeState {
+  readonly context: AgentContext;
+  readonly directories: VolumeDirectories;
+  readonly lane: Lane;
+  readonly accounts: AccountHomes;
+  readonly attached = new Map<string, AttachedDisk>();
+  readonly errors = new Map<string, DeviceErrors>();
+  record: VolumeRecord;
+  /** Mounted and served by this agent. */
+  open = false;
+  /** Why it cannot be used although it should be, one sentence. */
+  trouble: string | null = null;
+  /** Replicas found stale when it was opened; rebuilding them needs nobody's decision. */
+  foundStale = new Set<string>();
+  usedBytes = 0;
+  readAt = new Date(0);
+  readonly #listeners: Array<() => void> = [];
+  #shown = '';
+
+  constructor(context: AgentContext, record: VolumeRecord) {
+    this.context = context;
+    this.record = record;
+    this.directories = directoriesOf(context, record.name);
+    this.lane = new Lane(record.name, (broken) => {
+      context.log.warn({ volume: record.name, broken }, broken ? 'volume does not answer' : 'volume answers again');
+      this.changed();
+    });
+    const list = join(context.layout.agent, 'accounts', `${record.name}.json`);
+    this.accounts = new AccountHomes(record.name, this.directories.mount, list, this.lane);
+  }
+
+  get name(): string {
+    return this.record.name;
+  }
+
+  get log(): AgentContext['log'] {
+    return this.context.log;
+  }
+
+  pathsOf(replica: ReplicaRecord): ValvePaths {
+    return valvePaths(
+      this.directories.valves,
+      this.context.configuration.runDirectory,
+      this.name,
+      replica.id,
+      replica.disk,
+    );
+  }
+
+  replica(id: string): ReplicaRecord {
+    const found = this.record.replicas.find((replica) => replica.id === id);
+    if (found === undefined) {
+      const known = this.record.replicas.map((replica) => replica.id).join(', ');
+      throw new HoldfastError('not-found', `The volume ${this.name} has no replica ${id}. It has: ${known}.`);
+    }
+    return found;
+  }
+
+  healthy(): ReplicaRecord[] {
+    return this.record.replicas.filter((replica) => replica.state === 'healthy');
+  }
+
+  async save(): Promise<void> {
+    await saveRecord(this.directories.records, this.record);
+    this.changed();
+  }
+
+  /**
+   * A replica is not complete any more: from this moment it is never served again. Recorded first, then cut, so that
+   * it cannot come back unnoticed. The last complete replica is never given up: the volume is in trouble then.
+   */
+  async leave(replica: ReplicaRecord, state: ReplicaState, reason: string): Promise<void> {
+    if (replica.state === 'healthy' && this.healthy().length === 1) {
+      this.fault(`The last complete replica ${replica.id} (${replica.disk}) does not work: ${reason}`);
+      return;
+    }
+    this.log.warn({ volume: this.name, replica: replica.id, disk: replica.disk, reason }, `replica ${state}`);
+    replica.state = state;
+    replica.reason = reason;
+    await this.save();
+    this.attached.delete(replica.id);
+    if (replica.kind === 'image') await cutValve(this.pathsOf(replica));
+  }
+
+  /** The volume cannot be used; tells whoever listens. */
+  fault(trouble: string | null): void {
+    if (trouble !== null && trouble !== this.trouble)
+      this.log.error({ volume: this.name, trouble }, 'volume in trouble');
+    this.trouble = trouble;
+    this.changed();
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Tells the listeners when anything but a figure is different from what was told last. */
+  changed(): void {
+    const { usedBytes: _used, readAt: _read, ...shown } = this.status();
+    const text = JSON.stringify(shown);
+    if (text === this.#shown) return;
+    this.#shown = text;
+    for (const listener of this.#listeners) listener();
+  }
+
+  state(): VolumeStatus['state'] {
+    if (this.trouble !== null || this.lane.broken) return 'trouble';
+    return this.open ? 'open' : 'closed';
+  }
+
+  status(): VolumeStatus {
+    const replicas = this.record.replicas.map((replica): Replica => ({
+      id: replica.id,
+      disk: replica.disk,
+      state: replica.state,
+      valve: replica.kind === 'image',
+      sizeBytes: replica.bytes,
+      errors: this.errors.get(replica.id) ?? null,
+    }));
+    const complete = this.healthy();
+    const sizes = (complete.length > 0 ? complete : this.record.replicas).map((replica) => replica.bytes);
+    const dead = this.trouble !== null && this.open;
+    return {
+      name: this.name,
+      engine: 'local',
+      state: this.state(),
+      trouble: this.#sentence(),
+      redundancy: dead ? 'lost' : redundancyOf(replicas.map((replica) => replica.state)),
+      sizeBytes: sizes.length === 0 ? 0 : Math.min(...sizes),
+      usedBytes: this.usedBytes,
+      replicas,
+      operation: null,
+      readAt: this.readAt.toISOString(),
+    };
+  }
+
+  #sentence(): string | null {
+    if (this.trouble !== null) return this.trouble;
+    if (this.lane.broken) return `The volume ${this.name} does not answer. It is asked again every 2 seconds.`;
+    const complete = this.healthy();
+    if (complete.length < REPLICAS_WANTED) {
+      const bad = this.record.replicas.find((replica) => replica.state !== 'healthy' && replica.state !== 'rebuilding');
+      const why = bad === undefined ? '' : ` Replica ${bad.id} (${bad.disk}): ${bad.reason ?? bad.state}`;
+      const rebuilding = this.record.replicas.some((replica) => replica.state === 'rebuilding');
+      const next = rebuilding ? ' It is being rebuilt.' : ' Add a replica to restore redundancy.';
+      return `Only one complete replica is left.${why}${next}`;
+    }
+    const damaged = complete.find((replica) => {
+      const errors = this.errors.get(replica.id);
+      return (
+        errors !== undefined &&
+        errors.corruption + errors.generation > replica.baseline.corruption + replica.baseline.generation
+      );
+    });
+    if (damaged === undefined) return null;
+    return `Replica ${damaged.id} (${damaged.disk}) returned wrong data, which was repaired from the other one. Scrub the volume.`;
+  }
+}

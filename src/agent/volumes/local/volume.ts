@@ -1,0 +1,363 @@
+import { rmdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { HoldfastError } from '../../../protocol/errors.ts';
+import type { VolumeStatus } from '../../../protocol/volumes.ts';
+import { mustRun } from '../../../runtime/command.ts';
+import type { AccountHome } from '../../context.ts';
+import type { AccountWanted, EngineVolume } from '../engine.ts';
+import type { Journey } from '../journey.ts';
+import { deviceBytes } from './loops.ts';
+import { makeVolume } from './make.ts';
+import { closeVolume, openVolume } from './opening.ts';
+import { isFormerReplica, planDisk } from './plan.ts';
+import { discardDisk, rebuildReplica, scrubDevice } from './rebuild.ts';
+import { loadRecords, NO_ERRORS, removeRecord, type ReplicaRecord } from './record.ts';
+import type { VolumeState } from './state.ts';
+import { heal, lookAt } from './watching.ts';
+
+/** How often a volume that does not open is tried again. */
+const HEAL_EVERY_MS = 10_000;
+
+/** One volume of the local engine: what may be asked of it, and in which state. */
+export class LocalVolume implements EngineVolume {
+  readonly #state: VolumeState;
+  /** Opening, closing, leaving and looking happen one after the other; each of them holds to deadlines. */
+  #turn: Promise<unknown> = Promise.resolve();
+  #healedAt = -Infinity;
+
+  constructor(state: VolumeState) {
+    this.#state = state;
+  }
+
+  get name(): string {
+    return this.#state.name;
+  }
+
+  get wantedOpen(): boolean {
+    return this.#state.record.wantedOpen && this.#state.record.phase === 'ready';
+  }
+
+  status(): VolumeStatus {
+    return this.#state.status();
+  }
+
+  onChange(listener: () => void): void {
+    this.#state.onChange(listener);
+  }
+
+  assertUsable(): void {
+    const shown = this.#state.state();
+    if (shown === 'open') return;
+    if (shown === 'closed')
+      throw new HoldfastError('volume-closed', `The volume ${this.name} is closed.`, { retryAfterSeconds: 10 });
+    throw new HoldfastError('storage-repair', 'This storage is being repaired. Try again shortly.', {
+      retryAfterSeconds: 5,
+    });
+  }
+
+  async make(journey: Journey): Promise<void> {
+    await this.#inTurn(() => makeVolume(this.#state, journey));
+    await this.refresh();
+  }
+
+  async open(): Promise<void> {
+    await this.#inTurn(async () => {
+      const { record } = this.#state;
+      if (record.phase !== 'ready') {
+        throw new HoldfastError('conflict', `The volume ${this.name} is being made or deleted.`);
+      }
+      if (!record.wantedOpen) {
+        record.wantedOpen = true;
+        await this.#state.save();
+      }
+      await openVolume(this.#state);
+    });
+    await this.refresh();
+  }
+
+  async close(how: 'forget' | 'keep'): Promise<void> {
+    await this.#inTurn(async () => {
+      const { record } = this.#state;
+      if (how === 'keep' && record.wantedOpen) {
+        // Closed first: a volume that is in use stays open, and wanted.
+        await closeVolume(this.#state);
+        record.wantedOpen = false;
+        await this.#state.save();
+      } else {
+        await closeVolume(this.#state);
+      }
+    });
+  }
+
+  async refresh(): Promise<VolumeStatus> {
+    await this.#inTurn(async () => {
+      await lookAt(this.#state);
+      const { open, trouble } = this.#state;
+      if ((!open || trouble !== null) && performance.now() - this.#healedAt > HEAL_EVERY_MS) {
+        this.#healedAt = performance.now();
+        await heal(this.#state);
+      }
+    }).catch((error: unknown) => {
+      this.#state.log.error({ volume: this.name, error }, 'looking at a volume failed');
+    });
+    return this.status();
+  }
+
+  async setAside(id: string): Promise<void> {
+    await this.#inTurn(async () => {
+      const state = this.#state;
+      const replica = state.replica(id);
+      if (replica.state === 'set-aside') return;
+      if (replica.state === 'rebuilding') {
+        throw new HoldfastError('conflict', `Replica ${id} is being rebuilt and holds nothing complete yet.`);
+      }
+      if (!state.healthy().some((other) => other !== replica)) {
+        throw new HoldfastError(
+          'last-replica',
+          `Replica ${id} is the last complete one of the volume ${this.name}. Add a replica first.`,
+        );
+      }
+      if (replica.kind === 'block' && state.attached.has(id)) {
+        throw new HoldfastError(
+          'disk-unusable',
+          `The driver of ${replica.disk} cannot be told to stop. Pull the disk (or detach it at your provider): the volume goes on with the other one.`,
+        );
+      }
+      await state.leave(replica, 'set-aside', 'it was set aside by an operator.');
+    });
+  }
+
+  async planReplica(disk: string | undefined): Promise<string> {
+    return await this.#inTurn(async () => {
+      const state = this.#state;
+      this.#assertOpen();
+      const { record, directories } = state;
+      if (record.replicas.some((replica) => replica.state === 'rebuilding')) {
+        throw new HoldfastError('conflict', `A replica of the volume ${this.name} is being rebuilt already.`);
+      }
+      const replaced = record.replicas.find((replica) => replica.state !== 'healthy');
+      if (replaced === undefined) {
+        throw new HoldfastError(
+          'conflict',
+          `The volume ${this.name} has all its replicas. Set one aside before you add another.`,
+        );
+      }
+      if (disk === undefined && replaced.kind === 'block' && !state.foundStale.has(replaced.id)) {
+        throw new HoldfastError(
+          'input-invalid',
+          `The volume ${this.name} is on real disks. Say which disk to rebuild onto.`,
+          { field: 'disk' },
+        );
+      }
+      const wanted = disk ?? (replaced.kind === 'block' ? replaced.disk : undefined);
+      return await this.#addReplica(replaced, wanted, Math.max(record.imageBytes, replaced.bytes), directories.disks);
+    });
+  }
+
+  async rebuild(id: string, journey: Journey): Promise<void> {
+    this.#assertOpen();
+    const target = this.#state.record.replicas.find((replica) => replica.id === id);
+    if (target === undefined) throw new HoldfastError('not-found', `The volume ${this.name} has no replica ${id}.`);
+    await rebuildReplica(this.#state, target, journey);
+  }
+
+  async abandonReplica(id: string): Promise<void> {
+    await this.#inTurn(async () => {
+      const state = this.#state;
+      const target = state.record.replicas.find((replica) => replica.id === id);
+      if (target === undefined || target.state !== 'rebuilding') return;
+      if (target.deviceId !== 0) {
+        // It took the other one's place in the file system already, but is not proven complete.
+        await state.leave(target, 'failed', 'its rebuild failed.');
+        return;
+      }
+      state.record.replicas = state.record.replicas.filter((replica) => replica !== target);
+      state.attached.delete(id);
+      await state.save();
+      await discardDisk(state, target);
+    });
+  }
+
+  async scrub(journey: Journey): Promise<void> {
+    this.#assertOpen();
+    for (const replica of this.#state.healthy()) {
+      await journey.step(`Scrub ${replica.id}`, async (report) => {
+        const result = await scrubDevice(this.#state, replica, report, journey.signal);
+        if (result.uncorrectable > 0) {
+          throw new HoldfastError(
+            'command-failed',
+            `${result.uncorrectable} blocks are damaged on every replica. Restore them from a backup.`,
+          );
+        }
+        replica.baseline = this.#state.errors.get(replica.id) ?? replica.baseline;
+      });
+    }
+    await this.#state.save();
+  }
+
+  async planGrow(imageBytes: number | undefined): Promise<void> {
+    this.#assertOpen();
+    const state = this.#state;
+    if (state.healthy().length < state.record.replicas.length) {
+      throw new HoldfastError(
+        'conflict',
+        `The volume ${this.name} is not complete. Restore its redundancy before you grow it.`,
+      );
+    }
+    const images = state.record.replicas.filter((replica) => replica.kind === 'image');
+    if (images.length === 0) return;
+    if (imageBytes === undefined) {
+      throw new HoldfastError('input-invalid', 'Say how large the image files shall be.', { field: 'imageBytes' });
+    }
+    if (images.some((replica) => imageBytes <= replica.bytes)) {
+      throw new HoldfastError('input-invalid', `The volume ${this.name} has that size already. It can only grow.`, {
+        field: 'imageBytes',
+      });
+    }
+  }
+
+  /**
+   * An image grows by moving to a larger one, replica after replica, with the old one complete until the new one is: at no moment
+   * has the volume less than two. A real disk that became larger is used to its end.
+   */
+  async grow(imageBytes: number | undefined, journey: Journey): Promise<void> {
+    const state = this.#state;
+    this.#assertOpen();
+    for (;;) {
+      const small = state.record.replicas.find(
+        (replica) => replica.kind === 'image' && replica.state !== 'rebuilding' && replica.bytes < (imageBytes ?? 0),
+      );
+      let target = state.record.replicas.find((replica) => replica.state === 'rebuilding');
+      if (target === undefined) {
+        if (small === undefined) break;
+        const id = await this.#inTurn(() =>
+          this.#addReplica(small, undefined, imageBytes ?? small.bytes, state.directories.disks),
+        );
+        target = state.replica(id);
+      }
+      await rebuildReplica(state, target, journey);
+    }
+    await journey.step('Use the new size', async () => {
+      for (const replica of state.healthy()) {
+        const device = state.attached.get(replica.id)?.device;
+        replica.bytes = (device === undefined ? undefined : await deviceBytes(device)) ?? replica.bytes;
+        const parameters = ['filesystem', 'resize', `${replica.deviceId}:max`, state.directories.mount];
+        await state.lane.run(() => mustRun('btrfs', parameters, { deadlineMs: 60_000 }));
+      }
+      if (imageBytes !== undefined) state.record.imageBytes = Math.max(state.record.imageBytes, imageBytes);
+      await state.save();
+    });
+    await this.refresh();
+  }
+
+  assertDeletable(): void {
+    const accounts = this.#state.accounts.names();
+    if (accounts.length === 0) return;
+    throw new HoldfastError(
+      'volume-in-use',
+      `${accounts.length} account${accounts.length === 1 ? ' has its' : 's have their'} home on the volume ${this.name}. Delete or move them first.`,
+    );
+  }
+
+  async delete(journey: Journey): Promise<void> {
+    const state = this.#state;
+    const { record, directories } = state;
+    await journey.step('Close the volume', async () => {
+      await this.#inTurn(async () => {
+        this.assertDeletable();
+        await closeVolume(state);
+        record.phase = 'deleting';
+        await state.save();
+      });
+    });
+    await journey.step('Release the disks', async () => {
+      for (const replica of record.replicas) {
+        state.record.replicas = record.replicas.filter((other) => other !== replica);
+        await discardDisk(state, replica);
+      }
+    });
+    await journey.step('Forget the volume', async () => {
+      for (const replica of [...record.replicas]) {
+        const paths = state.pathsOf(replica);
+        for (const file of [paths.errorFile, paths.rateFile, paths.logFile, paths.pauseSocket])
+          await rm(file, { force: true });
+      }
+      await rm(join(state.context.layout.agent, 'accounts', `${this.name}.json`), { force: true });
+      await removeRecord(directories.records, this.name);
+    });
+  }
+
+  homeOf(account: string): AccountHome {
+    return this.#state.accounts.homeOf(account);
+  }
+
+  hasAccount(name: string): boolean {
+    return this.#state.accounts.has(name);
+  }
+
+  hasStaleReplica(): boolean {
+    return this.#state.foundStale.size > 0;
+  }
+
+  async ensureAccount(account: AccountWanted): Promise<{ created: boolean }> {
+    this.assertUsable();
+    return await this.#state.accounts.ensure(account);
+  }
+
+  async removeAccount(name: string): Promise<{ removed: boolean }> {
+    this.assertUsable();
+    return await this.#state.accounts.remove(name);
+  }
+
+  async usage(name: string): Promise<{ usedBytes: number; limitBytes: number }> {
+    this.assertUsable();
+    return await this.#state.accounts.usage(name);
+  }
+
+  #assertOpen(): void {
+    this.assertUsable();
+  }
+
+  async #addReplica(
+    replaced: ReplicaRecord,
+    disk: string | undefined,
+    imageBytes: number,
+    images: string,
+  ): Promise<string> {
+    const state = this.#state;
+    const { record } = state;
+    const id = `r${record.nextReplica}`;
+    const former = disk !== undefined && (await isFormerReplica(disk, record));
+    let planned: ReplicaRecord;
+    if (former) {
+      planned = { ...replaced, id, disk, baseline: NO_ERRORS };
+    } else {
+      const others = await loadRecords(state.directories.records);
+      planned = await planDisk(
+        id,
+        disk ?? join(images, `${id}.img`),
+        disk === undefined,
+        imageBytes,
+        state.directories,
+        others,
+      );
+    }
+    if (planned.bytes < replaced.bytes) {
+      throw new HoldfastError(
+        'disk-unusable',
+        `The disk ${planned.disk} is smaller than the one it replaces. Choose one of at least ${replaced.bytes} bytes.`,
+        { field: 'disk' },
+      );
+    }
+    record.replicas.push({ ...planned, state: 'rebuilding', reason: null, deviceId: 0, replaces: replaced.id });
+    record.nextReplica += 1;
+    await state.save();
+    return id;
+  }
+
+  async #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(work, work);
+    this.#turn = mine.catch(() => undefined);
+    return await mine;
+  }
+}

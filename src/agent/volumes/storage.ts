@@ -1,0 +1,287 @@
+import { join } from 'node:path';
+import { HoldfastError } from '../../protocol/errors.ts';
+import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
+import { within } from '../../runtime/deadline.ts';
+import type { AccountHome, AgentContext, StoragePart } from '../context.ts';
+import type { CreatePlan, EngineVolume, VolumeEngine } from './engine.ts';
+import type { Journey } from './journey.ts';
+import { createLocalEngine } from './local/engine.ts';
+import { Operations, type OperationInput } from './operations.ts';
+
+/** How often every volume is looked at. */
+const LOOK_EVERY_MS = 2_000;
+/** How long the start waits for one volume; it goes on opening behind that. */
+const OPEN_DEADLINE_MS = 25_000;
+const CLOSE_DEADLINE_MS = 40_000;
+
+/** The storage part of the agent: all volumes of this host, whatever their engine. */
+export function createStorage(context: AgentContext): StoragePart {
+  return new Storage(context, createLocalEngine(context));
+}
+
+class Storage implements StoragePart {
+  readonly #context: AgentContext;
+  readonly #engine: VolumeEngine;
+  readonly #operations: Operations;
+  readonly #volumes = new Map<string, EngineVolume>();
+  readonly #usable = new Map<string, boolean>();
+  readonly #listeners: Array<(volume: string, usable: boolean) => void> = [];
+  readonly #looking = new Map<string, NodeJS.Timeout>();
+  #stopped = false;
+
+  readonly handlers: StoragePart['handlers'];
+
+  constructor(context: AgentContext, engine: VolumeEngine) {
+    this.#context = context;
+    this.#engine = engine;
+    const directory = join(context.layout.agent, 'operations');
+    this.#operations = new Operations(directory, context.log, (operation) => this.#tellOperation(operation));
+    this.handlers = {
+      'volumes.list': () => Promise.resolve([...this.#volumes.values()].map((volume) => this.#statusOf(volume))),
+      'volumes.create': async (input) => {
+        this.#operations.assertFree(input.name);
+        const plan = await this.#engine.plan(input);
+        return await this.#begin('volume-create', plan.name, { plan });
+      },
+      'volumes.open': async ({ name }) => {
+        const volume = this.#volume(name);
+        await volume.open();
+        return this.#statusOf(volume);
+      },
+      'volumes.close': async ({ name }) => {
+        const volume = this.#volume(name);
+        this.#operations.assertFree(name);
+        this.#announce(name, false);
+        try {
+          await volume.close('keep');
+        } finally {
+          this.#changed(volume);
+        }
+        return this.#statusOf(volume);
+      },
+      'volumes.setAside': async ({ name, replica }) => {
+        const volume = this.#volume(name);
+        await volume.setAside(replica);
+        return this.#statusOf(volume);
+      },
+      'volumes.addReplica': async ({ name, disk }) => {
+        const volume = this.#volume(name);
+        this.#operations.assertFree(name);
+        return await this.#begin('volume-rebuild', name, { replica: await volume.planReplica(disk) });
+      },
+      'volumes.scrub': async ({ name }) => {
+        this.#volume(name).assertUsable();
+        return await this.#begin('volume-scrub', name, {});
+      },
+      'volumes.grow': async ({ name, imageBytes }) => {
+        await this.#volume(name).planGrow(imageBytes);
+        return await this.#begin('volume-grow', name, { imageBytes });
+      },
+      'volumes.delete': async ({ name }) => {
+        this.#volume(name).assertDeletable();
+        return await this.#begin('volume-delete', name, {});
+      },
+      'operations.list': () => Promise.resolve(this.#operations.list()),
+      'accounts.ensure': async (account) => {
+        const elsewhere = this.#volumeOf(account.name);
+        if (elsewhere !== undefined && elsewhere.name !== account.volume) {
+          throw new HoldfastError(
+            'conflict',
+            `The account ${account.name} has its home on the volume ${elsewhere.name}, not on ${account.volume}.`,
+          );
+        }
+        return await this.#volume(account.volume).ensureAccount(account);
+      },
+      'accounts.remove': async ({ name, volume }) => await this.#volume(volume).removeAccount(name),
+      'accounts.usage': async ({ name }) => {
+        const volume = this.#volumeOf(name);
+        if (volume === undefined) throw new HoldfastError('not-found', `The account ${name} has no home on this host.`);
+        return await volume.usage(name);
+      },
+    };
+  }
+
+  async start(): Promise<void> {
+    for (const volume of await this.#engine.load()) this.#adopt(volume);
+    const unfinished = await this.#operations.load();
+    await Promise.all(
+      [...this.#volumes.values()].filter((volume) => volume.wantedOpen).map((volume) => this.#openAtStart(volume)),
+    );
+    for (const { operation, input } of unfinished) {
+      this.#context.log.info(
+        { operation: operation.id, kind: operation.kind, subject: operation.subject },
+        'operation goes on',
+      );
+      this.#operations.resume(operation, (journey) => this.#work(operation, input, journey));
+    }
+    for (const volume of this.#volumes.values()) this.#rebuildStale(volume);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const timer of this.#looking.values()) clearTimeout(timer);
+    this.#looking.clear();
+    await within(CLOSE_DEADLINE_MS, 'pausing storage operations', this.#operations.stop()).catch((error: unknown) => {
+      this.#context.log.warn({ error }, 'a storage operation did not pause in time');
+    });
+    await Promise.all(
+      [...this.#volumes.values()].map(async (volume) => {
+        this.#announce(volume.name, false);
+        await within(CLOSE_DEADLINE_MS, `closing the volume ${volume.name}`, volume.close('forget')).catch(
+          (error: unknown) => {
+            this.#context.log.error({ volume: volume.name, error }, 'volume could not be closed');
+          },
+        );
+      }),
+    );
+  }
+
+  homeOf(account: string): AccountHome {
+    const volume = this.#volumeOf(account);
+    if (volume === undefined) throw new HoldfastError('not-found', `The account ${account} has no home on this host.`);
+    volume.assertUsable();
+    return volume.homeOf(account);
+  }
+
+  onVolumeChange(listener: (volume: string, usable: boolean) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  #volume(name: string): EngineVolume {
+    const volume = this.#volumes.get(name);
+    if (volume !== undefined) return volume;
+    const known = [...this.#volumes.keys()].join(', ') || 'none yet';
+    throw new HoldfastError('not-found', `There is no volume ${name} on this host. Volumes: ${known}.`, {
+      field: 'name',
+    });
+  }
+
+  #volumeOf(account: string): EngineVolume | undefined {
+    for (const volume of this.#volumes.values()) if (volume.hasAccount(account)) return volume;
+    return undefined;
+  }
+
+  #statusOf(volume: EngineVolume): VolumeStatus {
+    return { ...volume.status(), operation: this.#operations.runningOn(volume.name)?.id ?? null };
+  }
+
+  #adopt(volume: EngineVolume): void {
+    this.#volumes.set(volume.name, volume);
+    volume.onChange(() => this.#changed(volume));
+    this.#look(volume);
+  }
+
+  /** Each volume has a clock of its own: one that takes long to look at delays nobody else's turn. */
+  #look(volume: EngineVolume): void {
+    if (this.#stopped) return;
+    const timer = setTimeout(() => {
+      void volume.refresh().finally(() => {
+        if (this.#volumes.get(volume.name) === volume) this.#look(volume);
+      });
+    }, LOOK_EVERY_MS);
+    timer.unref();
+    this.#looking.set(volume.name, timer);
+  }
+
+  async #openAtStart(volume: EngineVolume): Promise<void> {
+    try {
+      await within(OPEN_DEADLINE_MS, `opening the volume ${volume.name}`, volume.open());
+    } catch (error) {
+      // The volume says so in its status, and is tried again by itself.
+      this.#context.log.error({ volume: volume.name, error }, 'volume is not open after the start');
+    }
+  }
+
+  /** A replica that fell behind in a crash is made anew at once: it costs nobody a decision. */
+  #rebuildStale(volume: EngineVolume): void {
+    if (!volume.hasStaleReplica() || this.#operations.runningOn(volume.name) !== undefined) return;
+    volume
+      .planReplica(undefined)
+      .then((replica) => this.#begin('volume-rebuild', volume.name, { replica }))
+      .catch((error: unknown) =>
+        this.#context.log.error({ volume: volume.name, error }, 'a stale replica could not be rebuilt'),
+      );
+  }
+
+  async #begin(kind: Operation['kind'], subject: string, input: OperationInput): Promise<Operation> {
+    return await this.#operations.begin(kind, subject, input, (journey) =>
+      this.#work({ kind, subject }, input, journey),
+    );
+  }
+
+  async #work(operation: Pick<Operation, 'kind' | 'subject'>, input: OperationInput, journey: Journey): Promise<void> {
+    const name = operation.subject;
+    switch (operation.kind) {
+      case 'volume-create':
+        return await this.#create(input['plan'] as CreatePlan, journey);
+      case 'volume-rebuild': {
+        const replica = input['replica'] as string;
+        const volume = this.#volume(name);
+        try {
+          return await volume.rebuild(replica, journey);
+        } catch (error) {
+          if (!journey.signal.aborted) await volume.abandonReplica(replica);
+          throw error;
+        }
+      }
+      case 'volume-scrub':
+        return await this.#volume(name).scrub(journey);
+      case 'volume-grow':
+        return await this.#volume(name).grow(input['imageBytes'] as number | undefined, journey);
+      case 'volume-delete': {
+        const volume = this.#volumes.get(name);
+        if (volume === undefined) return;
+        this.#announce(name, false);
+        await volume.delete(journey);
+        this.#forget(name);
+        return;
+      }
+      default:
+        throw new HoldfastError('internal', `The storage has no work of the kind ${operation.kind}.`);
+    }
+  }
+
+  async #create(plan: CreatePlan, journey: Journey): Promise<void> {
+    const known = this.#volumes.get(plan.name);
+    const volume = known ?? (await this.#engine.begin(plan));
+    if (known === undefined) this.#adopt(volume);
+    try {
+      await volume.make(journey);
+    } catch (error) {
+      if (journey.signal.aborted) throw error;
+      // Nobody's data can be on it yet: nothing half-made stays behind to be in the way of the next try.
+      await volume.delete(journey).then(
+        () => this.#forget(plan.name),
+        (cause: unknown) =>
+          this.#context.log.error({ volume: plan.name, error: cause }, 'a half-made volume could not be removed'),
+      );
+      throw error;
+    }
+  }
+
+  #forget(name: string): void {
+    this.#volumes.delete(name);
+    clearTimeout(this.#looking.get(name));
+    this.#looking.delete(name);
+    this.#announce(name, false);
+    this.#usable.delete(name);
+  }
+
+  #changed(volume: EngineVolume): void {
+    const status = this.#statusOf(volume);
+    this.#context.emit({ type: 'volume', volume: status });
+    this.#announce(volume.name, status.state === 'open');
+  }
+
+  #announce(name: string, usable: boolean): void {
+    if ((this.#usable.get(name) ?? false) === usable) return;
+    this.#usable.set(name, usable);
+    for (const listener of this.#listeners) listener(name, usable);
+  }
+
+  #tellOperation(operation: Operation): void {
+    this.#context.emit({ type: 'operation', operation });
+    const volume = this.#volumes.get(operation.subject);
+    if (volume !== undefined) this.#context.emit({ type: 'volume', volume: this.#statusOf(volume) });
+  }
+}
