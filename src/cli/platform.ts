@@ -7,7 +7,7 @@ import type { Operation } from '../protocol/volumes.ts';
 import { layoutOf, type Configuration } from '../runtime/config.ts';
 import { api } from './api.ts';
 import { printJson, table } from './output.ts';
-import { installPackages, PLATFORM_PACKAGES, TEST_PACKAGES } from './start/packages.ts';
+import { BENCH_PACKAGES, installPackages, PLATFORM_PACKAGES, TEST_PACKAGES } from './start/packages.ts';
 import { start } from './start/start.ts';
 
 /** Resolves with what to say when a signal asks the platform to stop; a second signal ends the process at once. */
@@ -43,6 +43,13 @@ export function platformCommands(program: Command, configuration: Configuration)
     .description('install what npm test needs')
     .action(async () => {
       await installPackages([...PLATFORM_PACKAGES, ...TEST_PACKAGES], (line) => process.stdout.write(`${line}\n`));
+    });
+
+  program
+    .command('prepare-bench')
+    .description('install what npm run bench needs')
+    .action(async () => {
+      await installPackages([...PLATFORM_PACKAGES, ...BENCH_PACKAGES], (line) => process.stdout.write(`${line}\n`));
     });
 
   program
