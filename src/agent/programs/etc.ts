@@ -10,6 +10,8 @@ export const ETC_BINDS = ['ssl', 'alternatives', 'python3', 'ld.so.cache'] as co
 /** The certificate bundle that includes the platform's own authority, as seen inside. */
 export const CA_BUNDLE = '/etc/holdfast-ca-bundle.pem';
 
+let writes = 0;
+
 /** The texts of an account's /etc. Pure, so that tests can look at them. */
 export function etcFiles(account: Pick<AccountSpec, 'name' | 'uid'>, domain: string): Record<string, string> {
   const { name, uid } = account;
@@ -50,14 +52,13 @@ export async function writeEtc(directory: string, account: AccountSpec, domain: 
   for (const [name, content] of copies) digest.update(name).update(content);
   const parent = join(directory, account.name);
   const path = join(parent, `etc-${digest.digest('hex').slice(0, 12)}`);
-  const complete = join(path, '.complete');
   try {
-    await readFile(complete);
+    await readFile(join(path, 'passwd'));
     return path;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
   }
-  const fresh = `${path}.${process.pid}.new`;
+  const fresh = `${path}.${process.pid}-${++writes}.new`;
   await rm(fresh, { recursive: true, force: true });
   await mkdir(fresh, { recursive: true });
   for (const [name, content] of [...Object.entries(files), ...copies]) {
@@ -67,9 +68,15 @@ export async function writeEtc(directory: string, account: AccountSpec, domain: 
   await symlink('/usr/share/zoneinfo/Etc/UTC', join(fresh, 'localtime'));
   await symlink('/proc/self/mounts', join(fresh, 'mtab'));
   for (const name of ['ssl', 'alternatives', 'python3']) await mkdir(join(fresh, name));
-  for (const name of ['ld.so.cache', 'holdfast-ca-bundle.pem', '.complete']) await writeFile(join(fresh, name), '');
+  for (const name of ['ld.so.cache', 'holdfast-ca-bundle.pem']) await writeFile(join(fresh, name), '');
   await copyFile('/etc/ld.so.conf', join(fresh, 'ld.so.conf')).catch(() => undefined);
-  await rm(path, { recursive: true, force: true });
-  await rename(fresh, path);
+  try {
+    await rename(fresh, path);
+  } catch (error) {
+    // Another start of the same account was quicker, with the same content.
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
+    await rm(fresh, { recursive: true, force: true });
+  }
   return path;
 }

@@ -209,7 +209,7 @@ export function createSandboxes(
   const prepare = async (): Promise<void> => {
     await mkdir(ground, { recursive: true, mode: 0o700 });
     await copyShim(shim);
-    const fresh = `${filterFile}.${process.pid}.new`;
+    const fresh = `${filterFile}.${process.pid}-${++starts}.new`;
     await writeFile(fresh, seccompProgram());
     await rename(fresh, filterFile);
   };
@@ -329,7 +329,7 @@ async function copyShim(to: string): Promise<void> {
   await chmod(to, 0o755);
   for (const name of await readdir(from)) {
     if (name.startsWith('.') || name.startsWith('__')) continue;
-    const fresh = join(to, `.${name}.${process.pid}.new`);
+    const fresh = join(to, `.${name}.${process.pid}-${++starts}.new`);
     await copyFile(join(from, name), fresh);
     await chmod(fresh, 0o755);
     await rename(fresh, join(to, name));

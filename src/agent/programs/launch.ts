@@ -1,0 +1,49 @@
+import { wsgiFileName } from '../../model/names.ts';
+import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
+import { SHIM_DIRECTORY } from './sandbox.ts';
+
+/** A virtualenv as an absolute path: a bare name means one of virtualenvwrapper's, as on PythonAnywhere. */
+export function virtualenvPath(virtualenv: string, account: string): string {
+  if (virtualenv === '' || virtualenv.startsWith('/')) return virtualenv.replace(/\/+$/, '');
+  if (virtualenv === '~' || virtualenv.startsWith('~/')) return `/home/${account}${virtualenv.slice(1)}`;
+  return `/home/${account}/.virtualenvs/${virtualenv}`;
+}
+
+/** The command of a site inside its sandbox (see shim/launch.sh for the order) and what it finds in its environment. */
+export function launchOf(
+  site: SiteSpec,
+  account: AccountSpec,
+  pluginVersion: string,
+): { command: string[]; environment: Record<string, string> } {
+  const mappings = site.kind === 'command' ? [] : site.staticFiles;
+  const headers = site.kind === 'command' ? [] : site.staticHeaders;
+  const home = `/home/${account.name}`;
+  const command = [
+    '/bin/sh',
+    `${SHIM_DIRECTORY}/launch.sh`,
+    site.kind,
+    String(site.workers),
+    String(account.limits.requestTimeoutSeconds),
+    site.pythonVersion,
+    pluginVersion,
+    virtualenvPath(site.virtualenv, account.name),
+    site.workingDirectory || home,
+    site.command,
+    String(mappings.length),
+    ...mappings.flatMap((mapping) => [mapping.url, mapping.path]),
+    String(headers.length),
+    ...headers.flatMap((header) => [header.url, header.name, header.value]),
+  ];
+  const environment: Record<string, string> = { HOST_NAME: site.domain };
+  if (site.kind === 'wsgi') {
+    environment['WSGI_MODULE'] = wsgiFileName(site.domain).replace(/\.py$/, '');
+    if (site.sourceDirectory !== '') environment['HOLDFAST_SOURCE_DIRECTORY'] = site.sourceDirectory;
+    if (mappings.length + headers.length > 0) {
+      environment['HOLDFAST_STATIC'] = JSON.stringify({
+        mappings: mappings.map((mapping) => [mapping.url, mapping.path]),
+        headers: headers.map((header) => [header.url, header.name, header.value]),
+      });
+    }
+  }
+  return { command, environment };
+}

@@ -1,0 +1,314 @@
+import { rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { normaliseDomain } from '../../model/names.ts';
+import { HoldfastError } from '../../protocol/errors.ts';
+import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
+import type { AgentContext, ProgramsPart, StoragePart } from '../context.ts';
+import { findPythons } from '../pythons.ts';
+import { createDesiredState } from './desired.ts';
+import { endGeneration, type Checkpoint } from './generation.ts';
+import { bootId, isAlive } from './processes.ts';
+import { writeQuickstart } from './quickstarts.ts';
+import { createRunDirectory, type GenerationRecord } from './records.ts';
+import { createSandboxes, type Sandboxes } from './sandbox.ts';
+import { Site, type SiteGround } from './site.ts';
+import { createSlots } from './slots.ts';
+
+/** The sites' share of ProgramsPart; files and logs have a part of their own. */
+export interface Programs extends Pick<
+  ProgramsPart,
+  'start' | 'stop' | 'sync' | 'wakeDomain' | 'specs' | 'onSpecsChange'
+> {
+  handlers: Pick<
+    ProgramsPart['handlers'],
+    'sites.put' | 'sites.remove' | 'sites.statuses' | 'sites.wake' | 'sites.sleep' | 'sites.reload' | 'sites.quickstart'
+  >;
+  cgroupVersion: 'v1' | 'v2';
+  sandboxes: Sandboxes;
+  /** What the agent knows of an account; undefined before the first sync. */
+  accountOf(name: string): AccountSpec | undefined;
+}
+
+export interface ProgramsOptions {
+  /** Called at named points of every start. For tests that kill the agent there. */
+  checkpoint?: (point: Checkpoint, site: string) => Promise<void>;
+  /** Milliseconds between two looks at every site. */
+  lookEveryMs?: number;
+}
+
+/** Starts at a time on one volume: enough to use the machine, few enough that a hung volume holds little. */
+const STARTS_PER_VOLUME = 4;
+/** Memory, last request and idleness are looked at every so many rounds. */
+const MEASURE_EVERY = 5;
+const STOP_DRAIN_MS = 10_000;
+
+export function createPrograms(
+  context: AgentContext,
+  storage: Pick<StoragePart, 'homeOf' | 'onVolumeChange'>,
+  options: ProgramsOptions = {},
+): Programs {
+  const { layout, log } = context;
+  const desired = createDesiredState(layout.agent, log);
+  const sandboxes = createSandboxes(context);
+  const run = createRunDirectory(layout.sites);
+  const sites = new Map<string, Site>();
+  const listeners: (() => void)[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let rounds = 0;
+  let stopped = false;
+
+  const ground: SiteGround = {
+    context,
+    sandboxes,
+    run,
+    storage,
+    slots: createSlots(STARTS_PER_VOLUME),
+    pluginVersion: findPythons().find((python) => python.uwsgiPlugin)?.version ?? '',
+    accountOf: (name) => desired.accounts.get(name),
+    checkpoint: options.checkpoint ?? (async () => await Promise.resolve()),
+  };
+
+  const changed = (): void => {
+    for (const listener of listeners) listener();
+  };
+
+  const siteOf = (id: string): Site => {
+    const site = sites.get(id);
+    if (site === undefined) throw new HoldfastError('not-found', `There is no site ${id} on this host.`);
+    return site;
+  };
+
+  /** Takes a definition unless a newer one is known. Returns whether it is new. */
+  const put = async (spec: SiteSpec): Promise<boolean> => {
+    const known = sites.get(spec.id);
+    if (known === undefined) {
+      await desired.putSite(spec);
+      sites.set(spec.id, new Site(ground, spec));
+      return true;
+    }
+    if (spec.revision <= known.spec.revision) return false;
+    await desired.putSite(spec);
+    await known.put(spec);
+    return true;
+  };
+
+  const remove = async (id: string): Promise<boolean> => {
+    const site = sites.get(id);
+    if (site === undefined) return false;
+    await site.close(STOP_DRAIN_MS);
+    sites.delete(id);
+    await desired.removeSite(id);
+    await run.removeSite(id);
+    return true;
+  };
+
+  const alive = async (record: GenerationRecord, boot: string): Promise<boolean> =>
+    record.boot === boot &&
+    record.pid !== null &&
+    record.startTime !== null &&
+    (await isAlive(record.pid, record.startTime));
+
+  const adoptAll = async (): Promise<void> => {
+    const boot = await bootId();
+    const bySite = Map.groupBy(await run.readAll(), (record) => record.site);
+    const kept = new Set<string>();
+    await Promise.all(
+      [...bySite].map(async ([id, records]) => {
+        const site = sites.get(id);
+        const living: GenerationRecord[] = [];
+        for (const record of records) if (site !== undefined && (await alive(record, boot))) living.push(record);
+        // The newest that has answered, whether the gateway was already pointed to it or not; older ones are drained.
+        const chosen = living
+          .filter((record) => record.phase === 'answering' && record.domain === site?.spec.domain)
+          .toSorted((a, b) => b.generation - a.generation)[0];
+        const leaving = living.filter(
+          (record) => record !== chosen && ['answering', 'draining'].includes(record.phase),
+        );
+        const ended = records.filter((record) => record !== chosen && !leaving.includes(record));
+        if (chosen === undefined) await run.point(id, undefined);
+        for (const record of ended) await endGeneration(ground, record);
+        for (const record of [...leaving, ...(chosen === undefined ? [] : [chosen])]) {
+          kept.add(`${record.account}/${record.program}`);
+        }
+        await site?.adopt(chosen, leaving);
+        // What was starting when its agent died is started again, unless the whole machine went down with it.
+        const cutShort = ended.some(
+          (record) =>
+            record.boot === boot &&
+            ['intent', 'spawned'].includes(record.phase) &&
+            record.generation > (chosen?.generation ?? 0),
+        );
+        if (site !== undefined && cutShort && site.spec.enabled) site.interrupted = true;
+      }),
+    );
+    for (const { account, program } of await sandboxes.cgroups.list()) {
+      if (kept.has(`${account}/${program}`) || !program.startsWith('site-')) continue;
+      log.info({ account, program }, 'ending what an earlier agent left half done');
+      await sandboxes
+        .end(account, program)
+        .catch((error: unknown) => log.warn({ err: error, account, program }, 'a stray program does not end'));
+    }
+    for (const id of await run.sites()) if (!sites.has(id)) await run.removeSite(id);
+  };
+
+  /** Takes up starts and reloads that were cut short. In the background: nobody is waiting for them. */
+  const resume = (site: Site): void => {
+    if (!site.interrupted || stopped) return;
+    site.interrupted = false;
+    const work = site.status.state === 'awake' ? site.reload() : site.wake('owner');
+    work.catch((error: unknown) => {
+      const later =
+        error instanceof HoldfastError && ['storage-repair', 'volume-closed', 'not-found'].includes(error.code);
+      site.interrupted = later;
+      log.info({ err: error, site: site.spec.id }, 'an interrupted start was tried again and failed');
+    });
+  };
+
+  const look = async (): Promise<void> => {
+    rounds += 1;
+    const measure = rounds % MEASURE_EVERY === 0;
+    await Promise.all(
+      [...sites.values()].map(async (site) => {
+        // Neither a start nor a drain of one site may hold up the looks at the others.
+        if (busy.has(site)) return;
+        busy.add(site);
+        try {
+          const work = site.look(await takeReloadRequest(site), measure);
+          const settled = work.then(
+            () => busy.delete(site),
+            (error: unknown) => {
+              busy.delete(site);
+              log.warn({ err: error, site: site.spec.id }, 'a site could not be brought to its wanted state');
+            },
+          );
+          void settled;
+        } catch (error) {
+          busy.delete(site);
+          log.warn({ err: error, site: site.spec.id }, 'a site could not be looked at');
+        }
+        await Promise.resolve();
+      }),
+    );
+  };
+  const busy = new Set<Site>();
+
+  /** Whether the site's own process has left a `reload` beside its socket (the run directory is the platform's). */
+  const takeReloadRequest = async (site: Site): Promise<boolean> => {
+    const { id, state, generation } = { ...site.status };
+    if (state !== 'awake') return false;
+    const file = join(run.directoryOf(id, generation), 'reload');
+    try {
+      await stat(file);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
+      throw error;
+    }
+    await rm(file, { force: true, recursive: true });
+    return true;
+  };
+
+  const schedule = (): void => {
+    timer = setTimeout(() => {
+      look()
+        .catch((error: unknown) => log.error({ err: error }, 'looking at the sites failed'))
+        .finally(() => {
+          if (!stopped) schedule();
+        });
+    }, options.lookEveryMs ?? 1000);
+    timer.unref();
+  };
+
+  storage.onVolumeChange((volume, usable) => {
+    for (const site of sites.values()) {
+      const account = desired.accounts.get(site.spec.account);
+      if (account?.volume !== volume) continue;
+      if (usable) {
+        resume(site);
+        continue;
+      }
+      try {
+        storage.homeOf(account.name);
+      } catch (error) {
+        // Closed: what runs would keep the file system busy. In trouble: it waits with its volume, and goes on with it.
+        if (!(error instanceof HoldfastError) || error.code !== 'volume-closed') continue;
+        site.abandon().catch((reason: unknown) => log.warn({ err: reason, site: site.spec.id }, 'a site does not end'));
+      }
+    }
+  });
+
+  return {
+    sandboxes,
+    cgroupVersion: sandboxes.cgroups.version,
+    accountOf: ground.accountOf,
+    specs: () => [...sites.values()].map((site) => site.spec),
+    onSpecsChange: (listener) => {
+      listeners.push(listener);
+    },
+    start: async () => {
+      await desired.load();
+      for (const spec of desired.sites.values()) sites.set(spec.id, new Site(ground, spec));
+      await adoptAll();
+      for (const site of sites.values()) resume(site);
+      schedule();
+    },
+    stop: async (how) => {
+      stopped = true;
+      clearTimeout(timer);
+      if (how === 'stop') await Promise.all([...sites.values()].map((site) => site.close(STOP_DRAIN_MS)));
+    },
+    sync: async (accounts, specs) => {
+      for (const account of accounts) await desired.putAccount(account);
+      let count = 0;
+      const wanted = new Set(specs.map((spec) => spec.id));
+      await Promise.all(
+        [...sites.keys()].map(async (id) => {
+          if (!wanted.has(id) && (await remove(id))) count += 1;
+        }),
+      );
+      await Promise.all(specs.map(async (spec) => ((await put(spec)) ? (count += 1) : count)));
+      const names = new Set(accounts.map((account) => account.name));
+      for (const name of [...desired.accounts.keys()]) if (!names.has(name)) await desired.removeAccount(name);
+      if (count > 0) changed();
+      return count;
+    },
+    wakeDomain: async (domain) => {
+      const name = normaliseDomain(domain);
+      for (const site of sites.values()) if (site.spec.domain === name) return await site.wake('visitor');
+      throw new HoldfastError('not-found', `There is no site at ${name}.`);
+    },
+    handlers: {
+      'sites.put': async (spec) => {
+        if (await put(spec)) changed();
+        return siteOf(spec.id).status;
+      },
+      'sites.remove': async ({ id }) => {
+        const removed = await remove(id);
+        if (removed) changed();
+        return { removed };
+      },
+      'sites.statuses': async (): Promise<SiteStatus[]> =>
+        await Promise.all([...sites.values()].map(async (site) => await site.measuredStatus())),
+      'sites.wake': async ({ id }) => await siteOf(id).wake('owner'),
+      'sites.sleep': async ({ id }) => {
+        const site = siteOf(id);
+        await site.sleep();
+        return site.status;
+      },
+      'sites.reload': async ({ id }) => await siteOf(id).reload(),
+      'sites.quickstart': async ({ id, quickstart }) => {
+        const { spec } = siteOf(id);
+        const account = desired.accounts.get(spec.account);
+        if (account === undefined)
+          throw new HoldfastError('not-found', `The account ${spec.account} is not on this host.`);
+        return await writeQuickstart(
+          sandboxes,
+          storage.homeOf(account.name),
+          account,
+          spec,
+          quickstart,
+          context.configuration.httpsPort,
+        );
+      },
+    },
+  };
+}

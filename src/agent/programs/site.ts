@@ -1,0 +1,431 @@
+import { join } from 'node:path';
+import { advance, crashDelayMs, newLife, wakeHoldOffMs, type SiteEvent, type SiteLife } from '../../model/lifecycle.ts';
+import { HoldfastError } from '../../protocol/errors.ts';
+import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
+import type { StoragePart } from '../context.ts';
+import {
+  drainGeneration,
+  endGeneration,
+  generationAlive,
+  StartError,
+  startGeneration,
+  type Generation,
+  type Ground,
+} from './generation.ts';
+import { modifiedAt } from './output.ts';
+import type { GenerationRecord } from './records.ts';
+import type { Slots } from './slots.ts';
+import { accepts, connectionsOf, openToGateway } from './sockets.ts';
+
+export interface SiteGround extends Ground {
+  slots: Slots;
+  storage: Pick<StoragePart, 'homeOf'>;
+  accountOf(name: string): AccountSpec | undefined;
+}
+
+const SLOT_WAIT_MS = 20_000;
+/** Where somebody waits for the end: a change of definition has to be done within its call's 30 s. */
+const SHORT_DRAIN_MS = 10_000;
+
+/**
+ * One site: its desired state, its living generation, and the work that leads from one to the other. Work on a site is
+ * done one piece after the other; everybody who wants it awake waits for the same start.
+ */
+export class Site {
+  spec: SiteSpec;
+  readonly #ground: SiteGround;
+  #life: SiteLife;
+  #since = new Date();
+  #generation: Generation | undefined;
+  #queue: Promise<unknown> = Promise.resolve();
+  /** The start or reload under way or queued, joined by whoever else wants the same. */
+  #starting: Promise<void> | undefined;
+  #reloading: Promise<void> | undefined;
+  readonly #draining = new Set<Promise<void>>();
+  #failures = 0;
+  #failedAt = 0;
+  #wokenAt = Date.now();
+  #lastRequestAt: Date | null = null;
+  #memoryBytes: number | null = null;
+  #processes = 0;
+  #closed = false;
+  /** Wakes whoever waits out a crash's delay. */
+  #hurry: (() => void) | undefined;
+  /** A start that an earlier agent's death or closed storage cut short. */
+  interrupted = false;
+
+  constructor(ground: SiteGround, spec: SiteSpec) {
+    this.#ground = ground;
+    this.spec = spec;
+    this.#life = newLife(spec.enabled);
+  }
+
+  get status(): SiteStatus {
+    const life = this.#life;
+    return {
+      id: this.spec.id,
+      state: life.state,
+      generation: life.generation,
+      since: this.#since.toISOString(),
+      failure: life.failure,
+      lastRequestAt: this.#lastRequestAt?.toISOString() ?? null,
+      memoryBytes: this.#memoryBytes,
+      processes: this.#processes,
+    };
+  }
+
+  /** Takes over what an earlier agent started: the generation that answers, if any, and those that were on their way out. */
+  async adopt(record: GenerationRecord | undefined, leaving: readonly GenerationRecord[]): Promise<void> {
+    const { run } = this.#ground;
+    const adopted = (one: GenerationRecord): Generation => ({
+      record: one,
+      socketPath: run.socketOf(one.site, one.generation),
+      child: undefined,
+    });
+    if (record !== undefined) {
+      await run.point(record.site, record.generation);
+      this.#generation = adopted(record);
+      this.#life = { ...this.#life, state: 'awake', serving: true, generation: record.generation };
+      this.#since = new Date(record.startedAt);
+      await this.#measure();
+    }
+    for (const one of leaving) this.#drain(adopted(one));
+    if (!this.spec.enabled) await this.disable();
+  }
+
+  /** Takes a new definition. What runs is changed by the next reload, except that a site that is switched off stops. */
+  async put(spec: SiteSpec): Promise<void> {
+    const moved =
+      spec.domain !== this.spec.domain || spec.account !== this.spec.account || spec.kind !== this.spec.kind;
+    const was = this.spec;
+    this.spec = spec;
+    if (!spec.enabled) await this.disable();
+    else if (!was.enabled) await this.enable();
+    // Another domain has another socket path inside, another log and another WSGI file: what runs is not this site any more.
+    else if (moved) await this.#enqueue(async () => await this.#stopNow(SHORT_DRAIN_MS));
+  }
+
+  async enable(): Promise<void> {
+    await this.#enqueue(() => {
+      this.#apply({ type: 'enable' });
+    });
+  }
+
+  async disable(): Promise<void> {
+    this.#hurry?.();
+    await this.#enqueue(async () => {
+      await this.#stopNow(SHORT_DRAIN_MS);
+      this.#apply({ type: 'disable' });
+    });
+  }
+
+  /** Stops it; the next request wakes it again. */
+  async sleep(): Promise<void> {
+    await this.#enqueue(async () => await this.#stopNow());
+  }
+
+  /**
+   * Makes it answer. `by` a visitor: a site that has just failed is not tried again for a while.
+   * Throws `site-disabled`, `site-start-failed` (message and details are for the owner), or what the storage says.
+   */
+  async wake(by: 'visitor' | 'owner'): Promise<SiteStatus> {
+    if (!this.spec.enabled || this.#closed) throw disabledError(this.spec);
+    this.#wokenAt = Date.now();
+    const generation = this.#generation;
+    if (generation !== undefined && this.#life.serving && (await this.#reachable(generation))) return this.status;
+    if (this.#reloading !== undefined) {
+      await this.#reloading;
+      return this.status;
+    }
+    if (by === 'visitor' && this.#life.state === 'failed' && this.#starting === undefined) {
+      const left = this.#failedAt + wakeHoldOffMs(this.#failures) - Date.now();
+      if (left > 0) throw this.#failedError(left);
+    }
+    if (by === 'owner') this.#hurry?.();
+    await this.#ensureStarted();
+    return this.status;
+  }
+
+  /** Blue/green, or stop first when the site asks for it. A reload of a sleeping site starts it. */
+  async reload(): Promise<SiteStatus> {
+    if (!this.spec.enabled || this.#closed) throw disabledError(this.spec);
+    this.#hurry?.();
+    this.#failures = 0;
+    // A reload that is already running may have read the old files: one more follows, for all that ask meanwhile.
+    const before = this.#reloading;
+    const mine = this.#enqueue(async () => {
+      if (this.#generation === undefined) await this.#startNow();
+      else await this.#reloadNow();
+    }).finally(() => {
+      if (this.#reloading === mine) this.#reloading = undefined;
+    });
+    this.#reloading = mine;
+    before?.catch(() => undefined);
+    await mine;
+    return this.status;
+  }
+
+  /** Stops everything; for removal, and for the end of the platform. */
+  async close(drainMs: number): Promise<void> {
+    this.#closed = true;
+    this.#hurry?.();
+    await this.#enqueue(async () => await this.#stopNow(drainMs));
+    await Promise.all(this.#draining);
+  }
+
+  /** Kills what runs without asking it: its volume is closing, and would wait for it. */
+  async abandon(): Promise<void> {
+    this.#hurry?.();
+    await this.#enqueue(async () => await this.#stopNow(0));
+    await Promise.all(this.#draining);
+  }
+
+  /** Once a second: has it ended, was a reload asked for from inside, is it idle? Never throws. */
+  async look(requested: boolean, measure: boolean): Promise<void> {
+    const generation = this.#generation;
+    if (generation === undefined || this.#life.state !== 'awake') return;
+    if (!(await generationAlive(generation))) {
+      await this.#enqueue(async () => await this.#crashed(generation, 'The server ended by itself.'));
+      return;
+    }
+    if (measure) await this.#measure();
+    if (requested) {
+      await this.reload();
+      return;
+    }
+    if (measure && (await this.#idle())) await this.sleep();
+  }
+
+  async #idle(): Promise<boolean> {
+    const limit = (this.#ground.accountOf(this.spec.account)?.limits.idleSleepSeconds ?? 0) * 1000;
+    if (limit <= 0) return false;
+    const latest = Math.max(this.#wokenAt, this.#since.getTime(), this.#lastRequestAt?.getTime() ?? 0);
+    if (Date.now() - latest < limit) return false;
+    // A websocket or a long download writes its access line at its end only.
+    return (await connectionsOf(this.spec.domain)).length === 0;
+  }
+
+  async #measure(): Promise<void> {
+    const { context, sandboxes } = this.#ground;
+    const { account, domain } = this.spec;
+    this.#lastRequestAt = await modifiedAt(join(context.layout.logs, account, `${domain}.access.log`));
+    const record = this.#generation?.record;
+    const usage = record === undefined ? undefined : await sandboxes.cgroups.usage(record.account, record.program);
+    this.#memoryBytes = usage?.memoryBytes ?? null;
+    this.#processes = usage?.processes ?? 0;
+  }
+
+  /** Fresh figures for a listing. */
+  async measuredStatus(): Promise<SiteStatus> {
+    await this.#measure();
+    return this.status;
+  }
+
+  async #reachable(generation: Generation): Promise<boolean> {
+    if (!(await generationAlive(generation))) return false;
+    // A server that made its socket anew has made it with the member's umask again.
+    return (await openToGateway(generation.socketPath)) && (await accepts(generation.socketPath, 2000));
+  }
+
+  async #ensureStarted(): Promise<void> {
+    const work = (this.#starting ??= this.#enqueue(async () => {
+      const generation = this.#generation;
+      if (generation !== undefined) {
+        if (await this.#reachable(generation)) return;
+        await this.#crashed(generation, 'The server no longer accepted connections.');
+        if (this.#generation !== undefined) return;
+      }
+      await this.#startNow();
+    }).finally(() => {
+      this.#starting = undefined;
+    }));
+    await work;
+  }
+
+  /** The work below is always inside the queue. */
+  async #startNow(): Promise<void> {
+    if (!this.spec.enabled || this.#closed) throw disabledError(this.spec);
+    if (this.#generation !== undefined) return;
+    if (this.#life.state !== 'starting') this.#apply({ type: 'start' });
+    await this.#bringUp('start');
+  }
+
+  async #reloadNow(): Promise<void> {
+    const old = this.#generation;
+    if (old === undefined) return;
+    const { stopFirst } = this.spec;
+    if (this.#apply({ type: 'reload', stopFirst }) === undefined) return;
+    if (stopFirst) {
+      await this.#retire(old, undefined);
+      await Promise.all(this.#draining);
+    }
+    await this.#bringUp('reload');
+  }
+
+  /** Starts the next generation and hands the site over to it. Throws what the caller of a wake or reload is told. */
+  async #bringUp(purpose: 'start' | 'reload'): Promise<void> {
+    const { run, slots, storage, context } = this.#ground;
+    const { spec } = this;
+    try {
+      const account = this.#ground.accountOf(spec.account);
+      if (account === undefined)
+        throw new HoldfastError('not-found', `The account ${spec.account} is not on this host.`);
+      const old = this.#generation;
+      const generation = await slots.with(account.volume, SLOT_WAIT_MS, async () => {
+        const home = storage.homeOf(account.name);
+        const number = Math.max(this.#life.generation, await run.highest(spec.id)) + 1;
+        return await startGeneration(this.#ground, spec, account, home, number, purpose);
+      });
+      await run.point(spec.id, generation.record.generation);
+      await this.#ground.checkpoint('gateway-pointed', spec.id);
+      this.#generation = generation;
+      this.#watch(generation);
+      this.#failures = 0;
+      this.interrupted = false;
+      this.#wokenAt = Date.now();
+      await this.#measure();
+      this.#apply({ type: 'answered', generation: generation.record.generation });
+      if (old !== undefined) this.#drain(old);
+    } catch (error) {
+      const failure =
+        error instanceof StartError
+          ? error.failure
+          : { step: 'storage' as const, message: messageOf(error), output: [], at: new Date().toISOString() };
+      this.#apply({ type: 'start-failed', failure });
+      if (error instanceof StartError) {
+        this.#failures += 1;
+        this.#failedAt = Date.now();
+        context.log.info(
+          { site: spec.id, domain: spec.domain, step: failure.step, reason: failure.message },
+          'a site did not start',
+        );
+        throw new HoldfastError('site-start-failed', failure.message, { details: failure.output });
+      }
+      // Trouble with the storage is not the site's: it may start again the moment the volume is back.
+      this.#failedAt = 0;
+      throw error;
+    }
+  }
+
+  /** Notices the end of our own child at once; adopted ones are found by look(). */
+  #watch(generation: Generation): void {
+    const check = (): void => {
+      if (this.#generation !== generation || this.#closed) return;
+      this.#enqueue(async () => await this.#crashed(generation, 'The server ended by itself.')).catch(
+        (error: unknown) =>
+          this.#ground.context.log.warn({ err: error, site: this.spec.id }, 'a crashed site was not started again'),
+      );
+    };
+    generation.child?.once('exit', check);
+    if (generation.child !== undefined && (generation.child.exitCode ?? generation.child.signalCode) !== null) check();
+  }
+
+  async #crashed(generation: Generation, reason: string): Promise<void> {
+    if (this.#generation !== generation) return;
+    const { run, context, sandboxes } = this.#ground;
+    const { record } = generation;
+    const usage = await sandboxes.cgroups.usage(record.account, record.program);
+    const memory = (usage?.memoryKills ?? 0) > 0;
+    await run.point(record.site, undefined);
+    this.#generation = undefined;
+    await endGeneration(this.#ground, record);
+    const failure = {
+      step: 'answer' as const,
+      message: memory
+        ? 'The server needed more memory than the plan has, and was stopped. It is started again.'
+        : `${reason} It is started again.`,
+      output: [],
+      at: new Date().toISOString(),
+    };
+    const life = this.#apply({ type: 'crashed', failure, livedMs: Date.now() - Date.parse(record.startedAt) });
+    context.log.warn(
+      { site: record.site, generation: record.generation, crashes: life?.crashes, memory },
+      'a site crashed',
+    );
+    if (life === undefined) return;
+    if (life.state === 'failed') {
+      this.#failures = Math.max(this.#failures, 3);
+      this.#failedAt = Date.now();
+      return;
+    }
+    await this.#pause(crashDelayMs(life.crashes));
+    if (!this.spec.enabled || this.#closed) {
+      this.#apply({ type: 'start-failed', failure });
+      return;
+    }
+    await this.#startNow();
+  }
+
+  async #pause(milliseconds: number): Promise<void> {
+    if (milliseconds <= 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.#hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#hurry = undefined;
+  }
+
+  async #stopNow(drainMs?: number): Promise<void> {
+    const generation = this.#generation;
+    if (generation === undefined) return;
+    this.#apply({ type: 'stop' });
+    await this.#retire(generation, drainMs);
+    await Promise.all(this.#draining);
+    this.#memoryBytes = null;
+    this.#processes = 0;
+    this.#apply({ type: 'stopped' });
+  }
+
+  /** Takes the gateway off a generation and drains it. */
+  async #retire(generation: Generation, drainMs: number | undefined): Promise<void> {
+    await this.#ground.run.point(generation.record.site, undefined);
+    this.#generation = undefined;
+    this.#drain(generation, drainMs);
+  }
+
+  #drain(generation: Generation, drainMs?: number): void {
+    const work = drainGeneration(this.#ground, generation, drainMs)
+      .catch((error: unknown) =>
+        this.#ground.context.log.warn({ err: error, site: this.spec.id }, 'a generation did not stop cleanly'),
+      )
+      .finally(() => this.#draining.delete(work));
+    this.#draining.add(work);
+  }
+
+  #enqueue<T>(work: () => T | Promise<T>): Promise<T> {
+    const mine = this.#queue.then(work);
+    this.#queue = mine.catch(() => undefined);
+    return mine;
+  }
+
+  #apply(event: SiteEvent): SiteLife | undefined {
+    const next = advance(this.#life, event);
+    if (next === undefined) return undefined;
+    if (next.state !== this.#life.state) this.#since = new Date();
+    this.#life = next;
+    this.#ground.context.emit({ type: 'site', site: this.status });
+    return next;
+  }
+
+  #failedError(leftMs: number): HoldfastError {
+    const { failure } = this.#life;
+    return new HoldfastError('site-start-failed', failure?.message ?? 'The site did not start.', {
+      details: failure?.output ?? [],
+      retryAfterSeconds: Math.ceil(leftMs / 1000),
+    });
+  }
+}
+
+function disabledError(spec: SiteSpec): HoldfastError {
+  return new HoldfastError(
+    'site-disabled',
+    `The site ${spec.domain} is switched off. Enable it on the Web page first.`,
+  );
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
