@@ -1,0 +1,313 @@
+import { createHash } from 'node:crypto';
+import { pagesLocations, platformServer } from './nginx-platform.ts';
+import { PAGES, type PageText } from './pages.ts';
+
+/** One site as nginx needs it. Only checked values get here: see `checkedSites` in plan.ts. */
+export interface GatewaySite {
+  id: string;
+  account: string;
+  domain: string;
+  volume: string | undefined;
+  enabled: boolean;
+  forceHttps: boolean;
+  /** A line of a password file, `user:hash`; "" lets nobody in. */
+  passwordLine: string | undefined;
+  /** File name below certificates/. */
+  certificate: string;
+}
+
+/** Everything the configuration is made from. Same plan, same text, same generation. */
+export interface GatewayPlan {
+  /** <home>/gateway, <home>/logs and the run directory. */
+  gateway: string;
+  logs: string;
+  run: string;
+  controlSocket: string;
+  domain: string;
+  httpPort: number;
+  httpsPort: number;
+  ipv6: boolean;
+  /** nginx 1.25.1 has its own directive for HTTP/2 and warns about the old form. */
+  http2Directive: boolean;
+  workers: number;
+  connectionsPerWorker: number;
+  platformCertificate: string;
+  sites: readonly GatewaySite[];
+}
+
+export interface GatewayConfiguration {
+  /** 16 hexadecimal characters, from the content; nginx answers it on the internal socket. */
+  generation: string;
+  /** File name -> text, below <home>/gateway/conf/<generation>/. */
+  files: Map<string, string>;
+}
+
+/** Largest body of one request to a site, bytes. Bodies are buffered on the platform's own disk before they are passed on. */
+export const SITE_BODY_LIMIT = '512m';
+/** Sites have their own request timeout; this only ends what hangs for good. Websockets send pings well within it. */
+const SITE_READ_TIMEOUT = '3600s';
+
+const GENERATION = '@generation@';
+
+/** Entries of an nginx map; the values are all from fixed alphabets, so nothing needs quoting beyond the quotes. */
+function map(source: string, target: string, fallback: string, entries: readonly [string, string][]): string {
+  const lines = entries.map(([key, value]) => `    "${key}" "${value}";`).join('\n');
+  return `  map ${source} ${target} {\n    default "${fallback}";\n${lines}${lines === '' ? '' : '\n'}  }\n`;
+}
+
+function listen(plan: GatewayPlan, port: number, tls: boolean, options: string): string {
+  const flags = `${tls ? ' ssl' : ''}${tls && !plan.http2Directive ? ' http2' : ''}${options}`;
+  const lines = [`    listen ${port}${flags};`];
+  if (plan.ipv6) lines.push(`    listen [::]:${port}${flags}${options === '' ? '' : ' ipv6only=on'};`);
+  if (tls && plan.http2Directive) lines.push('    http2 on;');
+  return lines.join('\n');
+}
+
+/** `https://host:port`, without the port when it is the usual one. */
+export function httpsOrigin(plan: Pick<GatewayPlan, 'httpsPort'>): string {
+  return `https://$host${plan.httpsPort === 443 ? '' : `:${plan.httpsPort}`}`;
+}
+
+function maps(plan: GatewayPlan): string {
+  const { sites } = plan;
+  const retries = Object.entries(PAGES).flatMap(([name, page]: [string, PageText]): [string, string][] =>
+    page.retryAfterSeconds === undefined ? [] : [[`/.holdfast-page/${name}.html`, String(page.retryAfterSeconds)]],
+  );
+  const only = (keep: (site: GatewaySite) => boolean, value: (site: GatewaySite) => string): [string, string][] =>
+    sites.filter(keep).map((site) => [site.id, value(site)]);
+  // One entry of the domain map is a name of up to 253 bytes and two pointers: buckets of 512 hold it on any machine.
+  const hashSize = 2 ** Math.ceil(Math.log2(Math.max(2048, sites.length * 4)));
+  return [
+    `  map_hash_bucket_size 512;\n  map_hash_max_size ${hashSize};\n  variables_hash_max_size 2048;\n`,
+    map('$host', '$site', '', sites.map((site) => [site.domain, site.id])),
+    map('$site', '$account', '', only(() => true, (site) => site.account)),
+    map('$site', '$volume', '', only((site) => site.volume !== undefined, (site) => site.volume ?? '')),
+    map('$site', '$site_off', '', only((site) => !site.enabled, () => '1')),
+    map('$site', '$site_realm', 'off', only((site) => site.passwordLine !== undefined, (site) => site.domain)),
+    map('$site', '$site_https', '', only((site) => site.forceHttps, () => '1')),
+    map('$scheme$site_https', '$to_https', '', [['http1', '1']]),
+    map('$ssl_server_name', '$certificate', plan.platformCertificate, sites.map((site) => [site.domain, site.certificate])),
+    map('$uri', '$retry_after', '', retries),
+    map('$http_upgrade', '$upgrade', '', [['~*^websocket$', 'websocket']]),
+    map('$http_upgrade', '$connection_header', 'close', [['~*^websocket$', 'upgrade']]),
+    // Nothing was sent to the site: it is asleep or gone, and the request can be held and sent for the first time.
+    // Something was sent: it may have been carried out, and must never be sent again.
+    map('$upstream_status:$upstream_bytes_sent', '$reach', 'broken', [['~^50[24]:(0|-)?$', 'asleep'], ['~^504:', 'late']]),
+    map('$upstream_bytes_sent', '$reach_again', 'broken', [['~(^| )(0|-)$', 'busy']]),
+  ].join('');
+}
+
+/** What passes a request on to the site's current socket. */
+function siteProxy(plan: GatewayPlan): string {
+  return `
+      proxy_pass http://unix:${plan.run}/s/$site/current/app.sock:;
+      proxy_http_version 1.1;
+      proxy_set_header Host $http_host;
+      proxy_set_header Connection $connection_header;
+      proxy_set_header Upgrade $upgrade;
+      proxy_set_header X-Real-IP $remote_addr;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-Host $http_host;
+      proxy_set_header X-Forwarded-Port $server_port;
+      # A program that takes "Proxy: ..." for HTTP_PROXY would send its own requests there (CVE-2016-5385 and others).
+      proxy_set_header Proxy "";
+      # A site must not be able to send nginx to an internal location, nor to bend its limits. X-Accel-Buffering may.
+      proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Charset;
+      proxy_connect_timeout 5s;
+      proxy_read_timeout ${SITE_READ_TIMEOUT};
+      proxy_send_timeout 300s;
+      proxy_max_temp_file_size 256m;
+      limit_conn sites 2048;
+      limit_conn volumes ${Math.floor((plan.workers * plan.connectionsPerWorker) / 6)};
+      limit_conn_status 591;
+      # A sleeping site is no error; what a site says is in its own logs.
+      error_log ${plan.gateway}/logs/error.log alert;`;
+}
+
+function sitesServer(plan: GatewayPlan): string {
+  return `
+  server {
+${listen(plan, plan.httpPort, false, ' default_server backlog=4096')}
+${listen(plan, plan.httpsPort, true, ' default_server backlog=4096')}
+    server_name _;
+    # nginx writes a log with variables in its name only while this directory exists.
+    root ${plan.gateway}/errors;
+    access_log ${plan.logs}/$account/$host.access.log site if=$site;
+    client_max_body_size ${SITE_BODY_LIMIT};
+    merge_slashes off;
+    recursive_error_pages on;
+    error_page 401 /.holdfast-page/protected.html;
+    error_page 404 /.holdfast-page/unknown.html;
+    error_page 413 /.holdfast-page/large.html;
+    error_page 497 =308 ${httpsOrigin(plan)}$request_uri;
+    error_page 590 =503 /.holdfast-page/disabled.html;
+    error_page 591 =503 /.holdfast-page/busy.html;
+    error_page 592 =502 /.holdfast-page/broken.html;
+    error_page 593 =504 /.holdfast-page/late.html;
+    error_page 594 =503 /.holdfast-page/waking.html;
+
+    location / {
+      if ($site = "") { return 404; }
+      if ($to_https) { return 308 ${httpsOrigin(plan)}$request_uri; }
+      if ($site_off) { return 590; }
+      auth_basic $site_realm;
+      auth_basic_user_file ${plan.gateway}/conf/${GENERATION}/passwords/$site;
+      error_page 502 504 = @unreached;
+${siteProxy(plan)}
+    }
+
+    # Asks the agent to wake the site. The agent answers with X-Accel-Redirect to @again, a named location, so that method
+    # and body stay as they are; or with the page that says why it does not.
+    location @unreached {
+      if ($reach = broken) { return 592; }
+      if ($reach = late) { return 593; }
+      proxy_pass http://unix:${plan.run}/wake/wake.sock:;
+      proxy_method GET;
+      proxy_http_version 1.1;
+      proxy_pass_request_headers off;
+      proxy_pass_request_body off;
+      proxy_set_header Content-Length "";
+      proxy_set_header Connection close;
+      proxy_set_header Host $host;
+      proxy_set_header X-Holdfast-Site $site;
+      proxy_connect_timeout 2s;
+      proxy_read_timeout 120s;
+      error_page 502 504 = @no_waker;
+      error_log ${plan.gateway}/logs/error.log alert;
+    }
+
+    location @no_waker { return 594; }
+
+    location @again {
+      error_page 502 504 = @unreached_again;
+${siteProxy(plan)}
+    }
+
+    location @unreached_again {
+      if ($reach_again = busy) { return 591; }
+      return 592;
+    }
+
+    location ^~ /.well-known/acme-challenge/ {
+      root ${plan.gateway}/acme;
+      default_type text/plain;
+      try_files $uri @acme_site;
+    }
+
+    location @acme_site {
+      if ($site = "") { return 404; }
+      if ($site_off) { return 590; }
+      error_page 502 504 = @unreached;
+${siteProxy(plan)}
+    }
+${pagesLocations(plan)}
+  }
+`;
+}
+
+/** Makes the whole configuration. Pure. */
+export function renderConfiguration(plan: GatewayPlan): GatewayConfiguration {
+  const text = `# Written by the Holdfast agent; changes are overwritten.
+daemon off;
+worker_processes ${plan.workers};
+worker_rlimit_core 0;
+pid ${plan.gateway}/temp/nginx.pid;
+error_log ${plan.gateway}/logs/error.log warn;
+
+events {
+  worker_connections ${plan.connectionsPerWorker};
+}
+
+http {
+  server_tokens off;
+  sendfile on;
+  tcp_nopush on;
+  types {
+    text/html html;
+    text/css css;
+    text/plain txt;
+    text/javascript js mjs;
+    application/json json map;
+    application/manifest+json webmanifest;
+    application/wasm wasm;
+    image/svg+xml svg;
+    image/png png;
+    image/jpeg jpg jpeg;
+    image/webp webp;
+    image/avif avif;
+    image/x-icon ico;
+    font/woff2 woff2;
+  }
+  default_type application/octet-stream;
+  charset_types text/css text/plain text/javascript application/json;
+
+  client_body_temp_path ${plan.gateway}/temp/body;
+  proxy_temp_path ${plan.gateway}/temp/proxy;
+  fastcgi_temp_path ${plan.gateway}/temp/fastcgi;
+  uwsgi_temp_path ${plan.gateway}/temp/uwsgi;
+  scgi_temp_path ${plan.gateway}/temp/scgi;
+
+  # PythonAnywhere's format: combined, then X-Forwarded-For as the site gets it, then the time.
+  log_format site '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
+    '"$http_user_agent" "$proxy_add_x_forwarded_for" response-time=$request_time';
+  open_log_file_cache max=2000 inactive=60s valid=2s min_uses=1;
+  access_log off;
+
+  keepalive_timeout 65s;
+  client_header_timeout 30s;
+  client_body_timeout 60s;
+  send_timeout 60s;
+  reset_timedout_connection on;
+  large_client_header_buffers 4 16k;
+  client_body_buffer_size 64k;
+  proxy_buffer_size 16k;
+  proxy_buffers 8 16k;
+  proxy_busy_buffers_size 32k;
+  proxy_next_upstream off;
+  server_names_hash_bucket_size 512;
+  limit_conn_zone $site zone=sites:4m;
+  limit_conn_zone $volume zone=volumes:1m;
+  limit_conn_log_level info;
+
+  gzip on;
+  gzip_vary on;
+  gzip_proxied any;
+  gzip_comp_level 4;
+  gzip_min_length 1024;
+  gzip_types text/css text/plain text/javascript text/xml text/csv application/javascript application/json
+    application/manifest+json application/xml application/rss+xml application/wasm image/svg+xml;
+
+  ssl_protocols TLSv1.2 TLSv1.3;
+  ssl_prefer_server_ciphers off;
+  ssl_session_cache shared:tls:10m;
+  ssl_session_timeout 1d;
+  ssl_session_tickets off;
+  ssl_certificate ${plan.gateway}/certificates/$certificate;
+  ssl_certificate_key ${plan.gateway}/certificates/$certificate;
+
+${maps(plan)}
+  # The agent asks here which configuration is in force, and on which ports.
+  server {
+    listen unix:${plan.run}/g/internal.sock;
+    server_name _;
+    default_type text/plain;
+    location = /generation { return 200 "${GENERATION} ${plan.httpPort} ${plan.httpsPort}"; }
+    location / { return 404; }
+  }
+${platformServer(plan, listen(plan, plan.httpPort, false, ''), listen(plan, plan.httpsPort, true, ''))}
+${sitesServer(plan)}
+}
+`;
+  const passwords = plan.sites.flatMap((site): [string, string][] =>
+    site.passwordLine === undefined ? [] : [[`passwords/${site.id}`, `${site.passwordLine}\n`]],
+  );
+  const hash = createHash('sha256').update(text);
+  for (const [name, line] of passwords) hash.update(`\0${name}\0${line}`);
+  const generation = hash.digest('hex').slice(0, 16);
+  return {
+    generation,
+    files: new Map([['nginx.conf', text.replaceAll(GENERATION, generation)], ...passwords]),
+  };
+}
+

@@ -1,0 +1,126 @@
+import type { GatewayPlan } from './nginx-configuration.ts';
+
+/** The platform's own pages: nothing from elsewhere, nothing framed. The editor adds style elements as it runs. */
+const SECURITY_HEADERS = `
+      add_header Content-Security-Policy "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'" always;
+      add_header X-Content-Type-Options nosniff always;
+      add_header Referrer-Policy same-origin always;
+      add_header X-Frame-Options DENY always;
+      add_header Cross-Origin-Opener-Policy same-origin always;
+      add_header Permissions-Policy "camera=(), microphone=(), geolocation=()" always;`;
+
+const CONTROL_HEADERS = `
+      proxy_http_version 1.1;
+      proxy_set_header Host $http_host;
+      proxy_set_header Connection $connection_header;
+      proxy_set_header Upgrade $upgrade;
+      # Replaced, not appended: the control plane trusts what stands here.
+      proxy_set_header X-Real-IP $remote_addr;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-Host $http_host;
+      proxy_set_header X-Forwarded-Port $server_port;
+      proxy_set_header Proxy "";
+      proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Charset;
+      proxy_connect_timeout 3s;
+      error_page 502 504 = @control_down;
+      error_log GATEWAY/logs/error.log alert;`;
+
+/** The API: everything to the control plane's socket; uploads and events are passed on as they come. */
+export function apiLocations(plan: GatewayPlan): string {
+  const headers = CONTROL_HEADERS.replace('GATEWAY', plan.gateway);
+  const pass = `proxy_pass http://unix:${plan.controlSocket}:;`;
+  return `
+    location /api/ {
+      ${pass}${headers}
+      proxy_read_timeout 150s;
+      client_max_body_size 16m;
+    }
+
+    # Uploads of any size: the control plane knows the limit, and passes the bytes on while they come.
+    location ~ ^/api/(holdfast/files|v[01]/user/[^/]*/+files/path) {
+      ${pass}${headers}
+      proxy_request_buffering off;
+      proxy_max_temp_file_size 0;
+      proxy_read_timeout 600s;
+      proxy_send_timeout 600s;
+      client_max_body_size 0;
+    }
+
+    location = /api/holdfast/events {
+      ${pass}${headers}
+      proxy_buffering off;
+      proxy_read_timeout 3600s;
+      gzip off;
+    }
+
+    location @control_down {
+      default_type application/json;
+      add_header Retry-After 5 always;
+      add_header Cache-Control no-store always;
+      return 503 '{"code":"not-ready","message":"The control plane is starting or being updated. Try again in a few seconds. Sites go on working.","retryAfterSeconds":5}';
+    }
+`;
+}
+
+/** The internal location of the pages that stand in for a site. */
+export function pagesLocations(plan: GatewayPlan): string {
+  return `
+    location ^~ /.holdfast-page/ {
+      internal;
+      alias ${plan.gateway}/errors/;
+      charset utf-8;
+      etag off;
+      if_modified_since off;
+      add_header Cache-Control no-store always;
+      add_header X-Content-Type-Options nosniff always;
+      add_header Retry-After $retry_after always;
+    }
+`;
+}
+
+export function platformServer(plan: GatewayPlan, listenHttp: string, listenHttps: string): string {
+  // An address in digits is the machine itself: somebody who has no name for it yet wants the platform.
+  const names = `${plan.domain} www.${plan.domain} ~^\\d+\\.\\d+\\.\\d+\\.\\d+$ ~^\\[`;
+  const origin = `https://$host${plan.httpsPort === 443 ? '' : `:${plan.httpsPort}`}`;
+  return `
+  server {
+${listenHttp}
+    server_name ${names};
+    root ${plan.gateway}/pages;
+    access_log ${plan.gateway}/logs/platform.log site;
+    location ^~ /.well-known/acme-challenge/ {
+      root ${plan.gateway}/acme;
+      default_type text/plain;
+    }
+    location / { return 308 ${origin}$request_uri; }
+  }
+
+  server {
+${listenHttps}
+    server_name ${names};
+    root ${plan.gateway}/pages;
+    access_log ${plan.gateway}/logs/platform.log site;
+    # Clients of PythonAnywhere's API send doubled slashes that mean something to the control plane.
+    merge_slashes off;
+    recursive_error_pages on;
+    error_page 497 =308 ${origin}$request_uri;
+    error_page 595 =503 /.holdfast-page/control.html;
+${apiLocations(plan)}
+    location /assets/ {
+      try_files $uri =404;
+      charset utf-8;
+      add_header Cache-Control "public, max-age=31536000, immutable";${SECURITY_HEADERS}
+    }
+
+    location / {
+      try_files $uri /index.html @no_pages;
+      charset utf-8;
+      add_header Cache-Control no-cache always;${SECURITY_HEADERS}
+    }
+
+    location @no_pages { return 595; }
+${pagesLocations(plan)}
+  }
+`;
+}
