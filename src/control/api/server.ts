@@ -1,6 +1,6 @@
 import fastifyCookie from '@fastify/cookie';
 import fastifySwagger from '@fastify/swagger';
-import { fastify, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { ControlContext } from '../context.ts';
 import { registerIdentity } from './identity.ts';
@@ -15,6 +15,8 @@ const BODY_LIMIT = 1024 * 1024;
 export async function buildServer(context: ControlContext): Promise<FastifyInstance> {
   const server = fastify({
     loggerInstance: context.log as FastifyBaseLogger,
+    // nginx writes the access log.
+    logController: new LogController({ disableRequestLogging: true }),
     // nginx writes the access log.
     disableRequestLogging: true,
     bodyLimit: BODY_LIMIT,

@@ -43,3 +43,23 @@ export function describeCertificate(certificatePem: string): { notAfter: string;
     custom: true,
   };
 }
+
+/** The names in a certificate, the common name where there is one. */
+export function certificateNames(certificatePem: string): {
+  notAfter: string;
+  issuer: string;
+  subject: string;
+  alternativeNames: string[];
+} {
+  const certificate = new X509Certificate(certificatePem);
+  const commonName = (name: string | undefined): string => /^CN=(.*)$/m.exec(name ?? '')?.[1] ?? name ?? '';
+  return {
+    notAfter: certificate.validToDate.toISOString(),
+    issuer: commonName(certificate.issuer),
+    subject: commonName(certificate.subject),
+    alternativeNames: (certificate.subjectAltName ?? '')
+      .split(', ')
+      .filter((name) => name.startsWith('DNS:'))
+      .map((name) => name.slice(4)),
+  };
+}

@@ -1,0 +1,63 @@
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { ControlContext } from '../../context.ts';
+import { findAccount, type AccountRow } from '../../store/accounts.ts';
+import { readSettings } from '../../store/settings.ts';
+import { checkCsrf, isOperator } from '../identity.ts';
+import { ApiAnswer, noPermission, notFound } from './errors.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The account in the path, which the sender may act for. Only behind `admit`. */
+    owner: AccountRow;
+  }
+}
+
+/**
+ * Lets a request of the public API in: signed in, by token or by session with CSRF token; acting for its own account (an
+ * operator for any); not too often.
+ */
+export async function admit(context: ControlContext, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const { identity } = request;
+  if (identity.kind === 'nobody') {
+    void reply.header('www-authenticate', 'Token');
+    throw new ApiAnswer(401, { detail: identity.refused ?? 'Authentication credentials were not provided.' });
+  }
+  try {
+    checkCsrf(request);
+  } catch {
+    throw new ApiAnswer(403, { detail: 'CSRF Failed: CSRF token missing or incorrect.' });
+  }
+  if (identity.kind === 'session' && identity.account.must_change_password === 1) {
+    throw new ApiAnswer(403, { detail: 'Please choose a password of your own first.' });
+  }
+  await slowDown(context, request, reply);
+  const { username } = request.params as { username: string };
+  request.owner = await ownerOf(context, request, username);
+}
+
+async function ownerOf(context: ControlContext, request: FastifyRequest, username: string): Promise<AccountRow> {
+  const { identity } = request;
+  const own = identity.kind === 'session' || identity.kind === 'token' ? identity.account : undefined;
+  if (own?.name === username) {
+    if (own.volume === null) throw noPermission();
+    return own;
+  }
+  if (!isOperator(identity)) throw noPermission();
+  const account = await findAccount(context.database, username);
+  if (!account || account.volume === null || account.state === 'deleting') throw notFound();
+  return account;
+}
+
+/** So many requests a minute for each endpoint and account; the words are Django REST framework's. */
+async function slowDown(context: ControlContext, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  const { identity } = request;
+  if (identity.kind === 'command-line' || identity.kind === 'nobody') return;
+  const { apiRequestsPerMinute } = await readSettings(context.database);
+  const key = `${identity.account.name} ${request.routeOptions.url}`;
+  const wait = context.requests.take(key, apiRequestsPerMinute, context.now().getTime());
+  if (wait === 0) return;
+  void reply.header('retry-after', String(wait));
+  throw new ApiAnswer(429, {
+    detail: `Request was throttled. Expected available in ${wait} second${wait === 1 ? '' : 's'}.`,
+  });
+}
