@@ -1,0 +1,96 @@
+import type { QueryClient } from '@tanstack/react-query';
+import type { AccountView, SiteView, VolumeView } from '../../../src/protocol/browser.ts';
+import { apiAddress } from './client.ts';
+import { accountsQuery, dashboardQuery, operationsQuery, siteQuery, sitesQuery, volumesQuery } from './queries.ts';
+import { type LiveEvent, parseEvent, reduceDashboard, refetchAfter, upsert, upsertOperation } from './reduce.ts';
+
+export type LiveState = 'connecting' | 'live' | 'reconnecting';
+
+/** Writes one event into the query cache. */
+export function applyEvent(client: QueryClient, event: LiveEvent, refetch: (key: readonly string[]) => void): void {
+  let before: SiteView | undefined;
+  if (event.type === 'site') {
+    const site = event.view;
+    before =
+      client.getQueryData(siteQuery(site.id).queryKey) ??
+      client.getQueryData(dashboardQuery.queryKey)?.account?.sites.find((other) => other.id === site.id);
+    client.setQueryData(siteQuery(site.id).queryKey, (old) => (old === undefined ? undefined : site));
+    const own = client.getQueryData(dashboardQuery.queryKey)?.account?.name;
+    for (const key of [sitesQuery(site.account).queryKey, ...(own === site.account ? [sitesQuery().queryKey] : [])]) {
+      client.setQueryData(key, (old: SiteView[] | undefined) => upsert(old, site, (other) => other.id));
+    }
+  }
+  client.setQueryData(dashboardQuery.queryKey, (old) => reduceDashboard(old, event));
+  if (event.type === 'volume') {
+    const volume = event.view;
+    client.setQueryData(volumesQuery.queryKey, (old) => upsert<VolumeView>(old, volume, (other) => other.name));
+  }
+  if (event.type === 'operation') {
+    const operation = event.view;
+    client.setQueryData(operationsQuery.queryKey, (old) => upsertOperation(old, operation));
+  }
+  if (event.type === 'account') {
+    const account = event.view;
+    client.setQueryData(accountsQuery.queryKey, (old) => upsert<AccountView>(old, account, (other) => other.name));
+  }
+  for (const key of refetchAfter(event, before)) refetch(key);
+}
+
+/**
+ * Keeps one event stream open and feeds the cache. After every break all queries on screen are fetched again, since events
+ * may have been missed. Returns the function that ends it.
+ */
+export function connectLive(client: QueryClient, onState: (state: LiveState) => void): () => void {
+  let source: EventSource | undefined;
+  let retry: ReturnType<typeof setTimeout> | undefined;
+  let attempts = 0;
+  let broken = false;
+  let ended = false;
+
+  // Many events in one moment (a volume in trouble touches every site on it) become one fetch per key.
+  const waiting = new Map<string, ReturnType<typeof setTimeout>>();
+  const refetch = (key: readonly string[]): void => {
+    const name = key.join('/');
+    if (waiting.has(name)) return;
+    const timer = setTimeout(() => {
+      waiting.delete(name);
+      void client.invalidateQueries({ queryKey: [...key] });
+    }, 500);
+    waiting.set(name, timer);
+  };
+
+  const open = (): void => {
+    if (ended) return;
+    source = new EventSource(apiAddress('events'), { withCredentials: true });
+    source.addEventListener('open', () => {
+      attempts = 0;
+      onState('live');
+      if (broken) {
+        broken = false;
+        void client.invalidateQueries({ predicate: (query) => query.queryKey[0] !== 'file' });
+      }
+    });
+    source.addEventListener('error', () => {
+      broken = true;
+      onState('reconnecting');
+      if (source?.readyState !== EventSource.CLOSED) return;
+      // The browser retries a broken connection by itself, but gives up after an answer that is not a stream.
+      attempts += 1;
+      retry = setTimeout(open, Math.min(30_000, 1000 * 2 ** Math.min(attempts, 5)));
+    });
+    for (const type of ['site', 'volume', 'operation', 'account'] as const) {
+      source.addEventListener(type, (message: MessageEvent<string>) => {
+        const event = parseEvent(type, message.data);
+        if (event !== undefined) applyEvent(client, event, refetch);
+      });
+    }
+  };
+  onState('connecting');
+  open();
+  return () => {
+    ended = true;
+    source?.close();
+    clearTimeout(retry);
+    for (const timer of waiting.values()) clearTimeout(timer);
+  };
+}

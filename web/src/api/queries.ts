@@ -1,0 +1,94 @@
+import { queryOptions } from '@tanstack/react-query';
+import type {
+  AccountView,
+  AuditEntry,
+  Dashboard,
+  Directory,
+  Plan,
+  Session,
+  Settings,
+  SiteView,
+  VolumeView,
+} from '../../../src/protocol/browser.ts';
+import type { Operation } from '../../../src/protocol/volumes.ts';
+import { call } from './client.ts';
+
+/** Every query of the pages: its key, its address. Live events write into the same keys (see live.ts). */
+export type LogKind = 'access' | 'error' | 'server';
+export interface LogTail {
+  lines: string[];
+  sizeBytes: number;
+}
+
+export const sessionQuery = queryOptions({
+  queryKey: ['session'],
+  queryFn: ({ signal }) => call<Session>('session', { signal, keepSession: true }),
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const dashboardQuery = queryOptions({
+  queryKey: ['dashboard'],
+  queryFn: ({ signal }) => call<Dashboard>('dashboard', { signal }),
+});
+
+/** The sites of one account; without a name, one's own. */
+export function sitesQuery(account?: string) {
+  return queryOptions({
+    queryKey: account === undefined ? ['sites'] : ['sites', account],
+    queryFn: ({ signal }) => call<SiteView[]>('sites', { signal, query: { account } }),
+  });
+}
+
+export function siteQuery(id: string) {
+  return queryOptions({
+    queryKey: ['site', id],
+    queryFn: ({ signal }) => call<SiteView>(`sites/${encodeURIComponent(id)}`, { signal }),
+  });
+}
+
+export function logQuery(id: string, kind: LogKind, lines: number) {
+  return queryOptions({
+    queryKey: ['log', id, kind, lines],
+    queryFn: ({ signal }) =>
+      call<LogTail>(`sites/${encodeURIComponent(id)}/logs/${kind}`, { signal, query: { lines } }),
+  });
+}
+
+export function directoryQuery(path: string) {
+  return queryOptions({
+    queryKey: ['directory', path],
+    queryFn: ({ signal }) => call<Directory>('files', { signal, query: { path } }),
+  });
+}
+
+export const accountsQuery = queryOptions({
+  queryKey: ['accounts'],
+  queryFn: ({ signal }) => call<AccountView[]>('accounts', { signal }),
+});
+
+export const volumesQuery = queryOptions({
+  queryKey: ['volumes'],
+  queryFn: ({ signal }) => call<VolumeView[]>('volumes', { signal }),
+});
+
+export const operationsQuery = queryOptions({
+  queryKey: ['operations'],
+  queryFn: ({ signal }) => call<Operation[]>('operations', { signal }),
+});
+
+export const settingsQuery = queryOptions({
+  queryKey: ['settings'],
+  queryFn: ({ signal }) => call<Settings>('settings', { signal }),
+});
+
+export const plansQuery = queryOptions({
+  queryKey: ['plans'],
+  queryFn: ({ signal }) => call<Plan[]>('plans', { signal }),
+});
+
+export function auditQuery(limit: number) {
+  return queryOptions({
+    queryKey: ['audit', limit],
+    queryFn: ({ signal }) => call<AuditEntry[]>('audit', { signal, query: { limit } }),
+  });
+}

@@ -1,0 +1,84 @@
+/** Figures as people read them. All times are UTC, as everywhere on the platform. */
+const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
+
+/** 1536 -> "1.5 KiB". At most three significant digits, no ".0". */
+export function formatBytes(bytes: number): string {
+  if (!Number.isFinite(bytes) || bytes < 0) return '-';
+  let value = bytes;
+  let unit = 0;
+  while (value >= 1023.5 && unit < UNITS.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
+  const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  const text = value.toFixed(digits);
+  return `${digits === 0 ? text : text.replace(/\.?0+$/, '')} ${UNITS[unit] ?? 'B'}`;
+}
+
+/** Text in a field ("10 GiB", "512M", "3 gb", "1024") to bytes; undefined when it is not an amount. */
+export function parseBytes(text: string): number | undefined {
+  const match = /^\s*(\d+(?:[.,]\d+)?)\s*([kmgtp]?)i?b?\s*$/i.exec(text);
+  if (match === null) return undefined;
+  const power = ['', 'k', 'm', 'g', 't', 'p'].indexOf((match[2] ?? '').toLowerCase());
+  const bytes = Math.round(Number((match[1] ?? '').replace(',', '.')) * 1024 ** power);
+  return bytes > 0 ? bytes : undefined;
+}
+
+export function formatShare(part: number, whole: number): string {
+  if (whole <= 0) return '-';
+  const percent = (part / whole) * 100;
+  if (percent > 0 && percent < 1) return '< 1 %';
+  // Never "100 %" while something is left.
+  return `${percent >= 100 ? Math.round(percent) : Math.min(99, Math.round(percent))} %`;
+}
+
+/** How full something is, in three grades: text turns to `low` while there is still time to act. */
+export function fullness(usedBytes: number, limitBytes: number): 'fine' | 'low' | 'full' {
+  if (limitBytes <= 0) return 'fine';
+  const share = usedBytes / limitBytes;
+  return share >= 0.98 ? 'full' : share >= 0.85 ? 'low' : 'fine';
+}
+
+/** Seconds as "45 s", "12 min", "3 h 20 min", "2 days". */
+export function formatDuration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  const minutes = Math.round(whole / 60);
+  if (minutes < 60) return `${minutes} min`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return minutes % 60 === 0 || hours >= 10 ? `${hours} h` : `${hours} h ${minutes % 60} min`;
+  return `${Math.floor(hours / 24)} days`;
+}
+
+/** "just now", "3 min ago", "in 2 days". */
+export function formatAgo(iso: string, now: number): string {
+  const at = Date.parse(iso);
+  if (Number.isNaN(at)) return 'at an unknown time';
+  const seconds = (now - at) / 1000;
+  if (Math.abs(seconds) < 5) return 'just now';
+  return seconds >= 0 ? `${formatDuration(seconds)} ago` : `in ${formatDuration(-seconds)}`;
+}
+
+/** "2026-03-04 09:15:02 UTC" */
+export function formatTime(iso: string): string {
+  const at = new Date(iso);
+  if (Number.isNaN(at.getTime())) return 'unknown';
+  return `${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+}
+
+/** "4 Mar 2026" */
+export function formatDate(iso: string): string {
+  const at = new Date(iso);
+  if (Number.isNaN(at.getTime())) return 'unknown';
+  return at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
+}
+
+/** count(1, 'site') -> "1 site"; count(3, 'site') -> "3 sites"; count(2, 'copy', 'copies'). */
+export function count(amount: number, one: string, many = `${one}s`): string {
+  return `${amount.toLocaleString('en-GB')} ${amount === 1 ? one : many}`;
+}
+
+/** "2 h", "15 min", or "never" for 0: after how long a site sleeps. */
+export function formatIdle(seconds: number): string {
+  return seconds === 0 ? 'never' : formatDuration(seconds);
+}

@@ -1,0 +1,193 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { type JSX, type ReactNode, Suspense, useEffect, useRef, useState } from 'react';
+import { Link, NavLink, Outlet, useLocation, useNavigate } from 'react-router';
+import { connectLive, type LiveState } from '../api/live.ts';
+import { dashboardQuery } from '../api/queries.ts';
+import { UploadTray } from '../pages/files/upload-tray.tsx';
+import { Button } from '../ui/button.tsx';
+import { Dialog } from '../ui/dialog.tsx';
+import { Icon, Wordmark } from '../ui/icon.tsx';
+import { Skeleton } from '../ui/states.tsx';
+import { showProblem, Toasts } from '../ui/toast.tsx';
+import { type DestinationGroup, destinationsFor } from './navigation.ts';
+import { useSession, useSignOut } from './session.tsx';
+import { ShortcutHelp, useShortcutKeys, useShortcuts } from './shortcuts.tsx';
+import { ThemeButton } from './theme.tsx';
+
+function Groups({ groups, onGo }: { groups: readonly DestinationGroup[]; onGo?: () => void }): JSX.Element {
+  const { pathname } = useLocation();
+  return (
+    <nav className="side-groups" aria-label="Main">
+      {groups.map((group) => (
+        <div className="side-group" key={group.title}>
+          {groups.length > 1 && <h2>{group.title}</h2>}
+          <ul>
+            {group.items.map((item) => (
+              <li key={item.to}>
+                <NavLink
+                  className="side-link"
+                  to={item.to}
+                  end={item.to === '/'}
+                  onClick={onGo}
+                  {...(item.to === '/files' && pathname.startsWith('/edit/')
+                    ? { 'aria-current': 'page' as const, className: 'side-link active' }
+                    : {})}
+                >
+                  <Icon name={item.icon} />
+                  {item.label}
+                </NavLink>
+              </li>
+            ))}
+          </ul>
+        </div>
+      ))}
+    </nav>
+  );
+}
+
+function Foot({ onHelp }: { onHelp: () => void }): JSX.Element {
+  const { account } = useSession();
+  const signOut = useSignOut();
+  return (
+    <div className="side-foot">
+      <p className="truncate small soft" title={account.name}>
+        Signed in as <strong>{account.name}</strong>
+        {account.role === 'operator' && ', operator'}
+      </p>
+      <div className="row">
+        <Button look="quiet" small icon="out" onClick={() => signOut().catch(showProblem)}>
+          Sign out
+        </Button>
+        <span className="row">
+          <ThemeButton />
+          <Button look="quiet" icon="help" iconOnly title="Keyboard shortcuts (?)" onClick={onHelp}>
+            Keyboard shortcuts
+          </Button>
+        </span>
+      </div>
+    </div>
+  );
+}
+
+/** Shown only once a break has lasted: a blink of the connection is nobody's business. */
+function LiveNotice({ state }: { state: LiveState }): JSX.Element {
+  const [shown, setShown] = useState(false);
+  useEffect(() => {
+    if (state !== 'reconnecting') {
+      setShown(false);
+      return;
+    }
+    const timer = setTimeout(() => setShown(true), 1500);
+    return () => clearTimeout(timer);
+  }, [state]);
+  return (
+    <div role="status">
+      {shown && (
+        <span className="live-state">
+          <span className="spinner" aria-hidden="true" />
+          Reconnecting. What you see may be a little old.
+        </span>
+      )}
+    </div>
+  );
+}
+
+/** Everything around a page: navigation, shortcuts, live updates, messages, uploads. */
+export function Shell(): JSX.Element {
+  const { account } = useSession();
+  const client = useQueryClient();
+  const navigate = useNavigate();
+  const location = useLocation();
+  const [menuOpen, setMenuOpen] = useState(false);
+  const [helpOpen, setHelpOpen] = useState(false);
+  const [live, setLive] = useState<LiveState>('connecting');
+  const main = useRef<HTMLElement>(null);
+  const firstPage = useRef(true);
+
+  useEffect(() => connectLive(client, setLive), [client, account.name]);
+
+  // A new page takes the focus, so that keyboards and screen readers start at its heading and not in the old place.
+  useEffect(() => {
+    if (firstPage.current) {
+      firstPage.current = false;
+      return;
+    }
+    window.scrollTo(0, 0);
+    main.current?.focus({ preventScroll: true });
+  }, [location.pathname]);
+
+  const dashboard = useQuery({ ...dashboardQuery, enabled: account.role === 'operator' });
+  const hasHome = account.role === 'member' || (dashboard.data !== undefined && dashboard.data.account !== null);
+  const groups = destinationsFor(account.role, hasHome);
+  useShortcuts(
+    'Go to',
+    groups.flatMap((group) =>
+      group.items.map((item) => ({ keys: `g ${item.key}`, label: item.label, run: () => void navigate(item.to) })),
+    ),
+  );
+  useShortcutKeys(() => setHelpOpen(true));
+
+  return (
+    <div className="frame">
+      <a className="skip" href="#main">
+        Skip to the content
+      </a>
+      <div className="side">
+        <Link to="/" className="side-brand" aria-label="Holdfast, dashboard">
+          <Wordmark />
+        </Link>
+        <Groups groups={groups} />
+        <Foot onHelp={() => setHelpOpen(true)} />
+      </div>
+      <header className="top">
+        <Link to="/" aria-label="Holdfast, dashboard">
+          <Wordmark />
+        </Link>
+        <Button look="quiet" icon="menu" iconOnly onClick={() => setMenuOpen(true)}>
+          Menu
+        </Button>
+      </header>
+      <main id="main" ref={main} tabIndex={-1} className="main">
+        <Suspense fallback={<Skeleton lines={6} label="Loading the page" />}>
+          <Outlet />
+        </Suspense>
+      </main>
+      {menuOpen && (
+        <Dialog title="Menu" side onClose={() => setMenuOpen(false)}>
+          <Groups groups={groups} onGo={() => setMenuOpen(false)} />
+          <Foot
+            onHelp={() => {
+              setMenuOpen(false);
+              setHelpOpen(true);
+            }}
+          />
+        </Dialog>
+      )}
+      {helpOpen && <ShortcutHelp onClose={() => setHelpOpen(false)} />}
+      <UploadTray />
+      <Toasts />
+      <LiveNotice state={live} />
+    </div>
+  );
+}
+
+/** A page's heading with what can be done there. */
+export function PageHead({
+  title,
+  under,
+  actions,
+}: {
+  title: ReactNode;
+  under?: ReactNode;
+  actions?: ReactNode;
+}): JSX.Element {
+  return (
+    <div className="page-head">
+      <div className="stack-s">
+        <h1>{title}</h1>
+        {under}
+      </div>
+      {actions !== undefined && <div className="row">{actions}</div>}
+    </div>
+  );
+}

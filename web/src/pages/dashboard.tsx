@@ -1,0 +1,284 @@
+import { useQuery } from '@tanstack/react-query';
+import type { JSX } from 'react';
+import { Link, useNavigate } from 'react-router';
+import type { Dashboard } from '../../../src/protocol/browser.ts';
+import { dashboardQuery } from '../api/queries.ts';
+import { count, formatAgo, formatBytes, formatDuration, formatIdle } from '../format/format.ts';
+import { filesAddress } from '../format/paths.ts';
+import { PageHead } from '../frame/shell.tsx';
+import { useSession } from '../frame/session.tsx';
+import { useShortcuts } from '../frame/shortcuts.tsx';
+import { LinkButton, OutLink } from '../ui/button.tsx';
+import { useNow, useTitle } from '../ui/hooks.ts';
+import { Icon } from '../ui/icon.tsx';
+import { Facts, Panel, SiteBadge, SpaceMeter } from '../ui/marks.tsx';
+import { OperationList } from '../ui/operations.tsx';
+import { RedundancyBadge, redundancyMeaning, VolumePicture } from '../ui/replicas.tsx';
+import { Empty, ErrorPanel, Note, Notices, Skeleton } from '../ui/states.tsx';
+
+type Own = NonNullable<Dashboard['account']>;
+type Platform = NonNullable<Dashboard['platform']>;
+
+function SiteRows({ own }: { own: Own }): JSX.Element {
+  const now = useNow();
+  if (own.sites.length === 0) {
+    return (
+      <Empty
+        icon="globe"
+        title="No site yet"
+        actions={
+          <LinkButton to="/web/new" look="main" icon="plus">
+            New site
+          </LinkButton>
+        }
+      >
+        Start with Flask, Django, FastAPI or plain files; it answers at its own address in under a minute.
+      </Empty>
+    );
+  }
+  return (
+    <ul className="site-rows">
+      {own.sites.map((site) => (
+        <li key={site.id}>
+          <div className="site-row-name">
+            <Link to={`/web/${site.id}`} className="anywhere">
+              {site.domain}
+            </Link>
+            {site.status?.failure ? (
+              <p className="small site-row-failure anywhere">{site.status.failure.message}</p>
+            ) : (
+              <p className="small soft">
+                {site.status?.lastRequestAt
+                  ? `Last visit ${formatAgo(site.status.lastRequestAt, now)}`
+                  : 'No visit yet'}
+                {site.status !== null &&
+                  site.status.memoryBytes !== null &&
+                  `, ${formatBytes(site.status.memoryBytes)} of memory`}
+              </p>
+            )}
+          </div>
+          <SiteBadge status={site.status} enabled={site.enabled} />
+          <OutLink href={site.url} small look="quiet" icon="open">
+            Open
+          </OutLink>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function OwnDashboard({ own }: { own: Own }): JSX.Element {
+  const { limits } = own;
+  return (
+    <div className="columns">
+      <div className="stack">
+        <Panel
+          flush
+          title="Sites"
+          aside={
+            <span className="soft small tabular">
+              {own.sites.length} of {limits.sites}
+            </span>
+          }
+        >
+          <SiteRows own={own} />
+        </Panel>
+      </div>
+      <div className="stack">
+        <Panel title="Disk" aside={<Link to={filesAddress(`/home/${own.name}`)}>Files</Link>}>
+          {own.disk === null ? (
+            <Note level="warning">
+              The volume with your files is not answering just now; it is being looked after. Nothing is lost.
+            </Note>
+          ) : (
+            <>
+              <SpaceMeter usedBytes={own.disk.usedBytes} limitBytes={own.disk.limitBytes} label="Disk used" />
+              <p className="small soft meter-hint">Home, /tmp and /var/www together.</p>
+            </>
+          )}
+        </Panel>
+        <Panel title={<>Plan: {own.plan}</>} aside={<Link to="/account">Account</Link>}>
+          <Facts
+            rows={[
+              ['Sites', `${own.sites.length} of ${limits.sites}`],
+              ['Workers per site', limits.workers],
+              ['Memory per program', formatBytes(limits.memoryBytes)],
+              ['CPU a day', `${limits.cpuSecondsPerDay.toLocaleString('en-GB')} s (sites not counted)`],
+              ['A site sleeps after', formatIdle(limits.idleSleepSeconds)],
+              ['Longest request', formatDuration(limits.requestTimeoutSeconds)],
+            ]}
+          />
+        </Panel>
+      </div>
+    </div>
+  );
+}
+
+function Figure({ value, word, tone, to }: { value: number; word: string; tone?: 'bad'; to?: string }): JSX.Element {
+  const inside = (
+    <>
+      <strong className="tabular">{value.toLocaleString('en-GB')}</strong>
+      <span>{word}</span>
+    </>
+  );
+  const name = `figure${tone === 'bad' ? ' figure-bad' : ''}`;
+  return to === undefined ? (
+    <div className={name}>{inside}</div>
+  ) : (
+    <Link to={to} className={name}>
+      {inside}
+    </Link>
+  );
+}
+
+function PlatformDashboard({ platform }: { platform: Platform }): JSX.Element {
+  const operations = new Map(platform.operations.map((operation) => [operation.id, operation]));
+  return (
+    <div className="stack">
+      {!platform.agentReachable && (
+        <Note level="problem">
+          The agent is not answering. Sites that run keep running; changes wait until it is back. Its owner restarts it
+          by itself; if this stays, look at its log.
+        </Note>
+      )}
+      <Notices notices={platform.notices} />
+      <div className="figures">
+        <Figure value={platform.accounts} word={platform.accounts === 1 ? 'account' : 'accounts'} to="/accounts" />
+        <Figure value={platform.sites} word={platform.sites === 1 ? 'site' : 'sites'} />
+        <Figure value={platform.sitesAwake} word="awake" />
+        <Figure value={Math.max(0, platform.sites - platform.sitesAwake - platform.sitesFailed)} word="asleep or off" />
+        <Figure
+          value={platform.sitesFailed}
+          word="failed"
+          {...(platform.sitesFailed > 0 ? { tone: 'bad' as const } : {})}
+        />
+      </div>
+      <div className="columns">
+        <Panel flush title="Volumes" aside={<Link to="/volumes">All volumes</Link>}>
+          {platform.volumes.length === 0 ? (
+            <Empty
+              icon="disks"
+              title="No volume"
+              actions={
+                <LinkButton to="/volumes" look="main" icon="plus">
+                  Create a volume
+                </LinkButton>
+              }
+            >
+              Accounts live on volumes. Create the first one to be able to take accounts in.
+            </Empty>
+          ) : (
+            <ul className="volume-rows">
+              {platform.volumes.map((volume) => (
+                <li key={volume.name}>
+                  <VolumePicture
+                    volume={volume}
+                    operation={volume.operation === null ? undefined : operations.get(volume.operation)}
+                  />
+                  <div className="stack-s">
+                    <div className="row row-between">
+                      <h3 className="anywhere">{volume.name}</h3>
+                      <RedundancyBadge redundancy={volume.redundancy} />
+                    </div>
+                    <SpaceMeter
+                      usedBytes={volume.usedBytes}
+                      limitBytes={volume.sizeBytes}
+                      label={`Space used on ${volume.name}`}
+                    />
+                    <p className="small soft anywhere">
+                      {volume.state === 'closed' ? 'Closed. ' : ''}
+                      {volume.trouble ??
+                        (volume.redundancy === 'full'
+                          ? count(volume.accounts, 'account')
+                          : redundancyMeaning(volume.redundancy))}
+                    </p>
+                  </div>
+                </li>
+              ))}
+            </ul>
+          )}
+        </Panel>
+        <Panel flush title="Operations">
+          {platform.operations.length === 0 ? (
+            <p className="soft panel-words">Nothing is under way.</p>
+          ) : (
+            <OperationList operations={platform.operations} finished={4} />
+          )}
+        </Panel>
+      </div>
+    </div>
+  );
+}
+
+export function DashboardPage(): JSX.Element {
+  const { account } = useSession();
+  const navigate = useNavigate();
+  useTitle('Dashboard');
+  const dashboard = useQuery({ ...dashboardQuery, refetchInterval: 60_000 });
+  const own = dashboard.data?.account ?? null;
+  const platform = dashboard.data?.platform ?? null;
+  const canAdd = own !== null && own.sites.length < own.limits.sites;
+  useShortcuts(
+    'Dashboard',
+    own === null
+      ? []
+      : [
+          { keys: 'n', label: 'New site', run: () => void navigate('/web/new') },
+          { keys: 'u', label: 'Upload files', run: () => void navigate(filesAddress(`/home/${own.name}`)) },
+        ],
+  );
+  return (
+    <>
+      <PageHead
+        title={platform === null ? `Hello, ${account.name}` : 'Dashboard'}
+        actions={
+          own !== null && (
+            <>
+              <LinkButton to={`${filesAddress(`/home/${own.name}`)}`} icon="upload" state={{ upload: true }}>
+                Upload files
+              </LinkButton>
+              {canAdd && (
+                <LinkButton to="/web/new" look="main" icon="plus">
+                  New site
+                </LinkButton>
+              )}
+            </>
+          )
+        }
+      />
+      {dashboard.data === undefined ? (
+        dashboard.error === null ? (
+          <div className="columns">
+            <Panel>
+              <Skeleton lines={6} label="Loading the dashboard" />
+            </Panel>
+            <Panel>
+              <Skeleton lines={3} />
+            </Panel>
+          </div>
+        ) : (
+          <ErrorPanel
+            what="The dashboard could not be loaded"
+            error={dashboard.error}
+            retry={() => void dashboard.refetch()}
+          />
+        )
+      ) : (
+        <div className="stack">
+          {platform !== null && <PlatformDashboard platform={platform} />}
+          {own !== null && (
+            <>
+              {platform !== null && (
+                <h2 className="section-title">
+                  <Icon name="person" /> Your own account
+                </h2>
+              )}
+              <Notices notices={own.notices} />
+              <OwnDashboard own={own} />
+            </>
+          )}
+        </div>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,119 @@
+import { type JSX, lazy } from 'react';
+import { createBrowserRouter, isRouteErrorResponse, Navigate, Outlet, useLocation, useRouteError } from 'react-router';
+import { RequireSession } from './frame/session.tsx';
+import { Shell } from './frame/shell.tsx';
+import { DashboardPage } from './pages/dashboard.tsx';
+import { FirstPasswordPage, SignInPage } from './pages/sign-in.tsx';
+import { Button, LinkButton } from './ui/button.tsx';
+import { Empty } from './ui/states.tsx';
+
+// One chunk per page; the first load carries signing in, the frame and the dashboard.
+const SitesPage = lazy(() => import('./pages/web/sites-page.tsx').then((module) => ({ default: module.SitesPage })));
+const NewSitePage = lazy(() =>
+  import('./pages/web/new-site-page.tsx').then((module) => ({ default: module.NewSitePage })),
+);
+const SitePage = lazy(() => import('./pages/web/site-page.tsx').then((module) => ({ default: module.SitePage })));
+const FilesPage = lazy(() => import('./pages/files/files-page.tsx').then((module) => ({ default: module.FilesPage })));
+const EditPage = lazy(() => import('./pages/files/edit-page.tsx').then((module) => ({ default: module.EditPage })));
+const AccountPage = lazy(() =>
+  import('./pages/account/account-page.tsx').then((module) => ({ default: module.AccountPage })),
+);
+const AccountsPage = lazy(() =>
+  import('./pages/operator/accounts-page.tsx').then((module) => ({ default: module.AccountsPage })),
+);
+const VolumesPage = lazy(() =>
+  import('./pages/operator/volumes-page.tsx').then((module) => ({ default: module.VolumesPage })),
+);
+const SettingsPage = lazy(() =>
+  import('./pages/operator/settings-page.tsx').then((module) => ({ default: module.SettingsPage })),
+);
+const AuditPage = lazy(() =>
+  import('./pages/operator/audit-page.tsx').then((module) => ({ default: module.AuditPage })),
+);
+
+function NotFound(): JSX.Element {
+  return (
+    <section className="panel">
+      <Empty icon="search" title="There is no such page" actions={<LinkButton to="/">To the dashboard</LinkButton>}>
+        The address may be mistyped, or what it showed is gone.
+      </Empty>
+    </section>
+  );
+}
+
+/** A defect in a page: say so, keep a way out. */
+function Broken(): JSX.Element {
+  const error = useRouteError();
+  const text = isRouteErrorResponse(error) ? error.statusText : error instanceof Error ? error.message : String(error);
+  return (
+    <main className="door">
+      <section className="panel">
+        <Empty
+          icon="warning"
+          title="This page has stopped working"
+          actions={
+            <>
+              <Button look="main" icon="reload" onClick={() => window.location.reload()}>
+                Load it again
+              </Button>
+              <LinkButton to="/" reloadDocument>
+                To the dashboard
+              </LinkButton>
+            </>
+          }
+        >
+          Nothing on the platform is affected. If a new version was just installed, loading again is enough. ({text})
+        </Empty>
+      </section>
+    </main>
+  );
+}
+
+/** Addresses that existing clients print: /user/<name>/files/home/... */
+function ClientFilesAddress(): JSX.Element {
+  const { pathname } = useLocation();
+  const rest = /^\/user\/[^/]*\/files(\/.*)?$/.exec(pathname)?.[1] ?? '';
+  // Clients leave the slash out for directories too; a name with an extension is then the only hint.
+  const isFile = !rest.endsWith('/') && /\.[^/]+$/.test(rest);
+  return <Navigate to={`${isFile ? '/edit' : '/files'}${rest}`} replace />;
+}
+
+export const router = createBrowserRouter([
+  {
+    element: <Outlet />,
+    errorElement: <Broken />,
+    children: [
+      { path: '/sign-in', element: <SignInPage /> },
+      {
+        path: '/first-password',
+        element: (
+          <RequireSession>
+            <FirstPasswordPage />
+          </RequireSession>
+        ),
+      },
+      { path: '/user/:name/files/*', element: <ClientFilesAddress /> },
+      {
+        element: (
+          <RequireSession>
+            <Shell />
+          </RequireSession>
+        ),
+        children: [
+          { path: '/', element: <DashboardPage /> },
+          { path: '/web', element: <SitesPage /> },
+          { path: '/web/new', element: <NewSitePage /> },
+          { path: '/web/:id/:section?', element: <SitePage /> },
+          { path: '/files/*', element: <FilesPage /> },
+          { path: '/edit/*', element: <EditPage /> },
+          { path: '/account', element: <AccountPage /> },
+          { path: '/accounts', element: <AccountsPage /> },
+          { path: '/volumes', element: <VolumesPage /> },
+          { path: '/settings', element: <SettingsPage /> },
+          { path: '/audit', element: <AuditPage /> },
+          { path: '*', element: <NotFound /> },
+        ],
+      },
+    ],
+  },
+]);

@@ -1,0 +1,147 @@
+import type { JSX, ReactNode } from 'react';
+import type { SiteStatus } from '../../../src/protocol/sites.ts';
+import { formatBytes, formatShare, fullness } from '../format/format.ts';
+
+/** State is always said three ways: colour, shape, word. */
+export type Tone = 'good' | 'quiet' | 'busy' | 'warn' | 'bad' | 'off';
+
+function Shape({ tone }: { tone: Tone }): JSX.Element {
+  return (
+    <svg className={`shape shape-${tone}`} width="12" height="12" viewBox="0 0 12 12" aria-hidden="true">
+      {tone === 'good' && <circle cx="6" cy="6" r="4.5" />}
+      {tone === 'quiet' && <circle className="shape-line" cx="6" cy="6" r="4" />}
+      {tone === 'busy' && <path className="shape-line shape-turn" d="M6 1.500a4.500 4.500 0 1 1-4.500 4.500" />}
+      {tone === 'warn' && <path d="M6 .800 11.500 10.700H.500Z" />}
+      {tone === 'bad' && <path d="M6 .300 11.700 6 6 11.700.300 6Z" />}
+      {tone === 'off' && <path className="shape-line" d="M2 2h8v8H2ZM2 10 10 2" />}
+    </svg>
+  );
+}
+
+export function Badge({ tone, children }: { tone: Tone; children: ReactNode }): JSX.Element {
+  return (
+    <span className={`badge badge-${tone}`}>
+      <Shape tone={tone} />
+      {children}
+    </span>
+  );
+}
+
+const SITE_TONES: Readonly<Record<SiteStatus['state'], { tone: Tone; word: string; meaning: string }>> = {
+  awake: { tone: 'good', word: 'awake', meaning: 'Answering visitors.' },
+  asleep: { tone: 'quiet', word: 'asleep', meaning: 'No process runs. The next visit wakes it.' },
+  starting: { tone: 'busy', word: 'starting', meaning: 'The program is coming up.' },
+  reloading: {
+    tone: 'busy',
+    word: 'reloading',
+    meaning: 'The new generation is coming up; the old one still answers.',
+  },
+  stopping: { tone: 'busy', word: 'stopping', meaning: 'The program is ending its last requests.' },
+  failed: { tone: 'bad', word: 'failed', meaning: 'The last start did not succeed.' },
+  disabled: { tone: 'off', word: 'disabled', meaning: 'Switched off. Visitors see a page that says so.' },
+};
+
+/** The words for a site's state; a site that the agent has not reported yet is being set up. */
+export function siteStateOf(
+  status: SiteStatus | null,
+  enabled: boolean,
+): { tone: Tone; word: string; meaning: string } {
+  if (!enabled) return SITE_TONES.disabled;
+  if (status === null) return { tone: 'busy', word: 'setting up', meaning: 'The platform is taking the site in.' };
+  return SITE_TONES[status.state];
+}
+
+export function SiteBadge({ status, enabled }: { status: SiteStatus | null; enabled: boolean }): JSX.Element {
+  const { tone, word } = siteStateOf(status, enabled);
+  return <Badge tone={tone}>{word}</Badge>;
+}
+
+/** A bar from 0 to 1; the words beside it carry the figure. */
+export function Bar({
+  share,
+  tone,
+  label,
+}: {
+  share: number | null;
+  tone: 'fine' | 'low' | 'full' | 'busy';
+  label: string;
+}): JSX.Element {
+  const percent = share === null ? undefined : Math.round(Math.min(1, Math.max(0, share)) * 100);
+  return (
+    <div
+      className={`bar bar-${tone}${share === null ? ' bar-unknown' : ''}`}
+      role={tone === 'busy' ? 'progressbar' : 'meter'}
+      aria-label={label}
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-valuenow={percent}
+    >
+      <span className="bar-fill" style={{ width: `${percent ?? 30}%` }} />
+    </div>
+  );
+}
+
+/** "1.2 GiB of 2 GiB", with its bar; the words turn red when it gets low. */
+export function SpaceMeter({
+  usedBytes,
+  limitBytes,
+  label,
+}: {
+  usedBytes: number;
+  limitBytes: number;
+  label: string;
+}): JSX.Element {
+  const grade = fullness(usedBytes, limitBytes);
+  const left = Math.max(0, limitBytes - usedBytes);
+  return (
+    <div className="meter">
+      <p className={`meter-words tabular meter-${grade}`}>
+        <span>
+          <strong>{formatBytes(usedBytes)}</strong> of {formatBytes(limitBytes)}
+        </span>
+        <span>
+          {grade === 'fine'
+            ? formatShare(usedBytes, limitBytes)
+            : grade === 'full'
+              ? 'Full'
+              : `Low: ${formatBytes(left)} left`}
+        </span>
+      </p>
+      <Bar share={limitBytes > 0 ? usedBytes / limitBytes : 0} tone={grade} label={label} />
+    </div>
+  );
+}
+
+/** A name and a value, in rows. */
+export function Facts({ rows }: { rows: ReadonlyArray<readonly [string, ReactNode]> }): JSX.Element {
+  return (
+    <dl className="facts">
+      {rows.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+export function Panel(props: {
+  title?: ReactNode;
+  aside?: ReactNode;
+  id?: string;
+  flush?: boolean;
+  children: ReactNode;
+}): JSX.Element {
+  return (
+    <section className={props.flush === true ? 'panel panel-flush' : 'panel'} id={props.id}>
+      {props.title !== undefined && (
+        <header className="panel-head">
+          <h2>{props.title}</h2>
+          {props.aside !== undefined && <div className="row">{props.aside}</div>}
+        </header>
+      )}
+      {props.children}
+    </section>
+  );
+}
