@@ -123,6 +123,8 @@ async function mountAfresh(state: VolumeState): Promise<void> {
     (candidate) => candidate.recorded === 'rebuilding' && candidate.super?.uuid === record.uuid,
   );
   const lost = record.replicas.filter((replica) => replica.state === 'healthy' && !trust.complete.includes(replica.id));
+  state.unreachable.clear();
+  for (const replica of lost) if (trust.absent.includes(replica.id)) state.unreachable.add(replica.id);
   if (trust.complete.length === 0) {
     const disks = record.replicas.map((replica) => replica.disk).join(', ');
     throw new HoldfastError(
@@ -138,12 +140,13 @@ async function mountAfresh(state: VolumeState): Promise<void> {
   const using = [...trust.complete, ...rebuilding.map((candidate) => candidate.id)];
   const devices = using.map((id) => state.attached.get(id)?.device).filter((device) => device !== undefined);
   await filesystem.mountFileSystem(devices, directories.mount, lost.length > 0 || hasLeft(record.replicas));
+  state.unreachable.clear();
   // Only now: had the mount failed, the replica that is away would still be as good as the others.
   for (const replica of lost) {
     const stale = trust.stale.includes(replica.id);
     replica.state = stale ? 'failed' : 'missing';
     replica.reason = stale ? 'it stopped before the other one did and is behind.' : 'its disk is not there.';
-    if (stale) state.foundStale.add(replica.id);
+    replica.behind = stale;
     state.log.warn(
       { volume: state.name, replica: replica.id, disk: replica.disk, reason: replica.reason },
       'opened degraded',

@@ -99,6 +99,7 @@ export async function planDisk(
     stable,
     state: 'healthy',
     reason: null,
+    behind: false,
     deviceId: 0,
     replaces: null,
     baseline: NO_ERRORS,

@@ -4,13 +4,13 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { mustRun, runCommand } from '../../../runtime/command.ts';
 import { JourneyInterrupted, type Journey, type StepReport } from '../journey.ts';
-import { attachDisk, detachDisk, removeImage } from './attach.ts';
+import { attachDisk, detachDisk, kernelName, removeImage } from './attach.ts';
 import { parseBalanceProgress, parseReplaceStatus, type ReplaceStatus } from './btrfs-output.ts';
 import { wipe } from './disks.ts';
 import * as filesystem from './filesystem.ts';
 import { NO_ERRORS, type ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
-import { makeImage } from './valve.ts';
+import { makeImage, removeValve } from './valve.ts';
 
 const COMMAND_DEADLINE_MS = 60_000;
 const POLL_MS = 300;
@@ -45,7 +45,6 @@ export async function rebuildReplica(state: VolumeState, target: ReplicaRecord, 
     target.baseline = (await filesystem.errorsOf(state.record.uuid, target.deviceId)) ?? NO_ERRORS;
     target.state = 'healthy';
     target.reason = null;
-    state.foundStale.clear();
     await state.save();
   });
 }
@@ -112,7 +111,7 @@ export async function copyOnto(
   state.errors.delete(source.id);
   state.attached.delete(source.id);
   await state.save();
-  await discardDisk(state, source);
+  await tryDiscard(state, source);
 }
 
 async function watchCopy(state: VolumeState, report: StepReport, signal: AbortSignal): Promise<void> {
@@ -147,21 +146,31 @@ async function watchCopy(state: VolumeState, report: StepReport, signal: AbortSi
   }
 }
 
-/** Lets go of the disk of a replica that is none any more. A platform's own image file is removed; a real disk is wiped if it answers. */
+/**
+ * Lets go of the disk of a replica that is none any more. A platform's own image file is removed, a real disk that answers is
+ * wiped, so that neither can ever be taken for a complete replica.
+ */
 export async function discardDisk(state: VolumeState, replica: ReplicaRecord): Promise<void> {
   const paths = state.pathsOf(replica);
-  try {
-    const users = state.record.replicas.some((other) => other.stable === replica.stable);
-    await detachDisk(replica, paths, 'cut');
-    if (users) return;
-    if (replica.kind === 'image') await removeImage(paths);
-    else await wipe(replica.stable);
-  } catch (error) {
+  await detachDisk(replica, paths, 'cut');
+  const usedAgain = state.record.replicas.some((other) => other !== replica && other.stable === replica.stable);
+  if (replica.kind === 'image') {
+    if (!usedAgain) await removeImage(paths);
+    await removeValve(paths);
+    return;
+  }
+  const device = await kernelName(replica.stable);
+  if (!usedAgain && device !== undefined) await wipe(device);
+}
+
+/** After a replica was replaced: its disk may be broken, which must not make the rebuild fail. */
+async function tryDiscard(state: VolumeState, replica: ReplicaRecord): Promise<void> {
+  await discardDisk(state, replica).catch((error: unknown) => {
     state.log.warn(
       { volume: state.name, disk: replica.disk, error },
       'a disk that left the volume could not be cleaned',
     );
-  }
+  });
 }
 
 /** Blocks written while one replica was away have one copy: they get their second one. */

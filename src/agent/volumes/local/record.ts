@@ -28,6 +28,8 @@ export const replicaRecordSchema = z.object({
   state: replicaStateSchema,
   /** Why it is not healthy, one sentence. */
   reason: z.string().nullable(),
+  /** It fell behind the other one in a crash; its disk works, and rebuilding onto it needs nobody's decision. */
+  behind: z.boolean(),
   /** btrfs device id; 0 until it has one. */
   deviceId: z.number(),
   /** While rebuilding: the replica whose place it takes. */

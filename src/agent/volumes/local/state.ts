@@ -47,8 +47,8 @@ export class VolumeState {
   open = false;
   /** Why it cannot be used although it should be, one sentence. */
   trouble: string | null = null;
-  /** Replicas found stale when it was opened; rebuilding them needs nobody's decision. */
-  foundStale = new Set<string>();
+  /** Complete replicas that cannot be reached now. What they hold is still good: they are not given up. */
+  readonly unreachable = new Set<string>();
   usedBytes = 0;
   readAt = new Date(0);
   readonly #listeners: Array<() => void> = [];
@@ -108,6 +108,7 @@ export class VolumeState {
    */
   async leave(replica: ReplicaRecord, state: ReplicaState, reason: string): Promise<void> {
     if (replica.state === 'healthy' && this.healthy().length === 1) {
+      this.unreachable.add(replica.id);
       this.fault(`The last complete replica ${replica.id} (${replica.disk}) does not work: ${reason}`);
       return;
     }
@@ -149,20 +150,19 @@ export class VolumeState {
     const replicas = this.record.replicas.map((replica): Replica => ({
       id: replica.id,
       disk: replica.disk,
-      state: replica.state,
+      state: replica.state === 'healthy' && this.unreachable.has(replica.id) ? 'missing' : replica.state,
       valve: replica.kind === 'image',
       sizeBytes: replica.bytes,
       errors: this.errors.get(replica.id) ?? null,
     }));
     const complete = this.healthy();
     const sizes = (complete.length > 0 ? complete : this.record.replicas).map((replica) => replica.bytes);
-    const dead = this.trouble !== null && this.open;
     return {
       name: this.name,
       engine: 'local',
       state: this.state(),
       trouble: this.#sentence(),
-      redundancy: dead ? 'lost' : redundancyOf(replicas.map((replica) => replica.state)),
+      redundancy: redundancyOf(replicas.map((replica) => replica.state)),
       sizeBytes: sizes.length === 0 ? 0 : Math.min(...sizes),
       usedBytes: this.usedBytes,
       replicas,

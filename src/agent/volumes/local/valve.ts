@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
-import { chmod, mkdir, open, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, mkdir, open, rm, rmdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { runCommand } from '../../../runtime/command.ts';
 import { until } from '../../../runtime/deadline.ts';
@@ -228,4 +228,19 @@ export async function makeImage(path: string, bytes: number): Promise<void> {
     await file.close();
   }
   await chmod(path, 0o600);
+}
+
+/** Removes what a valve that was stopped leaves in the platform's directories. The mount point must be unmounted. */
+export async function removeValve(paths: ValvePaths): Promise<void> {
+  if ((await mountAt(paths.mountPoint)) !== undefined) return;
+  for (const file of [paths.errorFile, paths.rateFile, paths.logFile, paths.pauseSocket])
+    await rm(file, { force: true });
+  for (const directory of [paths.mountPoint, dirname(paths.mountPoint)]) await removeDirectory(directory);
+}
+
+/** Removes an empty directory; one that is gone already is fine. */
+export async function removeDirectory(path: string): Promise<void> {
+  await rmdir(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
 }

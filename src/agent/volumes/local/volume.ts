@@ -1,11 +1,12 @@
-import { rmdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import type { VolumeStatus } from '../../../protocol/volumes.ts';
-import { mustRun } from '../../../runtime/command.ts';
+import { mustRun, runCommand } from '../../../runtime/command.ts';
 import type { AccountHome } from '../../context.ts';
 import type { AccountWanted, EngineVolume } from '../engine.ts';
 import type { Journey } from '../journey.ts';
+import { runningWork } from './filesystem.ts';
 import { deviceBytes } from './loops.ts';
 import { makeVolume } from './make.ts';
 import { closeVolume, openVolume } from './opening.ts';
@@ -13,6 +14,7 @@ import { isFormerReplica, planDisk } from './plan.ts';
 import { discardDisk, rebuildReplica, scrubDevice } from './rebuild.ts';
 import { loadRecords, NO_ERRORS, removeRecord, type ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
+import { removeDirectory } from './valve.ts';
 import { heal, lookAt } from './watching.ts';
 
 /** How often a volume that does not open is tried again. */
@@ -142,7 +144,7 @@ export class LocalVolume implements EngineVolume {
           `The volume ${this.name} has all its replicas. Set one aside before you add another.`,
         );
       }
-      if (disk === undefined && replaced.kind === 'block' && !state.foundStale.has(replaced.id)) {
+      if (disk === undefined && replaced.kind === 'block' && !replaced.behind) {
         throw new HoldfastError(
           'input-invalid',
           `The volume ${this.name} is on real disks. Say which disk to rebuild onto.`,
@@ -171,10 +173,13 @@ export class LocalVolume implements EngineVolume {
         await state.leave(target, 'failed', 'its rebuild failed.');
         return;
       }
-      state.record.replicas = state.record.replicas.filter((replica) => replica !== target);
       state.attached.delete(id);
-      await state.save();
+      if ((await runningWork(state.record.uuid)) === 'device replace') {
+        await runCommand('btrfs', ['replace', 'cancel', state.directories.mount], { deadlineMs: 60_000 });
+      }
       await discardDisk(state, target);
+      state.record.replicas = state.record.replicas.filter((replica) => replica !== target);
+      await state.save();
     });
   }
 
@@ -271,18 +276,13 @@ export class LocalVolume implements EngineVolume {
       });
     });
     await journey.step('Release the disks', async () => {
-      for (const replica of record.replicas) {
-        state.record.replicas = record.replicas.filter((other) => other !== replica);
-        await discardDisk(state, replica);
-      }
+      for (const replica of record.replicas) await discardDisk(state, replica);
     });
     await journey.step('Forget the volume', async () => {
-      for (const replica of [...record.replicas]) {
-        const paths = state.pathsOf(replica);
-        for (const file of [paths.errorFile, paths.rateFile, paths.logFile, paths.pauseSocket])
-          await rm(file, { force: true });
-      }
       await rm(join(state.context.layout.agent, 'accounts', `${this.name}.json`), { force: true });
+      // Nothing is mounted here any more; should anything be left, its directory stays and is named in the error.
+      for (const path of [directories.mount, directories.disks, directories.valves, directories.own])
+        await removeDirectory(path);
       await removeRecord(directories.records, this.name);
     });
   }
@@ -296,7 +296,7 @@ export class LocalVolume implements EngineVolume {
   }
 
   hasStaleReplica(): boolean {
-    return this.#state.foundStale.size > 0;
+    return this.#state.record.replicas.some((replica) => replica.behind);
   }
 
   async ensureAccount(account: AccountWanted): Promise<{ created: boolean }> {
@@ -330,7 +330,7 @@ export class LocalVolume implements EngineVolume {
     const former = disk !== undefined && (await isFormerReplica(disk, record));
     let planned: ReplicaRecord;
     if (former) {
-      planned = { ...replaced, id, disk, baseline: NO_ERRORS };
+      planned = { ...replaced, id, disk, behind: false, baseline: NO_ERRORS };
     } else {
       const others = await loadRecords(state.directories.records);
       planned = await planDisk(

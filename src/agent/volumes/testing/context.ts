@@ -1,0 +1,20 @@
+import { mkdirSync, mkdtempSync } from 'node:fs';
+import type { AgentEventBody } from '../../../protocol/agent.ts';
+import { idsOf, layoutOf, readConfiguration } from '../../../runtime/config.ts';
+import { createLogger } from '../../../runtime/log.ts';
+import type { AgentContext } from '../../context.ts';
+
+/** A home of its own for one test. */
+export function makeHome(): string {
+  return mkdtempSync('/var/tmp/holdfast-test-');
+}
+
+/** The context of an agent on that home. */
+export function contextOf(home: string, onEvent: (event: AgentEventBody) => void = () => undefined): AgentContext {
+  const configuration = readConfiguration({ HOLDFAST_HOME: home });
+  const layout = layoutOf(configuration);
+  mkdirSync(layout.agent, { recursive: true, mode: 0o700 });
+  const log = createLogger('test');
+  log.level = process.env['HOLDFAST_LOG_LEVEL'] ?? 'silent';
+  return { configuration, layout, ids: idsOf(configuration.instance), log, emit: onEvent };
+}
