@@ -24,7 +24,7 @@ it('finds a process with everything below it', () => {
   expect(
     descendants(2, all)
       .map((found) => found.pid)
-      .sort(),
+      .sort((a, b) => a - b),
   ).toEqual([2, 3, 4, 5]);
   expect(descendants(9, all)).toEqual([]);
 });

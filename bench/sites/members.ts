@@ -1,0 +1,155 @@
+import { Agent } from 'node:https';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Platform } from '../../e2e/platform.ts';
+import { wsgiFileName } from '../../src/model/names.ts';
+import type { SiteView } from '../../src/protocol/browser.ts';
+import { readIdentity } from '../../src/runtime/identity.ts';
+import { RpcClient } from '../../src/runtime/rpc-client.ts';
+import { APPS_DIRECTORY, type App } from '../baseline/baseline.ts';
+import { mustSend, type SendOptions, type Target } from '../measure/http.ts';
+import { allProcesses, type ProcessFacts } from '../measure/memory.ts';
+
+export interface Member {
+  username: string;
+  api_token: string;
+}
+
+export interface MemberSite {
+  id: string;
+  domain: string;
+  workers: number;
+  member: Member;
+}
+
+const FLASK_FILES = ['flask_app.py'];
+const DJANGO_FILES = ['__init__.py', 'settings.py', 'urls.py', 'views.py', 'wsgi.py'].map(
+  (name) => `djangosite/${name}`,
+);
+
+/** Runs `work` over the items, at most `parallel` at a time. */
+export async function inParallel<T, R>(
+  items: readonly T[],
+  parallel: number,
+  work: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let index = next++; index < items.length; index = next++) results[index] = await work(items[index] as T);
+  };
+  await Promise.all(Array.from({ length: Math.min(parallel, items.length) }, lane));
+  return results;
+}
+
+/** Members and their sites on the platform that is measured, made the way members and operators make them. */
+export class Members implements Disposable {
+  readonly #platform: Platform;
+  #agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  #rpc: RpcClient | undefined;
+
+  constructor(platform: Platform) {
+    this.#platform = platform;
+  }
+
+  /** The platform's own address. */
+  get front(): Target {
+    return { at: { port: this.#platform.httpsPort, secure: true }, host: 'localhost' };
+  }
+
+  site(domain: string, secure = false): Target {
+    return { at: { port: secure ? this.#platform.httpsPort : this.#platform.httpPort, secure }, host: domain };
+  }
+
+  /** A call with the operator's rights, over the control plane's socket as the holdfast command makes it. */
+  async operator(path: string, method = 'GET', body?: unknown): Promise<unknown> {
+    const { layout } = this.#platform;
+    const token = readFileSync(join(layout.control, 'operator-token'), 'utf8').trim();
+    const target: Target = { at: { socketPath: layout.controlSocket }, host: 'localhost' };
+    const answer = await mustSend(target, `/api/holdfast/${path}`, {
+      method,
+      headers: {
+        authorization: `Token ${token}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    return answer.text === '' ? undefined : (JSON.parse(answer.text) as unknown);
+  }
+
+  /** A call with a member's token, over HTTPS through the gateway, on a connection that is kept. */
+  async call(member: Member, path: string, options: SendOptions = {}): Promise<{ text: string; milliseconds: number }> {
+    return await mustSend(this.front, path, {
+      agent: this.#agent,
+      ...options,
+      headers: { authorization: `Token ${member.api_token}`, ...options.headers },
+    });
+  }
+
+  async create(name: string, plan: string): Promise<Member> {
+    return (await this.operator('accounts', 'POST', { username: name, plan })) as Member;
+  }
+
+  async writeFile(member: Member, path: string, content: string | Buffer): Promise<void> {
+    await this.call(member, `/api/holdfast/files/content?path=${encodeURIComponent(path)}`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/octet-stream' },
+      body: content,
+    });
+  }
+
+  /** A site of the member's own at `<name>.localhost` that serves the benchmark's application, as a member lays one out. */
+  async createSite(member: Member, app: App): Promise<MemberSite> {
+    const domain = `${member.username}.localhost`;
+    const directory = `/home/${member.username}/app`;
+    const answer = await this.call(member, '/api/holdfast/sites', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ domain, quickstart: 'manual' }),
+    });
+    const view = JSON.parse(answer.text) as SiteView;
+    for (const file of app === 'flask' ? FLASK_FILES : DJANGO_FILES) {
+      await this.writeFile(member, `${directory}/${file}`, readFileSync(join(APPS_DIRECTORY, file)));
+    }
+    const from =
+      app === 'flask' ? 'from flask_app import app as application' : 'from djangosite.wsgi import application';
+    const code = `import sys\n\nsys.path.insert(0, "${directory}")\n${from}\n`;
+    await this.writeFile(member, `/var/www/${wsgiFileName(domain)}`, code);
+    return { id: view.id, domain, workers: view.workers, member };
+  }
+
+  async reload(site: MemberSite): Promise<void> {
+    await this.call(site.member, `/api/holdfast/sites/${site.id}/reload`, { method: 'POST' });
+  }
+
+  /** Puts the site to sleep now, as the agent does by itself after the plan's idle time. */
+  async sleep(site: MemberSite): Promise<void> {
+    this.#rpc ??= new RpcClient(
+      { socketPath: this.#platform.layout.agentSocket },
+      readIdentity(this.#platform.layout.control),
+    );
+    const status = await this.#rpc.call('sites.sleep', { id: site.id });
+    if (status.state !== 'asleep') throw new Error(`${site.domain} did not go to sleep: it is ${status.state}.`);
+  }
+
+  /** Processes of all sites of this platform: those in the cgroup of a site's generation. */
+  siteProcesses(): ProcessFacts[] {
+    const mark = `/holdfast/${this.#platform.configuration.instance}/`;
+    return allProcesses().filter((entry) =>
+      entry.cgroup.split('\n').some((line) => line.includes(mark) && /\/site-[0-9a-f]{12}-\d+$/.test(line)),
+    );
+  }
+
+  /** Connections to a platform that is restarted are of no use afterwards. */
+  forgetConnections(): void {
+    this.#agent.destroy();
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 16 });
+    this.#rpc?.close();
+    this.#rpc = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.#agent.destroy();
+    this.#rpc?.close();
+  }
+}
