@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, chown, lchown, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, lchown, mkdir, mkdtemp, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
@@ -9,6 +9,7 @@ import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
 import { idsOf, layoutOf, SOURCE_DIRECTORY, type Configuration } from '../../runtime/config.ts';
 import type { AccountHome, AgentContext, StoragePart } from '../context.ts';
 import { createCgroups } from './cgroups.ts';
+import { leadersOf } from './processes.ts';
 import { createRunDirectory } from './records.ts';
 
 /**
@@ -21,7 +22,9 @@ export interface TestGround {
   events: AgentEventBody[];
   account(name: string, limits?: Partial<AccountSpec['limits']>): Promise<AccountSpec>;
   /** Writes a file of an account; `path` as the member sees it. */
-  write(account: AccountSpec, path: string, content: string): Promise<void>;
+  write(account: AccountSpec, path: string, content: string, modified?: Date): Promise<void>;
+  /** Host ids of a site's processes inside its sandboxes, bwrap left out. */
+  processesOf(site: SiteSpec): Promise<number[]>;
   /** Ends every process of this ground and removes its files. */
   close(): Promise<void>;
 }
@@ -110,13 +113,23 @@ export async function openTestGround(): Promise<TestGround> {
       }
       return account;
     },
-    write: async (account, path, content) => {
+    write: async (account, path, content, modified) => {
       const file = hostPath(account, path);
       const made: string[] = [file];
       for (let parent = dirname(file); !existsSync(parent); parent = dirname(parent)) made.push(parent);
       await mkdir(dirname(file), { recursive: true });
       await writeFile(file, content);
       for (const one of made) await lchown(one, account.uid, account.uid);
+      if (modified !== undefined) await utimes(file, modified, modified);
+    },
+    processesOf: async (site) => {
+      const cgroups = createCgroups(context.configuration.instance);
+      const found: number[] = [];
+      for (const { account, program } of await cgroups.list()) {
+        if (program.startsWith(`site-${site.id}-`))
+          found.push(...(await leadersOf(await cgroups.processes(account, program))));
+      }
+      return found;
     },
     close: async () => {
       const cgroups = createCgroups(context.configuration.instance);

@@ -113,6 +113,10 @@ h1{font-size:1.5rem;margin:0 0 .5rem}p{margin:.5rem 0;color:#4b5563}
 """
 
 
+# uWSGI's way to break off a response; other servers do it when they see the exception.
+disconnect = None
+
+
 class Guarded:
     """The body of a response whose iteration may fail."""
 
@@ -134,8 +138,11 @@ class Guarded:
             raise
         except BaseException:
             log_exception(*sys.exc_info())
-            # The server must see it too: a connection that ends too early tells the visitor that the rest is missing.
-            raise
+            # A connection that ends too early tells the visitor that the rest is missing.
+            if disconnect is None:
+                raise
+            disconnect()
+            raise StopIteration from None
 
     def close(self):
         close = getattr(self.body, "close", None)
@@ -151,11 +158,10 @@ def guard(application):
         except Exception:
             details = sys.exc_info()
             log_exception(*details)
-            start_response(
-                "500 Internal Server Error",
-                [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(FAILED_BODY)))],
-                details,
-            )
+            headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(FAILED_BODY)))]
+            # uWSGI takes the third argument for an error of its own (uwsgi_spit leaves the exception set).
+            more = (details,) if disconnect is None else ()
+            start_response("500 Internal Server Error", headers, *more)
             return [FAILED_BODY]
         # Lists cannot fail any more; files are sent by the server itself, which knows them by their identity.
         if type(body) in (list, tuple) or hasattr(body, "read") or hasattr(body, "filelike"):
@@ -194,6 +200,7 @@ def watch_for_touch(path, directory):
 
 
 def start():
+    global disconnect
     server = os.environ.pop("HOLDFAST_SERVER", "uwsgi")
     static = os.environ.pop("HOLDFAST_STATIC", "")
     source = os.environ.pop("HOLDFAST_SOURCE_DIRECTORY", "")
@@ -202,6 +209,10 @@ def start():
     os.set_inheritable(STEPS, False)
     sys.stderr = sys.__stderr__ = os.fdopen(ERROR_LOG, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
     tell("interpreter")
+    if server == "uwsgi":
+        import uwsgi
+
+        disconnect = uwsgi.disconnect
     sys.path[:] = ["/var/www"] + [path for path in sys.path if path not in ("", ".", "/var/www", OWN_DIRECTORY)]
     if source and source not in sys.path:
         sys.path.append(source)
