@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { chmod, chown, copyFile, mkdir, open, readdir, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../protocol/errors.ts';
@@ -12,6 +12,8 @@ import { seccompProgram } from './seccomp.ts';
 /** Where our own scripts are inside a sandbox, read-only. */
 export const SHIM_DIRECTORY = '/opt/holdfast';
 const OPEN_FILES = 4096;
+/** asm-generic/fcntl.h */
+const O_CLOEXEC = 0o2000000;
 
 export interface SandboxRequest {
   account: AccountSpec;
@@ -40,6 +42,8 @@ export interface SandboxGround {
   procsFiles: readonly string[];
   /** The descriptors of the filter, and of bwrap's options, follow those of the program itself. */
   firstDescriptor: number;
+  /** Descriptors to close, see inheritedDescriptors. */
+  inherited: readonly number[];
   domain: string;
   httpsPort: number;
 }
@@ -153,9 +157,11 @@ export function sandboxArguments(
     '--',
   ];
   const argv = [
-    '/bin/sh',
+    // Only bash can close a descriptor above 9, and dash starts faster.
+    ground.inherited.length > 0 ? '/bin/bash' : '/bin/sh',
     join(import.meta.dirname, 'enter-cgroup.sh'),
     String(OPEN_FILES),
+    ground.inherited.join(' '),
     ...ground.procsFiles,
     '--',
     // Options come through a descriptor: process 1 of the sandbox is bwrap, and its command line is readable inside.
@@ -204,6 +210,7 @@ export function createSandboxes(
   const ground = join(layout.agent, 'sandbox');
   const filterFile = join(ground, 'seccomp.bpf');
   const shim = join(ground, 'shim');
+  const inherited = inheritedDescriptors();
   let prepared: Promise<void> | undefined;
 
   const prepare = async (): Promise<void> => {
@@ -241,6 +248,7 @@ export function createSandboxes(
       caBundle: existsSync(caBundle) ? caBundle : undefined,
       procsFiles,
       firstDescriptor: stdio.length,
+      inherited: inherited.filter((descriptor) => descriptor >= stdio.length + 2),
       domain: configuration.domain,
       httpsPort: configuration.httpsPort,
     };
@@ -334,6 +342,25 @@ async function copyShim(to: string): Promise<void> {
     await chmod(fresh, 0o755);
     await rename(fresh, join(to, name));
   }
+}
+
+/**
+ * Descriptors this process was started with beside the standard ones. Node marks its own as close-on-exec, these are not:
+ * without care every sandbox would inherit them, whatever they are.
+ */
+function inheritedDescriptors(): number[] {
+  const found: number[] = [];
+  for (const name of readdirSync('/proc/self/fdinfo')) {
+    let text: string;
+    try {
+      text = readFileSync(`/proc/self/fdinfo/${name}`, 'utf8');
+    } catch {
+      continue; // The descriptor of the listing itself.
+    }
+    const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(text)?.[1] ?? '0', 8);
+    if (Number(name) > 2 && (flags & O_CLOEXEC) === 0) found.push(Number(name));
+  }
+  return found;
 }
 
 /** A file without a name that holds `text`, open for reading. */

@@ -444,7 +444,7 @@ def application(environ, start_response):
       expect(answer.status).toBe(500);
       expect(answer.body).not.toContain('Traceback');
       expect((await ask(ground.context, site, '/begun')).status).toBe(500);
-    await expect(ask(ground.context, site, '/late')).rejects.toThrow();
+      await expect(ask(ground.context, site, '/late')).rejects.toThrow();
       expect((await ask(ground.context, site, '/')).body).toBe('fine');
       const log = await logOf(ground.context, site, 'error');
       expect(log).toMatch(/Error running WSGI application\n.*JSONDecodeError/);
@@ -644,7 +644,7 @@ describe('a reload', () => {
       const owner = accounts.find((one) => one.name === 'touched')!;
       await programs.wakeDomain(site.domain);
       // uWSGI looks at whole seconds: the change has to be in another one than the file's first version.
-    await ground.write(owner, '/var/www/touched_localhost_wsgi.py', versioned(2), new Date(Date.now() + 2000));
+      await ground.write(owner, '/var/www/touched_localhost_wsgi.py', versioned(2), new Date(Date.now() + 2000));
       await until(async () => (await ask(ground.context, site, '/')).body === 'version 2', 'the new code', 30_000, 100);
     },
     SLOW,
