@@ -1,6 +1,17 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { idsOf, layoutOf, type Configuration } from '../../runtime/config.ts';
+
+/** Every directory above these paths, outermost first. bwrap would make them for root only. */
+function ancestors(paths: readonly string[]): string[] {
+  const found = new Set<string>();
+  for (const path of paths) {
+    const above: string[] = [];
+    for (let current = dirname(path); current !== '/'; current = dirname(current)) above.unshift(current);
+    for (const directory of above) found.add(directory);
+  }
+  return [...found];
+}
 
 /**
  * The control plane runs as a user of its own, without capabilities, in a file tree that holds only what it needs: the
@@ -11,9 +22,14 @@ export function controlCommand(configuration: Configuration): { program: string;
   const layout = layoutOf(configuration);
   const ids = idsOf(configuration.instance);
   const readOnly = ['/usr', '/bin', '/sbin', '/lib', '/lib64', '/etc/ssl', '/etc/resolv.conf', '/etc/hosts', '/etc/nsswitch.conf', '/etc/localtime', '/etc/host.conf', '/etc/gai.conf'];
+  const bound = [...readOnly.filter((path) => existsSync(path)), configuration.source, layout.control, configuration.runDirectory];
+  const inside = new Set(bound);
   return {
     program: 'bwrap',
     arguments: [
+      ...ancestors([...bound, '/run/postgresql'])
+        .filter((directory) => !inside.has(directory))
+        .flatMap((directory) => ['--perms', '0755', '--dir', directory]),
       ...readOnly.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', path, path]),
       ...(existsSync('/run/postgresql') ? ['--bind', '/run/postgresql', '/run/postgresql'] : []),
       '--proc', '/proc',

@@ -99,9 +99,9 @@ async function ensureVolumes(configuration: Configuration, say: (line: string) =
 function printFirstPassword(configuration: Configuration, say: (line: string) => void): void {
   const file = join(layoutOf(configuration).control, 'first-password.json');
   if (!existsSync(file)) return;
-  const first = JSON.parse(readFileSync(file, 'utf8')) as { username: string; password: string };
-  say(`Sign in as      ${first.username}`);
-  say(`One-time password  ${first.password}   (you choose your own after signing in)`);
+  const first = JSON.parse(readFileSync(file, 'utf8')) as { name: string; oneTimePassword: string };
+  say(`Sign in as         ${first.name}`);
+  say(`One-time password  ${first.oneTimePassword}   (you choose your own after signing in)`);
 }
 
 /** Starts everything, says when it is ready, stays until asked to stop, and stops everything in order. */
