@@ -18,7 +18,12 @@ export async function ensureLogDirectory(logs: string, account: string, gid: num
 }
 
 /** Makes a site's access log when it is missing: owned by nginx's uid, read by the account's group. nginx only appends. */
-export async function ensureAccessLog(logs: string, account: string, domain: string, gatewayUid: number): Promise<void> {
+export async function ensureAccessLog(
+  logs: string,
+  account: string,
+  domain: string,
+  gatewayUid: number,
+): Promise<void> {
   const directory = await ensureLogDirectory(logs, account, undefined);
   const group = (await lstat(directory)).gid;
   const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;

@@ -48,7 +48,8 @@ export function checkCustomCertificate(domain: string, pair: CertificatePair, no
   try {
     key = createPrivateKey(pair.privateKeyPem);
   } catch (error) {
-    const locked = (error as NodeJS.ErrnoException).code === 'ERR_MISSING_PASSPHRASE' || /ENCRYPTED/.test(pair.privateKeyPem);
+    const locked =
+      (error as NodeJS.ErrnoException).code === 'ERR_MISSING_PASSPHRASE' || /ENCRYPTED/.test(pair.privateKeyPem);
     refuse(
       locked
         ? 'The private key is protected by a passphrase. Bring it without one.'
@@ -69,9 +70,13 @@ export function checkCustomCertificate(domain: string, pair: CertificatePair, no
     );
   }
   if (leaf.checkHost(domain, { subject: 'never' }) === undefined) {
-    refuse(`The certificate is not for ${domain}. It is for: ${namesOf(leaf).join(', ') || 'no name'}.`, 'certificatePem');
+    refuse(
+      `The certificate is not for ${domain}. It is for: ${namesOf(leaf).join(', ') || 'no name'}.`,
+      'certificatePem',
+    );
   }
-  if (leaf.validToDate <= now) refuse(`The certificate ended on ${leaf.validToDate.toISOString().slice(0, 10)}.`, 'certificatePem');
+  if (leaf.validToDate <= now)
+    refuse(`The certificate ended on ${leaf.validToDate.toISOString().slice(0, 10)}.`, 'certificatePem');
   if (leaf.validFromDate > now) {
     refuse(`The certificate is only valid from ${leaf.validFromDate.toISOString().slice(0, 10)}.`, 'certificatePem');
   }
@@ -147,7 +152,9 @@ export class CertificateStore {
 
   /** Whether any certificate of ours is due for renewal. */
   renewalDue(): boolean {
-    return [...this.#known.values()].some((stored) => !stored.facts.custom && stored.notAfter - RENEW_BEFORE <= Date.now());
+    return [...this.#known.values()].some(
+      (stored) => !stored.facts.custom && stored.notAfter - RENEW_BEFORE <= Date.now(),
+    );
   }
 
   /** Removes the files no configuration names any more. */

@@ -1,11 +1,12 @@
 import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { Duplex } from 'node:stream';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { SiteStatus } from '../../protocol/sites.ts';
 import { until } from '../../runtime/deadline.ts';
@@ -13,6 +14,8 @@ import { openAuthority } from './authority.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import { processesOf } from './process-table.ts';
 import { ask, serveSite, siteSpec, testContext } from './test-bench.ts';
+
+vi.setConfig({ testTimeout: 30_000 });
 
 const awake: SiteStatus = {
   id: '000000000000',
@@ -89,7 +92,9 @@ describe('the gateway', () => {
 
   it('passes a request to the site with the addresses it came from', async () => {
     const spec = siteSpec({ domain: 'alice.holdfast.test' });
-    await serve(spec.id, (request, response) => response.end(JSON.stringify({ url: request.url, headers: request.headers })));
+    await serve(spec.id, (request, response) =>
+      response.end(JSON.stringify({ url: request.url, headers: request.headers })),
+    );
     await gateway.publish([spec]);
     const answer = await ask(context, { host: 'alice.holdfast.test:1234', path: '/a%20b?x=1' });
     expect(answer.status).toBe(200);
@@ -268,10 +273,15 @@ describe('the gateway', () => {
     const digest = createHash('sha1').update('let me in').update(salt).digest();
     const passwordHash = `{SSHA}${Buffer.concat([digest, salt]).toString('base64')}`;
     const spec = siteSpec({ domain: 'alice.holdfast.test', protection: { username: 'guest', passwordHash } });
-    const broken = siteSpec({ domain: 'b-alice.holdfast.test', protection: { username: 'a:b\n', passwordHash: 'plain' } });
+    const broken = siteSpec({
+      domain: 'b-alice.holdfast.test',
+      protection: { username: 'a:b\n', passwordHash: 'plain' },
+    });
     for (const { id } of [spec, broken]) await serve(id, (_request, response) => response.end('inside'));
     await gateway.publish([spec, broken]);
-    const basic = (text: string): Record<string, string> => ({ Authorization: `Basic ${Buffer.from(text).toString('base64')}` });
+    const basic = (text: string): Record<string, string> => ({
+      Authorization: `Basic ${Buffer.from(text).toString('base64')}`,
+    });
     const refused = await ask(context, { host: spec.domain });
     expect(refused.status).toBe(401);
     expect(refused.headers['www-authenticate']).toContain('Basic');
@@ -284,8 +294,12 @@ describe('the gateway', () => {
   it('carries websockets', async () => {
     const spec = siteSpec({ domain: 'alice.holdfast.test' });
     const server = await serve(spec.id, (_request, response) => response.end());
+    let upgraded: Duplex | undefined;
     server.on('upgrade', (request, socket) => {
-      const accept = createHash('sha1').update(`${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`);
+      upgraded = socket;
+      const accept = createHash('sha1').update(
+        `${request.headers['sec-websocket-key']}258EAFA5-E914-47DA-95CA-C5AB0DC85B11`,
+      );
       socket.write(
         `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept.digest('base64')}\r\n\r\n`,
       );
@@ -307,6 +321,7 @@ describe('the gateway', () => {
       expect(socket.destroyed).toBe(false);
     } finally {
       socket.destroy();
+      upgraded?.destroy();
     }
   });
 
@@ -371,6 +386,7 @@ describe('the gateway', () => {
     servers.push(control);
     await new Promise<void>((resolve) => control.listen(socket, resolve));
     await chown(socket, context.ids.control, context.ids.gateway);
+    await chmod(socket, 0o660);
     const answer = await ask(context, {
       host: 'holdfast.test',
       path: '/api/v0/user/alice//files/path//home/alice/x.py/',
@@ -384,8 +400,19 @@ describe('the gateway', () => {
     });
 
     const { request } = await import('node:https');
-    const common = { host: '127.0.0.1', port: context.configuration.httpsPort, servername: 'holdfast.test', ca: authority };
-    const upload = request({ ...common, agent: false, method: 'PUT', path: '/api/holdfast/files/content?path=/x', headers: { Host: 'holdfast.test' } });
+    const common = {
+      host: '127.0.0.1',
+      port: context.configuration.httpsPort,
+      servername: 'holdfast.test',
+      ca: authority,
+    };
+    const upload = request({
+      ...common,
+      agent: false,
+      method: 'PUT',
+      path: '/api/holdfast/files/content?path=/x',
+      headers: { Host: 'holdfast.test' },
+    });
     const finished = new Promise<number>((resolve, reject) => {
       upload.on('response', (response) => {
         response.resume();
@@ -398,7 +425,12 @@ describe('the gateway', () => {
     upload.end('b');
     expect(await finished).toBe(200);
 
-    const events = request({ ...common, agent: false, path: '/api/holdfast/events', headers: { Host: 'holdfast.test' } });
+    const events = request({
+      ...common,
+      agent: false,
+      path: '/api/holdfast/events',
+      headers: { Host: 'holdfast.test' },
+    });
     const event = await new Promise<string>((resolve, reject) => {
       events.on('response', (response) => response.once('data', (chunk: Buffer) => resolve(chunk.toString())));
       events.on('error', reject);
@@ -410,7 +442,9 @@ describe('the gateway', () => {
 
   it('serves a certificate for every name by SNI, and a custom one where given', async () => {
     const spec = siteSpec({ domain: 'alice.holdfast.test' });
-    const own = await (await openAuthority(join(context.layout.agent, 'another'), 'another')).issue(['shop.example.org']);
+    const own = await (
+      await openAuthority(join(context.layout.agent, 'another'), 'another')
+    ).issue(['shop.example.org']);
     const shop = siteSpec({ domain: 'shop.example.org', certificate: own });
     const wrong = siteSpec({ domain: 'wrong.example.org', certificate: own });
     for (const { id } of [spec, shop, wrong]) await serve(id, (_request, response) => response.end('ok'));
@@ -424,8 +458,12 @@ describe('the gateway', () => {
       custom: true,
       alternativeNames: ['shop.example.org'],
     });
-    expect(await gateway.handlers['sites.certificate']({ domain: 'alice.holdfast.test' })).toMatchObject({ custom: false });
-    await expect(gateway.handlers['sites.certificate']({ domain: 'none.example.org' })).rejects.toMatchObject({ code: 'not-found' });
+    expect(await gateway.handlers['sites.certificate']({ domain: 'alice.holdfast.test' })).toMatchObject({
+      custom: false,
+    });
+    await expect(gateway.handlers['sites.certificate']({ domain: 'none.example.org' })).rejects.toMatchObject({
+      code: 'not-found',
+    });
     const bundle = await readFile(join(context.layout.gateway, 'ca-bundle.pem'), 'utf8');
     expect(bundle).toContain(authority.trim());
     expect(new X509Certificate(authority).ca).toBe(true);

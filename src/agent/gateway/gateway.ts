@@ -92,7 +92,8 @@ class NginxGateway implements Gateway {
     'sites.certificate': async ({ domain }) => {
       const name = normaliseDomain(domain);
       const facts = this.#certificates?.facts(name);
-      if (!facts) throw new HoldfastError('not-found', `There is no certificate for ${name}, because no site has this domain.`);
+      if (!facts)
+        throw new HoldfastError('not-found', `There is no certificate for ${name}, because no site has this domain.`);
       return await Promise.resolve(facts);
     },
   };
@@ -108,7 +109,9 @@ class NginxGateway implements Gateway {
     this.#watch = setInterval(() => void this.#check(), WATCH_MS);
     this.#renewal = setInterval(() => {
       if (this.#certificates?.renewalDue() !== true) return;
-      this.publish(this.#specs).catch((error: unknown) => this.#context.log.error({ err: error }, 'Certificates were not renewed.'));
+      this.publish(this.#specs).catch((error: unknown) =>
+        this.#context.log.error({ err: error }, 'Certificates were not renewed.'),
+      );
     }, RENEWAL_CHECK_MS);
   }
 
@@ -211,7 +214,10 @@ class NginxGateway implements Gateway {
         return await certificates.install(spec.domain, spec.certificate);
       } catch (error) {
         if (!(error instanceof HoldfastError)) throw error;
-        this.#context.log.warn({ domain: spec.domain, problem: error.message }, 'The own certificate of a site is not served.');
+        this.#context.log.warn(
+          { domain: spec.domain, problem: error.message },
+          'The own certificate of a site is not served.',
+        );
       }
     }
     return await certificates.ensure([spec.domain]);
@@ -236,7 +242,10 @@ class NginxGateway implements Gateway {
     this.#wanted = wanted;
     if (!this.#nginx.alive() && !this.#nginx.adopt()) {
       await this.#nginx.start();
-    } else if (running && (running.httpPort !== configuration.httpPort || running.httpsPort !== configuration.httpsPort)) {
+    } else if (
+      running &&
+      (running.httpPort !== configuration.httpPort || running.httpsPort !== configuration.httpsPort)
+    ) {
       log.info('The ports changed; nginx starts anew.');
       await this.#nginx.stop();
       await this.#nginx.start();
@@ -332,7 +341,8 @@ class NginxGateway implements Gateway {
     await mkdir(configuration.runDirectory, { recursive: true, mode: 0o755 });
     await owned(layout.gateway, 0, gid, 0o750);
     await owned(layout.logs, 0, gid, 0o710);
-    for (const name of ['conf', 'certificates', 'errors', 'acme']) await owned(join(layout.gateway, name), 0, gid, 0o750);
+    for (const name of ['conf', 'certificates', 'errors', 'acme'])
+      await owned(join(layout.gateway, name), 0, gid, 0o750);
     for (const name of ['temp', 'logs']) await owned(join(layout.gateway, name), gid, gid, 0o750);
     await mkdir(join(layout.gateway, 'pages'), { recursive: true, mode: 0o755 });
     await mkdir(layout.sites, { recursive: true, mode: 0o755 });
@@ -343,7 +353,9 @@ class NginxGateway implements Gateway {
     const authority = await this.#ownAuthority();
     await writeIfChanged(join(layout.gateway, 'authority.pem'), authority.certificatePem, { mode: 0o644 });
     const system = existsSync(SYSTEM_BUNDLE) ? readFileSync(SYSTEM_BUNDLE, 'utf8') : '';
-    await writeIfChanged(join(layout.gateway, 'ca-bundle.pem'), `${system}\n${authority.certificatePem}`, { mode: 0o644 });
+    await writeIfChanged(join(layout.gateway, 'ca-bundle.pem'), `${system}\n${authority.certificatePem}`, {
+      mode: 0o644,
+    });
   }
 }
 

@@ -8,10 +8,18 @@ export interface RunningConfiguration {
 }
 
 /** Asks nginx which configuration it runs; undefined when it does not answer within `deadlineMs`. */
-export async function runningConfiguration(socket: string, deadlineMs = 2_000): Promise<RunningConfiguration | undefined> {
+export async function runningConfiguration(
+  socket: string,
+  deadlineMs = 2_000,
+): Promise<RunningConfiguration | undefined> {
   return await new Promise((resolve) => {
     const asked = request(
-      { socketPath: socket, path: '/generation', headers: { Host: 'internal', Connection: 'close' }, signal: AbortSignal.timeout(deadlineMs) },
+      {
+        socketPath: socket,
+        path: '/generation',
+        headers: { Host: 'internal', Connection: 'close' },
+        signal: AbortSignal.timeout(deadlineMs),
+      },
       (response) => {
         let text = '';
         response.setEncoding('utf8');

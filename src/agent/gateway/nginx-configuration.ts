@@ -79,20 +79,73 @@ function maps(plan: GatewayPlan): string {
   const hashSize = 2 ** Math.ceil(Math.log2(Math.max(2048, sites.length * 4)));
   return [
     `  map_hash_bucket_size 512;\n  map_hash_max_size ${hashSize};\n  variables_hash_max_size 2048;\n`,
-    map('$host', '$site', '', sites.map((site) => [site.domain, site.id])),
-    map('$site', '$account', '', only(() => true, (site) => site.account)),
-    map('$site', '$volume', '', only((site) => site.volume !== undefined, (site) => site.volume ?? '')),
-    map('$site', '$site_off', '', only((site) => !site.enabled, () => '1')),
-    map('$site', '$site_realm', 'off', only((site) => site.passwordLine !== undefined, (site) => site.domain)),
-    map('$site', '$site_https', '', only((site) => site.forceHttps, () => '1')),
+    map(
+      '$host',
+      '$site',
+      '',
+      sites.map((site) => [site.domain, site.id]),
+    ),
+    map(
+      '$site',
+      '$account',
+      '',
+      only(
+        () => true,
+        (site) => site.account,
+      ),
+    ),
+    map(
+      '$site',
+      '$volume',
+      '',
+      only(
+        (site) => site.volume !== undefined,
+        (site) => site.volume ?? '',
+      ),
+    ),
+    map(
+      '$site',
+      '$site_off',
+      '',
+      only(
+        (site) => !site.enabled,
+        () => '1',
+      ),
+    ),
+    map(
+      '$site',
+      '$site_realm',
+      'off',
+      only(
+        (site) => site.passwordLine !== undefined,
+        (site) => site.domain,
+      ),
+    ),
+    map(
+      '$site',
+      '$site_https',
+      '',
+      only(
+        (site) => site.forceHttps,
+        () => '1',
+      ),
+    ),
     map('$scheme$site_https', '$to_https', '', [['http1', '1']]),
-    map('$ssl_server_name', '$certificate', plan.platformCertificate, sites.map((site) => [site.domain, site.certificate])),
+    map(
+      '$ssl_server_name',
+      '$certificate',
+      plan.platformCertificate,
+      sites.map((site) => [site.domain, site.certificate]),
+    ),
     map('$uri', '$retry_after', '', retries),
     map('$http_upgrade', '$upgrade', '', [['~*^websocket$', 'websocket']]),
     map('$http_upgrade', '$connection_header', 'close', [['~*^websocket$', 'upgrade']]),
     // Nothing was sent to the site: it is asleep or gone, and the request can be held and sent for the first time.
     // Something was sent: it may have been carried out, and must never be sent again.
-    map('$upstream_status:$upstream_bytes_sent', '$reach', 'broken', [['~^50[24]:(0|-)?$', 'asleep'], ['~^504:', 'late']]),
+    map('$upstream_status:$upstream_bytes_sent', '$reach', 'broken', [
+      ['~^50[24]:(0|-)?$', 'asleep'],
+      ['~^504:', 'late'],
+    ]),
     map('$upstream_bytes_sent', '$reach_again', 'broken', [['~(^| )(0|-)$', 'busy']]),
   ].join('');
 }
@@ -125,6 +178,20 @@ function siteProxy(plan: GatewayPlan): string {
       error_log ${plan.gateway}/logs/error.log alert;`;
 }
 
+/** nginx forgets the error pages of the level above as soon as a location has one of its own, so each gets them all. */
+function errorPages(plan: GatewayPlan): string {
+  return `
+      error_page 401 /.holdfast-page/protected.html;
+      error_page 404 /.holdfast-page/unknown.html;
+      error_page 413 /.holdfast-page/large.html;
+      error_page 497 =308 ${httpsOrigin(plan)}$request_uri;
+      error_page 590 =503 /.holdfast-page/disabled.html;
+      error_page 591 =503 /.holdfast-page/busy.html;
+      error_page 592 =502 /.holdfast-page/broken.html;
+      error_page 593 =504 /.holdfast-page/late.html;
+      error_page 594 =503 /.holdfast-page/waking.html;`;
+}
+
 function sitesServer(plan: GatewayPlan): string {
   return `
   server {
@@ -137,15 +204,7 @@ ${listen(plan, plan.httpsPort, true, ' default_server backlog=4096')}
     client_max_body_size ${SITE_BODY_LIMIT};
     merge_slashes off;
     recursive_error_pages on;
-    error_page 401 /.holdfast-page/protected.html;
-    error_page 404 /.holdfast-page/unknown.html;
-    error_page 413 /.holdfast-page/large.html;
-    error_page 497 =308 ${httpsOrigin(plan)}$request_uri;
-    error_page 590 =503 /.holdfast-page/disabled.html;
-    error_page 591 =503 /.holdfast-page/busy.html;
-    error_page 592 =502 /.holdfast-page/broken.html;
-    error_page 593 =504 /.holdfast-page/late.html;
-    error_page 594 =503 /.holdfast-page/waking.html;
+${errorPages(plan)}
 
     location / {
       if ($site = "") { return 404; }
@@ -153,6 +212,7 @@ ${listen(plan, plan.httpsPort, true, ' default_server backlog=4096')}
       if ($site_off) { return 590; }
       auth_basic $site_realm;
       auth_basic_user_file ${plan.gateway}/conf/${GENERATION}/passwords/$site;
+${errorPages(plan)}
       error_page 502 504 = @unreached;
 ${siteProxy(plan)}
     }
@@ -173,6 +233,7 @@ ${siteProxy(plan)}
       proxy_set_header X-Holdfast-Site $site;
       proxy_connect_timeout 2s;
       proxy_read_timeout 120s;
+${errorPages(plan)}
       error_page 502 504 = @no_waker;
       error_log ${plan.gateway}/logs/error.log alert;
     }
@@ -180,6 +241,7 @@ ${siteProxy(plan)}
     location @no_waker { return 594; }
 
     location @again {
+${errorPages(plan)}
       error_page 502 504 = @unreached_again;
 ${siteProxy(plan)}
     }
@@ -198,6 +260,7 @@ ${siteProxy(plan)}
     location @acme_site {
       if ($site = "") { return 404; }
       if ($site_off) { return 590; }
+${errorPages(plan)}
       error_page 502 504 = @unreached;
 ${siteProxy(plan)}
     }
@@ -310,4 +373,3 @@ ${sitesServer(plan)}
     files: new Map([['nginx.conf', text.replaceAll(GENERATION, generation)], ...passwords]),
   };
 }
-

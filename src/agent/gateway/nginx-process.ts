@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { HoldfastError } from '../../protocol/errors.ts';
 import { runCommand } from '../../runtime/command.ts';
 import { until } from '../../runtime/deadline.ts';
+import { writeRecord } from '../../runtime/process-record.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { isAlive, listenersOn, processesOf, type ProcessEntry } from './process-table.ts';
 
@@ -56,7 +57,14 @@ export function nginxCommand(place: NginxPlace, arguments_: readonly string[]): 
       'bwrap',
       ...['--ro-bind', '/usr', '/usr'],
       ...systemDirectories(),
-      ...['--ro-bind-try', '/etc/ld.so.cache', '/etc/ld.so.cache', '--ro-bind-try', '/etc/ssl/openssl.cnf', '/etc/ssl/openssl.cnf'],
+      ...[
+        '--ro-bind-try',
+        '/etc/ld.so.cache',
+        '/etc/ld.so.cache',
+        '--ro-bind-try',
+        '/etc/ssl/openssl.cnf',
+        '/etc/ssl/openssl.cnf',
+      ],
       ...['--dev', '/dev'],
       ...bind('--bind', place.gateway),
       ...bind('--bind', place.logs),
@@ -80,7 +88,9 @@ export async function nginxVersion(): Promise<number[]> {
 
 /** Says who holds a port that nginx needs. */
 export function portInUse(port: number, owners: readonly (ProcessEntry | undefined)[]): HoldfastError {
-  const names = owners.map((owner) => (owner ? `${owner.name} (process ${owner.pid})` : 'a process that cannot be seen from here'));
+  const names = owners.map((owner) =>
+    owner ? `${owner.name} (process ${owner.pid})` : 'a process that cannot be seen from here',
+  );
   return new HoldfastError(
     'port-in-use',
     `Port ${port} is used by ${names.join(', ')}. Stop it, or choose other ports with HOLDFAST_HTTP_PORT and HOLDFAST_HTTPS_PORT.`,
@@ -112,7 +122,11 @@ export class NginxProcess {
   /** Takes over the master that an earlier agent started. Returns whether there was one. */
   adopt(): boolean {
     this.#master = this.processes().find((entry) => entry.title.startsWith('nginx: master process'));
-    return this.#master !== undefined;
+    if (!this.#master) return false;
+    // For whoever wants to know the process without looking for it, such as host.status.
+    const { pid, startTime } = this.#master;
+    writeRecord(join(this.#place.gateway, 'nginx.json'), { pid, startTime: String(startTime) });
+    return true;
   }
 
   processes(): ProcessEntry[] {
@@ -161,7 +175,11 @@ export class NginxProcess {
       child.on('error', (error) => (ended = error.message));
       child.on('exit', (code, signal) => (ended = `it ended with ${signal ?? code}`));
       child.unref();
-      await until(() => ended !== undefined || (this.adopt() && this.activeWorkers().length > 0), 'The start of nginx', 20_000);
+      await until(
+        () => ended !== undefined || (this.adopt() && this.activeWorkers().length > 0),
+        'The start of nginx',
+        20_000,
+      );
     } finally {
       await file.close();
     }
@@ -191,7 +209,10 @@ export class NginxProcess {
   async #endOrphans(): Promise<void> {
     const serving = (): ProcessEntry[] => this.activeWorkers();
     if (serving().length === 0) return;
-    this.#place.log.warn({ pids: serving().map((entry) => entry.pid) }, 'nginx workers without a master are asked to finish.');
+    this.#place.log.warn(
+      { pids: serving().map((entry) => entry.pid) },
+      'nginx workers without a master are asked to finish.',
+    );
     for (const entry of serving()) kill(entry, 'SIGQUIT');
     if (await this.#gone(serving, 2_000)) return;
     for (const entry of serving()) kill(entry, 'SIGKILL');

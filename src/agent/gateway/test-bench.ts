@@ -71,7 +71,12 @@ export function siteSpec(change: Partial<SiteSpec> & { domain: string }): SiteSp
 }
 
 /** A stand-in for a site's process: an HTTP server on the socket where nginx looks for it. */
-export async function serveSite(sites: string, id: string, generation: string, listener: RequestListener): Promise<Server> {
+export async function serveSite(
+  sites: string,
+  id: string,
+  generation: string,
+  listener: RequestListener,
+): Promise<Server> {
   const directory = join(sites, id, generation);
   await mkdir(directory, { recursive: true });
   await chmod(join(sites, id), 0o755);
@@ -128,7 +133,11 @@ export async function ask(context: AgentContext, options: Ask): Promise<Answer> 
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
       response.on('end', () =>
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks).toString('utf8') }),
+        resolve({
+          status: response.statusCode ?? 0,
+          headers: response.headers,
+          body: Buffer.concat(chunks).toString('utf8'),
+        }),
       );
     });
     made.end(options.body);

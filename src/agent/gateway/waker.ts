@@ -109,7 +109,11 @@ export class WakerServer {
       const code = error instanceof HoldfastError ? error.code : 'internal';
       if (code === 'internal') log.error({ err: error, domain }, 'Waking a site failed.');
       else log.info({ domain, code }, 'A site was not woken.');
-      this.#page(response, PAGE_OF[code] ?? 'failed', error instanceof HoldfastError ? error.retryAfterSeconds : undefined);
+      this.#page(
+        response,
+        PAGE_OF[code] ?? 'failed',
+        error instanceof HoldfastError ? error.retryAfterSeconds : undefined,
+      );
     } finally {
       for (const [key] of keys) {
         const left = (this.#waiting.get(key) ?? 1) - 1;
