@@ -11,6 +11,8 @@ export class Lane {
   readonly #mayWait: number;
   readonly #waiting: Array<{ start: () => void; refuse: (error: HoldfastError) => void }> = [];
   readonly #onBreak: (broken: boolean) => void;
+  /** What runs now: since when, and how to answer its caller early. */
+  readonly #inWork = new Set<{ since: number; refuse: (error: HoldfastError) => void }>();
   #running = 0;
   #broken = false;
 
@@ -31,7 +33,7 @@ export class Lane {
     if (this.#running >= this.#atOnce) await this.#turn();
     else this.#running += 1;
     try {
-      return await work();
+      return await this.#orTripped(work);
     } catch (error) {
       if (error instanceof HoldfastError && error.code === 'deadline-passed') {
         this.trip();
@@ -45,13 +47,31 @@ export class Lane {
     }
   }
 
-  /** Refuses everything from now on, also what waits. */
+  /** Milliseconds since the oldest work that still runs began; 0 when none runs. A reason to probe. */
+  get oldestMs(): number {
+    const begun = Math.min(...[...this.#inWork].map((work) => work.since));
+    return Number.isFinite(begun) ? performance.now() - begun : 0;
+  }
+
+  /** The work's result, or the refusal as soon as the lane is tripped. The work itself is left to its own deadline. */
+  async #orTripped<T>(work: () => Promise<T>): Promise<T> {
+    return await new Promise<T>((resolve, refuse) => {
+      const entry = { since: performance.now(), refuse };
+      this.#inWork.add(entry);
+      work()
+        .then(resolve, refuse)
+        .finally(() => this.#inWork.delete(entry));
+    });
+  }
+
+  /** Refuses everything from now on, also what waits and what runs. */
   trip(): void {
     if (!this.#broken) {
       this.#broken = true;
       this.#onBreak(true);
     }
     for (const waiting of this.#waiting.splice(0)) waiting.refuse(this.#refusal());
+    for (const entry of this.#inWork) entry.refuse(this.#refusal());
   }
 
   /** A probe succeeded: work goes through again. */

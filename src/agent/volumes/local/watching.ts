@@ -10,6 +10,9 @@ import { diskOf, valveServes } from './valve.ts';
 
 const PROBE_DEADLINE_MS = 3_000;
 
+/** Work that takes longer than this makes us ask whether the volume answers at all, before its own deadline. */
+const SUSPICIOUS_MS = 4_000;
+
 /**
  * One look at a volume: what the kernel counts, whether the valves live. Everything is read from /proc and /sys; the only
  * thing that touches the volume is the probe, a throw-away process, and only while the volume is not answering.
@@ -26,7 +29,10 @@ export async function lookAt(state: VolumeState): Promise<void> {
     state.fault(`The volume ${state.name} accepts no writes any more: too many of its disks failed.`);
   state.usedBytes = await filesystem.usedBytes(state.record.uuid);
   state.readAt = new Date();
-  if (state.lane.broken && (await answers(state.directories.mount))) state.lane.mend();
+  if (state.lane.broken || state.lane.oldestMs > SUSPICIOUS_MS) {
+    if (await answers(state.directories.mount)) state.lane.mend();
+    else state.lane.trip();
+  }
   state.changed();
 }
 
