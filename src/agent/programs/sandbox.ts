@@ -373,12 +373,15 @@ async function openText(path: string, text: string): Promise<FileHandle> {
   }
 }
 
-/** Makes <home>/logs/<account>: root writes, the account reads. Returns its path. */
+/**
+ * Makes <home>/logs/<account>: root writes, the account reads, and the gateway passes through to the access logs it owns
+ * (nobody else on the host gets past <home>/logs). Returns its path.
+ */
 export async function ensureLogDirectory(logs: string, account: Pick<AccountSpec, 'name' | 'uid'>): Promise<string> {
   const directory = join(logs, account.name);
   await mkdir(directory, { recursive: true });
   await chown(directory, 0, account.uid);
-  await chmod(directory, 0o750);
+  await chmod(directory, 0o751);
   return directory;
 }
 
