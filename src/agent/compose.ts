@@ -62,6 +62,17 @@ export function composeAgent(context: AgentContext): ComposedAgent {
         processes,
       });
     },
+    // The programs need the account's limits before its first site; its home must not be in use when it goes.
+    'accounts.ensure': async (account) => {
+      const answer = await storage.handlers['accounts.ensure'](account);
+      await programs.putAccount(account);
+      return answer;
+    },
+    'accounts.remove': async (account) => {
+      await programs.removeAccount(account.name);
+      await files.release(account.name);
+      return await storage.handlers['accounts.remove'](account);
+    },
     'state.sync': async ({ accounts, sites }) => ({ changed: await programs.sync(accounts, sites) }),
   };
 

@@ -27,6 +27,10 @@ export interface Programs extends Pick<
   sandboxes: Sandboxes;
   /** What the agent knows of an account; undefined before the first sync. */
   accountOf(name: string): AccountSpec | undefined;
+  /** Takes up one account, new or changed; its running programs keep their limits until their next start. */
+  putAccount(account: AccountSpec): Promise<void>;
+  /** Stops and forgets the account's sites, then the account. */
+  removeAccount(name: string): Promise<void>;
 }
 
 export interface ProgramsOptions {
@@ -255,6 +259,13 @@ export function createPrograms(
       stopped = true;
       clearTimeout(timer);
       if (how === 'stop') await Promise.all([...sites.values()].map((site) => site.close(STOP_DRAIN_MS)));
+    },
+    putAccount: async (account) => await desired.putAccount(account),
+    removeAccount: async (name) => {
+      const own = [...sites.values()].filter((site) => site.spec.account === name);
+      const removed = await Promise.all(own.map(async (site) => await remove(site.spec.id)));
+      if (removed.includes(true)) changed();
+      await desired.removeAccount(name);
     },
     sync: async (accounts, specs) => {
       for (const account of accounts) await desired.putAccount(account);
