@@ -17,8 +17,6 @@ export async function buildServer(context: ControlContext): Promise<FastifyInsta
     loggerInstance: context.log as FastifyBaseLogger,
     // nginx writes the access log.
     logController: new LogController({ disableRequestLogging: true }),
-    // nginx writes the access log.
-    disableRequestLogging: true,
     bodyLimit: BODY_LIMIT,
     // Files may come and go slowly, and events have no end; a transfer that stands still is ended by whoever moves it.
     requestTimeout: 0,

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { PlanLimits } from '../../model/plans.ts';
-import { HoldfastError } from '../../protocol/errors.ts';
+import { ERRORS, HoldfastError } from '../../protocol/errors.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { AgentClient } from '../agent-client.ts';
 import { siteSpec } from '../sites/site-spec.ts';
 import {
   accountSpec, deleteAccountRow, findAccount, findPlan, listAccounts, listPlans, listUnfinishedAccounts, type AccountRow,
 } from '../store/accounts.ts'; // prettier-ignore
-import { deleteSiteRow, findSite, listSites, recordQuickstartDone, recordTold } from '../store/sites.ts';
+import { deleteSiteRow, findSite, listSites, recordQuickstartDone, recordTold, type SiteRow } from '../store/sites.ts';
 import type { Database } from '../store/tables.ts';
 import { Compartments } from './compartments.ts';
 import { RetryingWork } from './retrying-work.ts';
@@ -28,11 +28,13 @@ export class DesiredState {
   readonly #parts: Parts;
   readonly #accounts: RetryingWork;
   readonly #sites: RetryingWork;
+  readonly #whole: RetryingWork;
   /** Conversations with the agent about one volume; the others wait here, not in anybody's way. */
   readonly #perVolume = new Compartments({ atOnce: 4, waiting: Number.POSITIVE_INFINITY });
 
   constructor(parts: Parts) {
     this.#parts = parts;
+    this.#whole = new RetryingWork('Telling the agent the whole state', () => this.#sync(), parts.log);
     this.#accounts = new RetryingWork('Bringing an account to the agent', (name) => this.#doAccount(name), parts.log);
     this.#sites = new RetryingWork('Bringing a site to the agent', (id) => this.#doSite(id), parts.log);
   }
@@ -56,6 +58,11 @@ export class DesiredState {
 
   /** Tells the agent everything, after a start or a new connection, then takes up what was left unfinished. */
   async everything(): Promise<void> {
+    await this.#whole.now('state');
+    await this.unfinished();
+  }
+
+  async #sync(): Promise<void> {
     const { database, agent } = this.#parts;
     const plans = await listPlans(database);
     const ready = (await listAccounts(database)).filter((account) => account.state === 'ready');
@@ -72,7 +79,6 @@ export class DesiredState {
       const revision = told.get(site.id);
       if (revision !== undefined && site.told_revision < revision) await recordTold(database, site.id, revision);
     }
-    await this.unfinished();
   }
 
   /** Starts (again) whatever the agent has not confirmed. */
@@ -82,6 +88,7 @@ export class DesiredState {
   }
 
   stop(): void {
+    this.#whole.stop();
     this.#accounts.stop();
     this.#sites.stop();
   }
@@ -113,6 +120,8 @@ export class DesiredState {
       .where('state', '!=', 'deleting')
       .execute();
     if (!current) throw new HoldfastError('conflict', 'The plan changed while the agent was told of it.');
+    // The home is there; the agent's programs learn of the account and its limits from the whole state only.
+    await this.#whole.now('state');
   }
 
   async #removeAccount(account: AccountRow, volume: string): Promise<void> {
@@ -121,12 +130,25 @@ export class DesiredState {
       await this.#removeSite(site.id, account.name);
     await agent.call('accounts.remove', { name: account.name, volume });
     await deleteAccountRow(database, account.id);
+    this.#whole.soon('state');
   }
 
   async #removeSite(id: string, account: string): Promise<void> {
     await this.#parts.agent.call('sites.remove', { id });
     await deleteSiteRow(this.#parts.database, id);
     this.#parts.world.apply({ type: 'site-removed', id, account });
+  }
+
+  /** What can never succeed (a full home, say) is reported once and not tried again: the member can go on without it. */
+  async #writeStarter(id: string, quickstart: NonNullable<SiteRow['quickstart']>): Promise<void> {
+    const { database, agent } = this.#parts;
+    try {
+      await agent.call('sites.quickstart', { id, quickstart });
+    } catch (error) {
+      if (error instanceof HoldfastError && !ERRORS[error.code].retry) await recordQuickstartDone(database, id);
+      throw error;
+    }
+    await recordQuickstartDone(database, id);
   }
 
   async #doSite(id: string): Promise<void> {
@@ -148,8 +170,7 @@ export class DesiredState {
         world.apply({ type: 'site', site: status });
       }
       if (site.quickstart !== null) {
-        await agent.call('sites.quickstart', { id, quickstart: site.quickstart });
-        await recordQuickstartDone(database, id);
+        await this.#writeStarter(id, site.quickstart);
       }
     });
   }

@@ -6,7 +6,7 @@ import { hashVisitorPassword } from '../security/passwords.ts';
 import { findPlan, type AccountRow } from '../store/accounts.ts';
 import {
   changeSite,
-  countSites,
+  listSites,
   findSite,
   replaceStaticFiles,
   replaceStaticHeaders,
@@ -161,7 +161,9 @@ export async function switchSite(
 ): Promise<Site> {
   if (enabled) {
     const limits = await findPlan(context.database, account.plan);
-    if (limits && (await countSites(context.database, account.id)) > limits.sites) throw limitReached(limits.sites);
+    const sites = await listSites(context.database, { accountId: account.id, state: 'present' });
+    const others = sites.filter((other) => other.id !== site.id && other.enabled === 1).length;
+    if (limits && others >= limits.sites) throw limitReached(limits.sites);
   }
   await changeSite(context.database, site.id, { enabled: enabled ? 1 : 0 });
   await audit(context, actor, enabled ? 'site.enable' : 'site.disable', site.domain);

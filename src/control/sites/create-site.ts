@@ -1,19 +1,11 @@
 import { accountHome } from '../../model/paths.ts';
 import type { Quickstart } from '../../model/sites.ts';
-import { HoldfastError } from '../../protocol/errors.ts';
+import { ERRORS, HoldfastError } from '../../protocol/errors.ts';
 import type { Actor, ControlContext } from '../context.ts';
 import { audit } from '../platform/audit.ts';
 import { newSiteId } from '../security/secrets.ts';
 import { findPlan, nextNumber, type AccountRow } from '../store/accounts.ts';
-import {
-  countSites,
-  findSite,
-  findSiteByDomain,
-  insertSite,
-  insertStaticFile,
-  listSites,
-  type Site,
-} from '../store/sites.ts';
+import { countSites, findSite, findSiteByDomain, insertSite, insertStaticFile, type Site } from '../store/sites.ts';
 import type { Database } from '../store/tables.ts';
 import { checkDomain, checkPython, limitReached } from './site-rules.ts';
 
@@ -27,30 +19,37 @@ export interface NewSite {
   workers?: number;
 }
 
-/** What a quickstart makes of the fields of a site. */
+/** What a quickstart makes of the fields of a site. The directories are those that the agent's starter projects write. */
 function shapeOf(
   wanted: NewSite,
   account: string,
-  directory: string,
-): Pick<Site, 'kind' | 'command' | 'source_directory' | 'working_directory'> {
+): Pick<Site, 'kind' | 'command' | 'source_directory' | 'working_directory' | 'quickstart'> {
   const home = accountHome(account);
+  const common = { command: '', working_directory: `${home}/`, quickstart: wanted.quickstart };
   switch (wanted.quickstart) {
     case 'flask':
     case 'django':
-      return { kind: 'wsgi', command: '', source_directory: directory, working_directory: `${home}/` };
+      return { ...common, kind: 'wsgi', source_directory: `${home}/mysite` };
     case 'manual':
-      return { kind: 'wsgi', command: '', source_directory: home, working_directory: `${home}/` };
+      return { ...common, kind: 'wsgi', source_directory: home };
     case 'static':
-      return { kind: 'static', command: '', source_directory: directory, working_directory: `${home}/` };
-    case 'fastapi':
+      return { ...common, kind: 'static', source_directory: `${home}/public` };
+    case 'fastapi': {
+      const directory = `${home}/myapi`;
+      const command = wanted.command ?? `python3 -m uvicorn --app-dir ${directory} --uds \${DOMAIN_SOCKET} main:app`;
+      return { ...common, kind: 'command', command, source_directory: directory };
+    }
+    case 'command': {
+      // Who brings a command has a program: no starter project then.
+      const own = wanted.command?.trim() ? wanted.command : undefined;
       return {
+        ...common,
         kind: 'command',
-        command: wanted.command ?? `python3 -m uvicorn --app-dir ${directory} --uds \${DOMAIN_SOCKET} main:app`,
-        source_directory: directory,
-        working_directory: `${home}/`,
+        command: own ?? `python3 ${home}/mysite/server.py`,
+        source_directory: own === undefined ? `${home}/mysite` : home,
+        quickstart: own === undefined ? 'command' : null,
       };
-    case 'command':
-      return { kind: 'command', command: wanted.command ?? '', source_directory: home, working_directory: `${home}/` };
+    }
   }
 }
 
@@ -69,21 +68,13 @@ export async function createSite(
     throw new HoldfastError('forbidden', 'The operator has no home, so it can have no site. Create an account for it.');
   const domain = checkDomain(context, wanted.domain, account.name);
   const pythonVersion = checkPython(context, wanted.pythonVersion);
-  if (wanted.quickstart === 'command' && (wanted.command ?? '').trim() === '') {
-    throw new HoldfastError(
-      'input-invalid',
-      'Say which command starts the site. It has to listen on ${DOMAIN_SOCKET}.',
-      { field: 'command' },
-    );
-  }
   const id = newSiteId();
   await context.database.transaction().execute(async (transaction) => {
     await lockAccount(transaction, account.id);
     const limits = await findPlan(transaction, account.plan);
     if (!limits) throw new HoldfastError('internal', `The plan "${account.plan}" does not exist.`);
     const present = await countSites(transaction, account.id);
-    const directory = await freeDirectory(transaction, account, domain);
-    const shape = shapeOf(wanted, account.name, directory);
+    const shape = shapeOf(wanted, account.name);
     await refuseTakenDomain(transaction, domain, account.id);
     if (present >= limits.sites) throw limitReached(limits.sites);
     const inserted = await insertSite(transaction, {
@@ -104,11 +95,11 @@ export async function createSite(
       workers: Math.min(wanted.workers ?? limits.workers, limits.workers),
       revision: 1,
       told_revision: 0,
-      quickstart: wanted.quickstart,
       created_at: context.now().toISOString(),
     });
     if (!inserted) throw domainTaken(domain, false);
-    if (shape.kind === 'static') await insertStaticFile(transaction, { site_id: id, url: '/', path: directory });
+    if (shape.kind === 'static')
+      await insertStaticFile(transaction, { site_id: id, url: '/', path: shape.source_directory });
   });
   await audit(context, actor, 'site.create', domain, 'ok', `account ${account.name}, ${wanted.quickstart}`);
   await tellAgent(context, id);
@@ -127,15 +118,6 @@ export async function lockAccount(transaction: Database, accountId: number): Pro
     .execute();
 }
 
-/** `mysite` for the first one, as on PythonAnywhere; a directory named after the domain when another site has that. */
-async function freeDirectory(database: Database, account: AccountRow, domain: string): Promise<string> {
-  const home = accountHome(account.name);
-  const sites = await listSites(database, { accountId: account.id });
-  const usual = `${home}/mysite`;
-  const used = sites.some((site) => site.source_directory === usual || site.source_directory.startsWith(`${usual}/`));
-  return used ? `${home}/${domain.replaceAll(/[^a-z0-9]/g, '_')}` : usual;
-}
-
 export async function refuseTakenDomain(database: Database, domain: string, accountId: number): Promise<void> {
   const holder = await findSiteByDomain(database, domain);
   if (holder) throw domainTaken(domain, holder.account_id === accountId);
@@ -148,13 +130,13 @@ export function domainTaken(domain: string, own: boolean): HoldfastError {
 
 /**
  * Tells the agent now; a failure that time heals is left to the background, because the change itself is safe in the
- * database. What the agent finds wrong with the site itself is thrown.
+ * database. What no waiting heals (the home is full, say) is thrown.
  */
 export async function tellAgent(context: ControlContext, id: string): Promise<void> {
   try {
     await context.desired.site(id);
   } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'input-invalid') throw error;
+    if (error instanceof HoldfastError && !ERRORS[error.code].retry) throw error;
     context.log.warn({ site: id, err: error }, 'the agent is told of the site later');
   }
 }

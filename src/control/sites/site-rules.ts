@@ -47,10 +47,11 @@ export function matchPython(asked: string | number, available: readonly Pick<Pyt
 /** Throws `input-invalid` naming what there is. */
 export function checkPython(context: Pick<ControlContext, 'world'>, asked: string | undefined): string {
   const available = availablePythons(context);
-  const newest = available[0];
-  if (!newest)
+  // Without a wish: the one that uWSGI and the system's packages (Flask, Django) are there for.
+  const usual = available.find((python) => python.uwsgiPlugin) ?? available[0];
+  if (!usual)
     throw new HoldfastError('set-up-missing', 'No Python is installed on the host. Run npm start, which installs it.');
-  if (asked === undefined) return newest.version;
+  if (asked === undefined) return usual.version;
   const version = matchPython(asked, available);
   if (version === undefined) {
     throw new HoldfastError(
