@@ -122,9 +122,9 @@ export class RpcServer {
       const body = known
         ? error
         : new HoldfastError('internal', 'The agent met an unexpected error. Its log has the details.');
-      const fields = { path: url.pathname, milliseconds: Math.round(performance.now() - started), error };
-      if (known) this.#options.log.info({ ...fields, error: { code: error.code, message: error.message } }, 'refused');
-      else this.#options.log.error(fields, 'unexpected error');
+      const fields = { path: url.pathname, milliseconds: Math.round(performance.now() - started) };
+      if (known) this.#options.log.info({ ...fields, code: error.code }, error.message);
+      else this.#options.log.error({ ...fields, error }, 'unexpected error');
       if (response.headersSent) response.destroy();
       else {
         request.resume();
