@@ -1,5 +1,5 @@
-import fastifyMultipart from '@fastify/multipart';
-import type { FastifyInstance } from 'fastify';
+import fastifyMultipart, { type MultipartFile, type MultipartValue } from '@fastify/multipart';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { parse } from 'node:querystring';
 import { ApiAnswer } from './errors.ts';
 
@@ -36,9 +36,34 @@ export function takeJsonAndForms(server: FastifyInstance): void {
 /** Small multipart forms, as objects like the other two. Files among the fields come as bytes. */
 export async function takeMultipartFields(server: FastifyInstance): Promise<void> {
   await server.register(fastifyMultipart, {
-    attachFieldsToBody: 'keyValues',
     limits: { fieldSize: 256 * 1024, fileSize: 256 * 1024, files: 10, fields: 100, parts: 100, headerPairs: 100 },
   });
+  server.addHook('preValidation', async (request) => {
+    if (!request.isMultipart()) return;
+    const body: Record<string, unknown> = {};
+    for await (const part of partsOf(request)) {
+      body[part.fieldname] = part.type === 'file' ? await part.toBuffer() : part.value;
+    }
+    request.body = body;
+  });
+}
+
+/** The parts of a multipart body; what cannot be read is the sender's mistake. */
+export async function* partsOf(request: FastifyRequest): AsyncGenerator<MultipartFile | MultipartValue> {
+  const parts = request.parts();
+  for (;;) {
+    let next: IteratorResult<MultipartFile | MultipartValue, unknown>;
+    try {
+      next = await parts.next();
+    } catch (error) {
+      if (error instanceof Error && 'statusCode' in error) throw error;
+      throw new ApiAnswer(400, {
+        detail: `Multipart form parse error - ${error instanceof Error ? error.message : 'unknown'}`,
+      });
+    }
+    if (next.done) return;
+    yield next.value;
+  }
 }
 
 /** A body that was not sent at all is an empty one. */

@@ -2,9 +2,9 @@ import fastifyMultipart, { type MultipartFile, type MultipartValue } from '@fast
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
 import type { ControlContext } from '../../context.ts';
-import { saveFile } from '../../files/member-files.ts';
-import { isMemberRoot } from '../../files/member-files.ts';
+import { isMemberRoot, saveFile } from '../../files/member-files.ts';
 import { readSettings } from '../../store/settings.ts';
+import { partsOf } from './bodies.ts';
 import { ApiAnswer, noPermission } from './errors.ts';
 import { pathInQuestion } from './files.ts';
 
@@ -43,7 +43,7 @@ async function saveContent(
 ): Promise<{ created: boolean }> {
   const { uploadLimitBytes } = await readSettings(context.database);
   let saved: { created: boolean } | undefined;
-  for await (const part of request.parts()) {
+  for await (const part of partsOf(request)) {
     if (saved || part.fieldname !== 'content') drop(part);
     else saved = await saveFile(context, request.owner, path, contentOf(part), { limitBytes: uploadLimitBytes });
   }
