@@ -52,7 +52,7 @@ describe('a newcomer with a browser', () => {
 
   async function signIn(name: string, password: string): Promise<void> {
     await page.goto(at('/'));
-    await page.getByLabel('Username').fill(name);
+    await page.getByLabel('Account name').fill(name);
     await page.getByLabel('Password', { exact: true }).fill(password);
     await page.getByRole('button', { name: 'Sign in' }).click();
   }
@@ -61,13 +61,13 @@ describe('a newcomer with a browser', () => {
 
   it('signs in with the one-time password and chooses an own one', async () => {
     await page.goto(at('/'));
-    await page.getByLabel('Username').waitFor();
+    await page.getByLabel('Account name').waitFor();
     await picture(page, 'sign-in');
     await signIn('operator', platform.oneTimePassword);
-    await page.getByLabel('One-time password').fill(platform.oneTimePassword);
+    await page.getByLabel('One-time password', { exact: true }).fill(platform.oneTimePassword);
     await page.getByLabel('New password', { exact: true }).fill('a long enough pass phrase');
     await page.getByLabel('New password again').fill('a long enough pass phrase');
-    await page.getByRole('button', { name: 'Set password' }).click();
+    await page.getByRole('button', { name: 'Set the password' }).click();
     await page.getByRole('heading', { name: 'Dashboard' }).waitFor();
     await picture(page, 'operator-dashboard');
   });
@@ -75,9 +75,10 @@ describe('a newcomer with a browser', () => {
   it('creates an account', async () => {
     await page.getByRole('link', { name: 'Accounts' }).click();
     await page.getByRole('button', { name: 'New account' }).click();
-    await page.getByLabel('Username').fill('alice');
-    await page.getByRole('button', { name: 'Create account' }).click();
-    memberPassword = (await page.getByTestId('new-password').textContent())?.trim() ?? '';
+    await page.getByLabel('Account name').fill('alice');
+    await page.getByRole('button', { name: 'Make the account' }).click();
+    memberPassword =
+      (await page.locator('.secret', { hasText: 'One-time password' }).locator('code').textContent())?.trim() ?? '';
     expect(memberPassword).not.toBe('');
     await picture(page, 'new-account');
     await page.getByRole('button', { name: 'Done' }).click();
@@ -86,15 +87,14 @@ describe('a newcomer with a browser', () => {
 
   it('makes a Django site from the quickstart and opens it', async () => {
     await signIn('alice', memberPassword);
-    await page.getByLabel('One-time password').fill(memberPassword);
+    await page.getByLabel('One-time password', { exact: true }).fill(memberPassword);
     await page.getByLabel('New password', { exact: true }).fill('another long pass phrase');
     await page.getByLabel('New password again').fill('another long pass phrase');
-    await page.getByRole('button', { name: 'Set password' }).click();
+    await page.getByRole('button', { name: 'Set the password' }).click();
     await page.getByRole('link', { name: 'Web', exact: true }).click();
     await page.getByRole('link', { name: 'New site' }).first().click();
-    await page.getByLabel('Domain').fill('alice.localhost');
     await page.getByRole('radio', { name: /Django/ }).check();
-    await page.getByRole('button', { name: 'Create site' }).click();
+    await page.getByRole('button', { name: 'Make the site' }).click();
     await page.getByRole('heading', { name: 'alice.localhost' }).waitFor();
     await picture(page, 'web-page');
     const site = await page.context().newPage();
@@ -105,7 +105,7 @@ describe('a newcomer with a browser', () => {
   });
 
   it('edits the view in the browser, reloads and sees the change', async () => {
-    await page.goto(at('/files/home/alice/mysite/mysite/views.py'));
+    await page.goto(at('/edit/home/alice/mysite/mysite/views.py'));
     const editor = page.locator('.cm-content');
     await editor.click();
     await page.keyboard.press('Control+a');
@@ -114,10 +114,7 @@ describe('a newcomer with a browser', () => {
     );
     await picture(page, 'editor');
     await page.getByRole('button', { name: /Save and reload/ }).click();
-    await page
-      .getByText(/is reloaded|Reloaded/)
-      .first()
-      .waitFor();
+    await page.getByText('alice.localhost is reloaded.').first().waitFor();
     const site = await page.context().newPage();
     await site.goto(`https://alice.localhost:${platform.httpsPort}/`);
     await expect

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
-import { closeSync, openSync, statSync, truncateSync, copyFileSync } from 'node:fs';
+import { closeSync, copyFileSync, openSync, readFileSync, readlinkSync, statSync, truncateSync } from 'node:fs';
+import { basename } from 'node:path';
 import { until } from '../../runtime/deadline.ts';
 import {
   isAlive,
@@ -119,12 +120,37 @@ export async function endLeftover(recordFile: string, signal: NodeJS.Signals, de
   return true;
 }
 
+function childrenOf(pid: number): { record: ProcessRecord; command: string }[] {
+  try {
+    const own = readFileSync(`/proc/${pid}/comm`, 'utf8').trim();
+    if (own !== 'bwrap') return [];
+    return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      .split(' ')
+      .filter((text) => text.trim() !== '')
+      .flatMap((text) => {
+        const record = recordOf(Number(text));
+        return record ? [{ record, command: commandOf(record.pid) }] : [];
+      });
+  } catch {
+    return []; // It ended while we looked: then there is nothing to signal.
+  }
+}
+
+/** Node names its main thread itself ("MainThread"), so the name of the program file is taken. */
+function commandOf(pid: number): string {
+  return basename(readlinkSync(`/proc/${pid}/exe`));
+}
+
 async function endProcess(
   record: ProcessRecord | undefined,
   signal: NodeJS.Signals,
   deadlineMs: number,
 ): Promise<'ended' | 'killed'> {
-  if (record === undefined || !signalRecorded(record, signal)) return 'ended';
+  if (record === undefined || !isAlive(record)) return 'ended';
+  // A wrapper (bwrap) ends when what it wraps has ended, but does not pass signals on: the wrapped process gets it.
+  const wrapped = childrenOf(record.pid).filter((child) => child.command === 'node');
+  const targets = wrapped.length > 0 ? wrapped.map((child) => child.record) : [record];
+  for (const target of targets) signalRecorded(target, signal);
   try {
     await until(() => !isAlive(record), `the end of process ${record.pid}`, deadlineMs);
     return 'ended';

@@ -50,6 +50,9 @@ export function controlCommand(configuration: Configuration): { program: string;
       '--bounding-set=-all',
       '--inh-caps=-all',
       '--no-new-privs',
+      // bwrap stays as its parent: when that is killed the control plane must not go on beside its successor.
+      '--pdeathsig',
+      'KILL',
       process.execPath,
       '--disable-warning=ExperimentalWarning',
       '--max-semi-space-size=2',
