@@ -33,5 +33,10 @@ async function stop(): Promise<void> {
   agent.close();
   process.exit(0);
 }
+// bwrap stays as this process's parent. When that is killed, its owner starts a successor; this one must not go on beside it.
+const parent = process.ppid;
+setInterval(() => {
+  if (process.ppid !== parent) void stop();
+}, 250).unref();
 process.on('SIGTERM', () => void stop());
 process.on('SIGINT', () => void stop());

@@ -50,9 +50,6 @@ export function controlCommand(configuration: Configuration): { program: string;
       '--bounding-set=-all',
       '--inh-caps=-all',
       '--no-new-privs',
-      // bwrap stays as its parent: when that is killed the control plane must not go on beside its successor.
-      '--pdeathsig',
-      'KILL',
       process.execPath,
       '--disable-warning=ExperimentalWarning',
       '--max-semi-space-size=2',
