@@ -108,7 +108,6 @@ export async function startGeneration(
       ['ignore', serverLog.handle.fd, 'pipe', errorLog.handle.fd, 'pipe'],
     );
     const progress = watchProgress(child);
-    for (const log of logs) await log.handle.close();
     await ground.checkpoint('process-started', site.id);
     const pid = child.pid ?? 0;
     record = { ...record, phase: 'spawned', pid, startTime: (await processFacts(pid))?.startTime ?? null };
@@ -138,6 +137,8 @@ export async function startGeneration(
     }
     await endGeneration(ground, record);
     throw new StartError({ ...failure, at: new Date().toISOString() });
+  } finally {
+    for (const log of logs) await log.handle.close();
   }
 }
 

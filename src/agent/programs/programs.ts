@@ -134,7 +134,7 @@ export function createPrograms(
         for (const record of [...leaving, ...(chosen === undefined ? [] : [chosen])]) {
           kept.add(`${record.account}/${record.program}`);
         }
-        await site?.adopt(chosen, leaving);
+        await site?.adopt(chosen, leaving, Math.max(...records.map((record) => record.generation)));
         // What was starting when its agent died is started again, unless the whole machine went down with it.
         const cutShort = ended.some(
           (record) =>
@@ -258,7 +258,8 @@ export function createPrograms(
     stop: async (how) => {
       stopped = true;
       clearTimeout(timer);
-      if (how === 'stop') await Promise.all([...sites.values()].map((site) => site.close(STOP_DRAIN_MS)));
+      if (how === 'leave') for (const site of sites.values()) site.leave();
+      else await Promise.all([...sites.values()].map((site) => site.close(STOP_DRAIN_MS)));
     },
     putAccount: async (account) => await desired.putAccount(account),
     removeAccount: async (name) => {

@@ -47,6 +47,7 @@ export class Site {
   #wokenAt = Date.now();
   #lastRequestAt: Date | null = null;
   #memoryBytes: number | null = null;
+  #lastNumber = 0;
   #processes = 0;
   #closed = false;
   /** Wakes whoever waits out a crash's delay. */
@@ -75,8 +76,13 @@ export class Site {
   }
 
   /** Takes over what an earlier agent started: the generation that answers, if any, and those that were on their way out. */
-  async adopt(record: GenerationRecord | undefined, leaving: readonly GenerationRecord[]): Promise<void> {
+  async adopt(
+    record: GenerationRecord | undefined,
+    leaving: readonly GenerationRecord[],
+    highest: number,
+  ): Promise<void> {
     const { run } = this.#ground;
+    this.#lastNumber = highest;
     const adopted = (one: GenerationRecord): Generation => ({
       record: one,
       socketPath: run.socketOf(one.site, one.generation),
@@ -171,6 +177,12 @@ export class Site {
     this.#hurry?.();
     await this.#enqueue(async () => await this.#stopNow(drainMs));
     await Promise.all(this.#draining);
+  }
+
+  /** Lets what runs be: another agent takes it over, and this one does nothing more. */
+  leave(): void {
+    this.#closed = true;
+    this.#hurry?.();
   }
 
   /** Kills what runs without asking it: its volume is closing, and would wait for it. */
@@ -273,8 +285,9 @@ export class Site {
       const old = this.#generation;
       const generation = await slots.with(account.volume, SLOT_WAIT_MS, async () => {
         const home = storage.homeOf(account.name);
-        const number = Math.max(this.#life.generation, await run.highest(spec.id)) + 1;
-        return await startGeneration(this.#ground, spec, account, home, number, purpose);
+        // Never used before: what an older generation left behind cannot be taken for this one.
+        this.#lastNumber = Math.max(this.#lastNumber, await run.highest(spec.id)) + 1;
+        return await startGeneration(this.#ground, spec, account, home, this.#lastNumber, purpose);
       });
       await run.point(spec.id, generation.record.generation);
       await this.#ground.checkpoint('gateway-pointed', spec.id);
@@ -321,7 +334,7 @@ export class Site {
   }
 
   async #crashed(generation: Generation, reason: string): Promise<void> {
-    if (this.#generation !== generation) return;
+    if (this.#generation !== generation || this.#closed) return;
     const { run, context, sandboxes } = this.#ground;
     const { record } = generation;
     const usage = await sandboxes.cgroups.usage(record.account, record.program);
