@@ -1,0 +1,98 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { deniedCalls, filterInstructions, seccompProgram, type Architecture, type Instruction } from './seccomp.ts';
+
+const ALLOW = 0x7fff0000;
+const KILL = 0x80000000;
+const ARCH: Record<Architecture, number> = { x64: 0xc000003e, arm64: 0xc00000b7 };
+
+/** What the kernel's interpreter does with the few instructions the filter uses. */
+function evaluate(
+  program: readonly Instruction[],
+  data: { number: number; arch: number; arguments?: bigint[] },
+): number {
+  const memory = Buffer.alloc(64);
+  memory.writeUInt32LE(data.number >>> 0, 0);
+  memory.writeUInt32LE(data.arch >>> 0, 4);
+  (data.arguments ?? []).forEach((value, index) => memory.writeBigUInt64LE(BigInt.asUintN(64, value), 16 + 8 * index));
+  let accumulator = 0;
+  for (let counter = 0; counter < program.length; counter += 1) {
+    const { code, jt, jf, k } = program[counter]!;
+    if (code === 0x20) accumulator = memory.readUInt32LE(k);
+    else if (code === 0x06) return k >>> 0;
+    else {
+      const taken =
+        code === 0x15 ? accumulator === k >>> 0 : code === 0x35 ? accumulator >= k >>> 0 : (accumulator & k) !== 0;
+      counter += taken ? jt : jf;
+    }
+  }
+  throw new Error('the program ran past its end');
+}
+
+const errno = (code: number): number => 0x00050000 | code;
+
+describe.each(['x64', 'arm64'] as const)('the filter for %s', (architecture) => {
+  const program = filterInstructions(architecture);
+  const arch = ARCH[architecture];
+  const run = (number: number, ...values: bigint[]): number => evaluate(program, { number, arch, arguments: values });
+  const [clone, ioctl, socket, personality] = architecture === 'x64' ? [56, 16, 41, 135] : [220, 29, 198, 92];
+  const special = new Set<number>([clone, ioctl, socket, personality, 435, 425, 426, 427]);
+
+  test('refuses every call of its list and allows every other', () => {
+    const denied = new Set(deniedCalls(architecture).values());
+    for (let number = 0; number < 600; number += 1) {
+      if (special.has(number)) continue;
+      expect([number, run(number)]).toEqual([number, denied.has(number) ? errno(1) : ALLOW]);
+    }
+  });
+
+  test('ends a process that uses another ABI', () => {
+    expect(evaluate(program, { number: 1, arch: 0x40000003 })).toBe(KILL);
+    if (architecture === 'x64') expect(run(0x40000001)).toBe(errno(38));
+  });
+
+  test('lets clone make threads and processes, and no namespace, whatever the other bits', () => {
+    const namespaces = [0x00020000n, 0x02000000n, 0x04000000n, 0x08000000n, 0x10000000n, 0x20000000n, 0x40000000n];
+    const all = namespaces.reduce((sum, bit) => sum | bit, 0n);
+    fc.assert(
+      fc.property(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (flags) => {
+        expect(run(clone, flags)).toBe((flags & all) === 0n ? ALLOW : errno(1));
+      }),
+    );
+    for (const bit of namespaces) expect(run(clone, bit | 17n)).toBe(errno(1));
+  });
+
+  test('looks at the half of an argument that the kernel uses', () => {
+    expect(run(ioctl, 0n, 0x5412n)).toBe(errno(1));
+    expect(run(ioctl, 0n, 0x1_0000_5412n)).toBe(errno(1));
+    expect(run(ioctl, 0n, 0x5401n)).toBe(ALLOW);
+  });
+
+  test('allows Unix, IP and netlink sockets only', () => {
+    for (let family = 0n; family < 50n; family += 1n) {
+      expect(run(socket, family)).toBe([1n, 2n, 10n, 16n].includes(family) ? ALLOW : errno(97));
+    }
+  });
+
+  test('allows the usual personalities only', () => {
+    expect(run(personality, 0xffffffffn)).toBe(ALLOW);
+    expect(run(personality, 0n)).toBe(ALLOW);
+    expect(run(personality, 0x0040000n)).toBe(errno(1));
+  });
+
+  test('is a program the kernel takes: every jump stays inside, the last instruction answers', () => {
+    program.forEach((instruction, index) => {
+      expect(Math.max(instruction.jt, instruction.jf)).toBeLessThan(256);
+      if (instruction.code !== 0x20 && instruction.code !== 0x06) {
+        expect(index + 1 + Math.max(instruction.jt, instruction.jf)).toBeLessThan(program.length);
+      }
+    });
+    expect(program.at(-1)?.code).toBe(0x06);
+    expect(program.length).toBeLessThan(4096);
+    expect(seccompProgram(architecture)).toHaveLength(program.length * 8);
+  });
+});
+
+test('another architecture is refused with a sentence', () => {
+  expect(() => seccompProgram('riscv64')).toThrow(/x86-64 or arm64/);
+});
