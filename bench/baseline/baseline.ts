@@ -97,7 +97,7 @@ export class Baseline implements AsyncDisposable {
   async nginx(
     ports: { http: number; https: number },
     sites: readonly { domain: string; socket: string }[],
-  ): Promise<void> {
+  ): Promise<OwnProcess> {
     const configuration = join(this.directory, 'nginx.conf');
     const servers = sites
       .map((site) =>
@@ -111,9 +111,8 @@ export class Baseline implements AsyncDisposable {
       .join('');
     writeFileSync(configuration, fill('nginx.conf', { USER, DIRECTORY: this.directory, SERVERS: servers }));
     const logFile = join(this.directory, 'nginx.log');
-    this.#stack.use(
-      await OwnProcess.start('/usr/sbin/nginx', ['-c', configuration], { logFile, stopSignal: 'SIGTERM' }),
-    );
+    const nginx = await OwnProcess.start('/usr/sbin/nginx', ['-c', configuration], { logFile, stopSignal: 'SIGTERM' });
+    return this.#stack.use(nginx);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -59,6 +59,7 @@ export const api: Measurement = {
       const calls = spread(defined, of);
       await times(ground, spread(defined.slice(0, 10), of)); // Connections, prepared statements, compiled code.
       ground.say(`  ${name}: ${calls.length} requests of ${defined.length} accounts, ${CLIENTS} at a time`);
+      await ground.calm.wait();
       const taken = await times(ground, calls);
       ground.raw[`api ${name}`] = taken;
       figures.push({

@@ -3,6 +3,8 @@ import { freePort, type Platform } from '../../e2e/platform.ts';
 import { APPS, Baseline, type App } from '../baseline/baseline.ts';
 import type { Target } from '../measure/http.ts';
 import type { Figure } from '../measure/figures.ts';
+import { Calm } from '../measure/calm.ts';
+import { allProcesses, descendants } from '../measure/memory.ts';
 import type { OwnProcess } from '../measure/processes.ts';
 import { inParallel, type Members, type MemberSite } from './members.ts';
 
@@ -14,6 +16,8 @@ export interface Pair {
   bare: OwnProcess;
   platform(secure: boolean): Target;
   baseline(secure: boolean): Target;
+  /** Processes that serve a request on each side: nginx and the application server. */
+  serving(side: 'platform' | 'baseline'): number[];
 }
 
 /** One group of figures. */
@@ -32,6 +36,8 @@ export class Ground implements AsyncDisposable {
   readonly say: (line: string) => void;
   /** Everything that was measured, for the JSON file. */
   readonly raw: Record<string, unknown> = {};
+  /** Asked before each round of a comparison. */
+  readonly calm: Calm;
   #pairs: Promise<Pair[]> | undefined;
   readonly #flaskSites: MemberSite[] = [];
 
@@ -40,6 +46,7 @@ export class Ground implements AsyncDisposable {
     this.members = options.members;
     this.quick = options.quick;
     this.say = options.say;
+    this.calm = new Calm(options.quick ? 20_000 : 600_000);
     this.baseline = new Baseline(join(options.platform.home, 'baseline'));
   }
 
@@ -59,7 +66,7 @@ export class Ground implements AsyncDisposable {
       const { process: bare, socket } = await baseline.uwsgi(app, app, site.workers, 'socket');
       made.push({ app, site, bare, socket });
     }
-    await baseline.nginx(
+    const front = await baseline.nginx(
       ports,
       made.map(({ site, socket }) => ({ domain: site.domain, socket })),
     );
@@ -69,6 +76,14 @@ export class Ground implements AsyncDisposable {
       bare,
       platform: (secure) => members.site(site.domain, secure),
       baseline: (secure) => ({ at: { port: secure ? ports.https : ports.http, secure }, host: site.domain }),
+      serving: (side) => {
+        const all = allProcesses();
+        const of =
+          side === 'platform'
+            ? [...descendants(this.platform.pidOf('nginx'), all), ...members.siteProcesses(site)]
+            : [...descendants(front.pid, all), ...descendants(bare.pid, all)];
+        return of.map((entry) => entry.pid);
+      },
     }));
     for (const pair of pairs) await baseline.answers(pair.app, pair.baseline(false));
     return pairs;

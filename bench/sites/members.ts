@@ -132,11 +132,12 @@ export class Members implements Disposable {
     if (status.state !== 'asleep') throw new Error(`${site.domain} did not go to sleep: it is ${status.state}.`);
   }
 
-  /** Processes of all sites of this platform: those in the cgroup of a site's generation. */
-  siteProcesses(): ProcessFacts[] {
+  /** Processes of all sites of this platform, or of one: those in the cgroup of a generation. */
+  siteProcesses(site?: MemberSite): ProcessFacts[] {
     const mark = `/holdfast/${this.#platform.configuration.instance}/`;
+    const group = new RegExp(`/site-${site?.id ?? '[0-9a-f]{12}'}-\\d+$`);
     return allProcesses().filter((entry) =>
-      entry.cgroup.split('\n').some((line) => line.includes(mark) && /\/site-[0-9a-f]{12}-\d+$/.test(line)),
+      entry.cgroup.split('\n').some((line) => line.includes(mark) && group.test(line)),
     );
   }
 

@@ -11,7 +11,13 @@ const PER_SECOND = 200;
 /** Between two reloads, so that each one's effect is seen by itself. Milliseconds. */
 const BETWEEN = 1500;
 
-async function underLoad(target: Target, reloads: number, reload: () => Promise<void>): Promise<SteadyResult> {
+async function underLoad(
+  ground: Ground,
+  target: Target,
+  reloads: number,
+  reload: () => Promise<void>,
+): Promise<SteadyResult> {
+  await ground.calm.wait();
   const load = new SteadyLoad(target, PER_SECOND);
   load.start();
   try {
@@ -38,9 +44,9 @@ async function compare(ground: Ground, pair: Pair): Promise<Figure[]> {
   const bare = pair.baseline(false);
   await mustSend(target, '/');
   ground.say(`  ${pair.app}: ${reloads} reloads on each side under ${PER_SECOND} requests a second`);
-  const quiet = await underLoad(target, 2, async () => await Promise.resolve());
+  const quiet = await underLoad(ground, target, 2, async () => await Promise.resolve());
   let changed = 0;
-  const platform = await underLoad(target, reloads, async () => {
+  const platform = await underLoad(ground, target, reloads, async () => {
     const before = await bootOf(target);
     await ground.members.reload(pair.site);
     const after = await bootOf(target);
@@ -48,7 +54,7 @@ async function compare(ground: Ground, pair: Pair): Promise<Figure[]> {
   });
   if (changed !== reloads)
     throw new Error(`Only ${changed} of ${reloads} reloads of ${pair.site.domain} brought a new program.`);
-  const baseline = await underLoad(bare, reloads, async () => {
+  const baseline = await underLoad(ground, bare, reloads, async () => {
     const before = await bootOf(bare);
     pair.bare.signal('SIGHUP');
     await until(

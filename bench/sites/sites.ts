@@ -33,6 +33,8 @@ export interface SitesReport {
   machine: Record<string, unknown>;
   figures: (JudgedFigure & { measurement: string })[];
   failures: { measurement: string; error: string }[];
+  /** How many rounds of comparisons began on a quiet machine. */
+  rounds: { calm: number; disturbed: number };
   raw: Record<string, unknown>;
 }
 
@@ -68,6 +70,7 @@ export async function benchSites(options: SitesOptions, signal: AbortSignal): Pr
     machine: await machine(),
     figures: [],
     failures: [],
+    rounds: { calm: 0, disturbed: 0 },
     raw: {},
   };
   await using stack = new AsyncDisposableStack();
@@ -103,6 +106,13 @@ export async function benchSites(options: SitesOptions, signal: AbortSignal): Pr
   say(`\n${renderTable(report.figures)}\n`);
   for (const figure of report.figures) if (figure.note !== undefined) say(`${figure.name}: ${figure.note}`);
   for (const failure of report.failures) say(`${failure.measurement} could not be measured: ${failure.error}`);
+  if (report.failures.length > 0) say(`\nThe end of the platform's logs:\n${platform.logs()}`);
+  report.rounds = ground.calm.rounds;
+  const { calm, disturbed } = ground.calm.rounds;
+  if (disturbed > 0)
+    say(
+      `${disturbed} of ${calm + disturbed} rounds began while others were at work on this machine: measure again when it is quiet.`,
+    );
   mkdirSync(dirname(options.jsonFile), { recursive: true });
   writeFileSync(options.jsonFile, `${JSON.stringify(report, null, 1)}\n`);
   say(`\nEverything measured: ${options.jsonFile}`);

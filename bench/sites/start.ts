@@ -66,6 +66,7 @@ export async function restarts(ground: Ground, count: number): Promise<StartTime
   for (let number = 0; number < count; number += 1) {
     await ground.platform.stop();
     ground.members.forgetConnections();
+    await ground.calm.wait();
     times.push(await timedStart(ground.platform));
   }
   return times;

@@ -40,6 +40,7 @@ export const storage: Measurement = {
     ground.say(`  ${rounds} rounds of ${seconds} s on each side, two kinds of writing`);
     const runs: Record<'volume' | 'plain', Run[]> = { volume: [], plain: [] };
     for (const side of interleaved('volume' as const, 'plain' as const, rounds)) {
+      await ground.calm.wait();
       runs[side].push(await write(side === 'volume' ? home : plain, seconds));
     }
     ground.raw['storage'] = runs;

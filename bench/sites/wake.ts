@@ -29,6 +29,7 @@ async function compare(ground: Ground, pair: Pair): Promise<Figure[]> {
   await bareStart(ground, pair, -1);
   let round = 0;
   for (const side of interleaved('platform' as const, 'bare' as const, rounds)) {
+    await ground.calm.wait();
     times[side].push(side === 'platform' ? await wakeUp(ground, pair) : await bareStart(ground, pair, round++));
   }
   ground.raw[`wake ${pair.app}`] = times;
