@@ -38,6 +38,8 @@ export interface ProgramsOptions {
   checkpoint?: (point: Checkpoint, site: string) => Promise<void>;
   /** Milliseconds between two looks at every site. */
   lookEveryMs?: number;
+  /** The Python uWSGI has a plugin for; found on the machine when not given. */
+  pluginVersion?: string;
 }
 
 /** Starts at a time on one volume: enough to use the machine, few enough that a hung volume holds little. */
@@ -67,7 +69,7 @@ export function createPrograms(
     run,
     storage,
     slots: createSlots(STARTS_PER_VOLUME),
-    pluginVersion: findPythons().find((python) => python.uwsgiPlugin)?.version ?? '',
+    pluginVersion: options.pluginVersion ?? findPythons().find((python) => python.uwsgiPlugin)?.version ?? '',
     accountOf: (name) => desired.accounts.get(name),
     checkpoint: options.checkpoint ?? (async () => await Promise.resolve()),
   };
