@@ -33,8 +33,16 @@ export function composeAgent(context: AgentContext): ComposedAgent {
   const pythons = findPythons();
   const storage: StoragePart = createStorage(context);
   const programs = createPrograms(context, storage);
-  const gateway: GatewayPart = createGateway(context, { wakeDomain: (domain) => programs.wakeDomain(domain) });
-  const files = createFiles(context, storage, gateway);
+  const gateway = createGateway(context, {
+    wakeDomain: (domain) => programs.wakeDomain(domain),
+    volumeOf: (account) => programs.accountOf(account)?.volume,
+  });
+  const files = createFiles(context, {
+    storage,
+    sandboxes: programs.sandboxes,
+    accountOf: (name) => programs.accountOf(name),
+    gateway,
+  });
 
   const publish = (): void => {
     gateway.publish(programs.specs()).catch((error: unknown) => {

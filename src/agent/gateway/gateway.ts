@@ -17,7 +17,7 @@ import { NginxProcess, nginxVersion, openFileLimit } from './nginx-process.ts';
 import { PAGES, renderPage, type PageName } from './pages.ts';
 import { checkedSpecs, passwordLine } from './plan.ts';
 import { WakerServer, type Waker } from './waker.ts';
-import { writeIfChanged, writeWhole } from './whole-file.ts';
+import { writeIfChanged, writeWhole } from '../whole-file.ts';
 
 /** How often the death of nginx is looked for. One small read of /proc. */
 const WATCH_MS = 250;
