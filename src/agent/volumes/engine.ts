@@ -63,6 +63,8 @@ export interface EngineVolume {
   setAside(replica: string): Promise<void>;
   /** Checks the disk and records the new replica. Throws as `plan` does, and `conflict` when redundancy is full. */
   planReplica(disk: string | undefined): Promise<string>;
+  /** A replica that was planned and is not complete: a crash may have come before its operation was journaled. */
+  unfinishedReplica(): string | undefined;
   /** Rebuilds onto the replica that `planReplica` recorded. */
   rebuild(replica: string, journey: Journey): Promise<void>;
   /** Gives up a planned replica after a rebuild that failed. */

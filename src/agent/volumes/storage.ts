@@ -10,6 +10,8 @@ import { Operations, type OperationInput } from './operations.ts';
 
 /** How often every volume is looked at. */
 const LOOK_EVERY_MS = 2_000;
+/** A rebuild that nobody asked for and that failed is tried again after this. */
+const RETRY_REBUILD_MS = 10 * 60_000;
 /** How long the start waits for one volume; it goes on opening behind that. */
 const OPEN_DEADLINE_MS = 25_000;
 const CLOSE_DEADLINE_MS = 40_000;
@@ -27,6 +29,8 @@ class Storage implements StoragePart {
   readonly #usable = new Map<string, boolean>();
   readonly #listeners: Array<(volume: string, usable: boolean) => void> = [];
   readonly #looking = new Map<string, NodeJS.Timeout>();
+  /** When a stale replica was last tried to be rebuilt. */
+  readonly #triedAt = new Map<string, number>();
   #stopped = false;
 
   readonly handlers: StoragePart['handlers'];
@@ -66,8 +70,7 @@ class Storage implements StoragePart {
       },
       'volumes.addReplica': async ({ name, disk }) => {
         const volume = this.#volume(name);
-        this.#operations.assertFree(name);
-        return await this.#begin('volume-rebuild', name, { replica: await volume.planReplica(disk) });
+        return await this.#addReplica(volume, disk);
       },
       'volumes.scrub': async ({ name }) => {
         this.#volume(name).assertUsable();
@@ -114,7 +117,10 @@ class Storage implements StoragePart {
       );
       this.#operations.resume(operation, (journey) => this.#work(operation, input, journey));
     }
-    for (const volume of this.#volumes.values()) this.#rebuildStale(volume);
+    for (const volume of this.#volumes.values()) {
+      await this.#finishPlanned(volume);
+      await this.#rebuildStale(volume);
+    }
   }
 
   async stop(): Promise<void> {
@@ -175,12 +181,17 @@ class Storage implements StoragePart {
   #look(volume: EngineVolume): void {
     if (this.#stopped) return;
     const timer = setTimeout(() => {
-      void volume.refresh().finally(() => {
+      void this.#lookNow(volume).finally(() => {
         if (this.#volumes.get(volume.name) === volume) this.#look(volume);
       });
     }, LOOK_EVERY_MS);
     timer.unref();
     this.#looking.set(volume.name, timer);
+  }
+
+  async #lookNow(volume: EngineVolume): Promise<void> {
+    await volume.refresh();
+    await this.#rebuildStale(volume);
   }
 
   async #openAtStart(volume: EngineVolume): Promise<void> {
@@ -192,15 +203,37 @@ class Storage implements StoragePart {
     }
   }
 
-  /** A replica that fell behind in a crash is made anew at once: it costs nobody a decision. */
-  #rebuildStale(volume: EngineVolume): void {
-    if (!volume.hasStaleReplica() || this.#operations.runningOn(volume.name) !== undefined) return;
-    volume
-      .planReplica(undefined)
-      .then((replica) => this.#begin('volume-rebuild', volume.name, { replica }))
-      .catch((error: unknown) =>
-        this.#context.log.error({ volume: volume.name, error }, 'a stale replica could not be rebuilt'),
-      );
+  async #addReplica(volume: EngineVolume, disk: string | undefined): Promise<Operation> {
+    this.#operations.assertFree(volume.name);
+    const replica = await volume.planReplica(disk);
+    try {
+      return await this.#begin('volume-rebuild', volume.name, { replica });
+    } catch (error) {
+      await volume.abandonReplica(replica);
+      throw error;
+    }
+  }
+
+  /** A rebuild that was asked for, but not journaled yet when the agent was killed, is done. */
+  async #finishPlanned(volume: EngineVolume): Promise<void> {
+    const replica = volume.unfinishedReplica();
+    if (replica === undefined || this.#operations.runningOn(volume.name) !== undefined) return;
+    await this.#begin('volume-rebuild', volume.name, { replica });
+  }
+
+  /** A replica that fell behind in a crash is made anew at once: that needs nobody's decision. */
+  async #rebuildStale(volume: EngineVolume): Promise<void> {
+    if (!volume.hasStaleReplica() || volume.unfinishedReplica() !== undefined || volume.status().state !== 'open')
+      return;
+    if (this.#stopped || this.#operations.runningOn(volume.name) !== undefined) return;
+    const last = this.#triedAt.get(volume.name);
+    if (last !== undefined && performance.now() - last < RETRY_REBUILD_MS) return;
+    this.#triedAt.set(volume.name, performance.now());
+    try {
+      await this.#addReplica(volume, undefined);
+    } catch (error) {
+      this.#context.log.error({ volume: volume.name, error }, 'a stale replica could not be rebuilt; add one yourself');
+    }
   }
 
   async #begin(kind: Operation['kind'], subject: string, input: OperationInput): Promise<Operation> {

@@ -152,8 +152,12 @@ export async function readSuperBlock(device: string): Promise<SuperBlock | undef
   return result.code === 0 ? parseSuperBlock(result.stdout) : undefined;
 }
 
-/** Removes every signature from a device that is ours. */
-export async function wipe(device: string): Promise<void> {
+/**
+ * Makes a device empty that is an image of ours, or holds the volume `uuid`, or is empty. Anything else throws
+ * `disk-not-empty`: device names move when a machine restarts, and this must never meet the wrong disk.
+ */
+export async function wipe(device: string, kind: 'image' | 'block', uuid: string): Promise<void> {
+  if (kind === 'block' && (await readSuperBlock(device))?.uuid !== uuid) await assertEmptyBlockDevice(device);
   await mustRun('wipefs', ['--all', '--quiet', '--', device], { deadlineMs: DEADLINE_MS });
 }
 

@@ -38,7 +38,8 @@ export async function makeVolume(state: VolumeState, journey: Journey): Promise<
     const whole = supers.every((found) => found?.uuid === record.uuid && found.numberOfDevices === devices.length);
     if (!whole) {
       // The disks were found empty before the record was written, so what is on them is our own unfinished work.
-      for (const device of devices) await wipe(device);
+      for (const [index, replica] of record.replicas.entries())
+        await wipe(devices[index] ?? '', replica.kind, record.uuid);
       await filesystem.makeFileSystem(record.uuid, `holdfast-${record.name}`, devices);
     }
     for (const replica of record.replicas) {

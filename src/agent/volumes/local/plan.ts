@@ -67,6 +67,7 @@ export async function planVolume(
     imageBytes,
     nextReplica: REPLICAS_WANTED + 1,
     replicas,
+    leaving: [],
   };
 }
 

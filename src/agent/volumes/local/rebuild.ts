@@ -6,7 +6,7 @@ import { mustRun, runCommand } from '../../../runtime/command.ts';
 import { JourneyInterrupted, type Journey, type StepReport } from '../journey.ts';
 import { attachDisk, detachDisk, kernelName, removeImage } from './attach.ts';
 import { parseBalanceProgress, parseReplaceStatus, type ReplaceStatus } from './btrfs-output.ts';
-import { wipe } from './disks.ts';
+import { readSuperBlock, wipe } from './disks.ts';
 import * as filesystem from './filesystem.ts';
 import { NO_ERRORS, type ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
@@ -93,7 +93,7 @@ export async function copyOnto(
     status = await replaceStatus(state);
   }
   if (status.state !== 'running' && !(await inUse())) {
-    await wipe(device);
+    await wipe(device, target.kind, state.record.uuid);
     const reading = source.state === 'healthy' ? 'always' : 'avoid';
     const parameters = ['-I', REPLACE_PROGRAM, mount, String(source.deviceId), device, reading];
     await state.lane.run(() => mustRun('python3', parameters, { deadlineMs: COMMAND_DEADLINE_MS }));
@@ -107,11 +107,7 @@ export async function copyOnto(
   }
   target.deviceId = source.deviceId;
   target.replaces = null;
-  state.record.replicas = state.record.replicas.filter((replica) => replica !== source);
-  state.errors.delete(source.id);
-  state.attached.delete(source.id);
-  await state.save();
-  await tryDiscard(state, source);
+  await dismiss(state, source);
 }
 
 async function watchCopy(state: VolumeState, report: StepReport, signal: AbortSignal): Promise<void> {
@@ -160,17 +156,38 @@ export async function discardDisk(state: VolumeState, replica: ReplicaRecord): P
     return;
   }
   const device = await kernelName(replica.stable);
-  if (!usedAgain && device !== undefined) await wipe(device);
+  if (usedAgain || device === undefined) return;
+  // Another disk may have this name by now: only what is ours is wiped.
+  if ((await readSuperBlock(device))?.uuid === state.record.uuid) await wipe(device, replica.kind, state.record.uuid);
 }
 
-/** After a replica was replaced: its disk may be broken, which must not make the rebuild fail. */
-async function tryDiscard(state: VolumeState, replica: ReplicaRecord): Promise<void> {
-  await discardDisk(state, replica).catch((error: unknown) => {
-    state.log.warn(
-      { volume: state.name, disk: replica.disk, error },
-      'a disk that left the volume could not be cleaned',
-    );
-  });
+/** Takes a replica out of the volume for good: recorded first, so that its disk is cleaned even when that is cut off. */
+export async function dismiss(state: VolumeState, replica: ReplicaRecord): Promise<void> {
+  const { record } = state;
+  record.replicas = record.replicas.filter((other) => other !== replica);
+  record.leaving.push(replica);
+  state.errors.delete(replica.id);
+  state.attached.delete(replica.id);
+  await state.save();
+  await cleanLeaving(state);
+}
+
+/** Cleans the disks of replicas that left. One that cannot be cleaned now (it may be broken) is tried again later. */
+export async function cleanLeaving(state: VolumeState): Promise<void> {
+  const { record } = state;
+  for (const replica of [...record.leaving]) {
+    try {
+      await discardDisk(state, replica);
+    } catch (error) {
+      state.log.warn(
+        { volume: state.name, disk: replica.disk, error },
+        'a disk that left the volume could not be cleaned',
+      );
+      continue;
+    }
+    record.leaving = record.leaving.filter((other) => other !== replica);
+    await state.save();
+  }
 }
 
 /** Blocks written while one replica was away have one copy: they get their second one. */

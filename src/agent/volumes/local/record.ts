@@ -50,6 +50,8 @@ export const volumeRecordSchema = z.object({
   imageBytes: z.number(),
   nextReplica: z.number(),
   replicas: z.array(replicaRecordSchema),
+  /** Replicas that are none any more, whose disks are still to be let go of and cleaned. */
+  leaving: z.array(replicaRecordSchema),
 });
 export type VolumeRecord = z.infer<typeof volumeRecordSchema>;
 

@@ -7,6 +7,7 @@ import { AccountHomes } from '../accounts.ts';
 import { Lane } from '../lane.ts';
 import type { AttachedDisk } from './attach.ts';
 import type { DeviceErrors } from './btrfs-output.ts';
+import { Probe } from './probe.ts';
 import { saveRecord, type ReplicaRecord, type VolumeRecord } from './record.ts';
 import { cutValve, valvePaths, type ValvePaths } from './valve.ts';
 
@@ -40,6 +41,7 @@ export class VolumeState {
   readonly directories: VolumeDirectories;
   readonly lane: Lane;
   readonly accounts: AccountHomes;
+  readonly probe: Probe;
   readonly attached = new Map<string, AttachedDisk>();
   readonly errors = new Map<string, DeviceErrors>();
   record: VolumeRecord;
@@ -62,6 +64,7 @@ export class VolumeState {
       context.log.warn({ volume: record.name, broken }, broken ? 'volume does not answer' : 'volume answers again');
       this.changed();
     });
+    this.probe = new Probe(join(this.directories.mount, 'accounts', '.probe'));
     const list = join(context.layout.agent, 'accounts', `${record.name}.json`);
     this.accounts = new AccountHomes(record.name, this.directories.mount, list, this.lane);
   }

@@ -55,6 +55,7 @@ export interface Valve {
   server: ProcessIdentity;
 }
 
+const LAUNCHER = join(import.meta.dirname, 'valve.py');
 const START_DEADLINE_MS = 15_000;
 
 /** The arguments of nbdfuse. Threads are few on purpose: each costs memory and one disk needs no more (see decision 0003). */
@@ -116,7 +117,7 @@ export async function startValve(paths: ValvePaths): Promise<Valve> {
     await log.truncate(0);
     // One malloc arena: with one per thread each valve would hold twice the memory.
     const environment = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', MALLOC_ARENA_MAX: '1' };
-    const child = spawn('nbdfuse', valveArguments(paths), {
+    const child = spawn('python3', ['-I', LAUNCHER, 'nbdfuse', ...valveArguments(paths)], {
       cwd: '/',
       detached: true,
       stdio: ['ignore', log.fd, log.fd],

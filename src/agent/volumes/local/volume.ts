@@ -11,11 +11,11 @@ import { deviceBytes } from './loops.ts';
 import { makeVolume } from './make.ts';
 import { closeVolume, openVolume } from './opening.ts';
 import { isFormerReplica, planDisk } from './plan.ts';
-import { discardDisk, rebuildReplica, scrubDevice } from './rebuild.ts';
+import { cleanLeaving, discardDisk, dismiss, rebuildReplica, scrubDevice } from './rebuild.ts';
 import { loadRecords, NO_ERRORS, removeRecord, type ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
 import { removeDirectory } from './valve.ts';
-import { heal, lookAt } from './watching.ts';
+import { heal, lookAt, probe } from './watching.ts';
 
 /** How often a volume that does not open is tried again. */
 const HEAL_EVERY_MS = 10_000;
@@ -73,6 +73,7 @@ export class LocalVolume implements EngineVolume {
         await this.#state.save();
       }
       await openVolume(this.#state);
+      await cleanLeaving(this.#state);
     });
     await this.refresh();
   }
@@ -99,9 +100,11 @@ export class LocalVolume implements EngineVolume {
         this.#healedAt = performance.now();
         await heal(this.#state);
       }
-    }).catch((error: unknown) => {
-      this.#state.log.error({ volume: this.name, error }, 'looking at a volume failed');
-    });
+    })
+      .then(() => probe(this.#state))
+      .catch((error: unknown) => {
+        this.#state.log.error({ volume: this.name, error }, 'looking at a volume failed');
+      });
     return this.status();
   }
 
@@ -156,6 +159,10 @@ export class LocalVolume implements EngineVolume {
     });
   }
 
+  unfinishedReplica(): string | undefined {
+    return this.#state.record.replicas.find((replica) => replica.state === 'rebuilding')?.id;
+  }
+
   async rebuild(id: string, journey: Journey): Promise<void> {
     this.#assertOpen();
     const target = this.#state.record.replicas.find((replica) => replica.id === id);
@@ -173,13 +180,10 @@ export class LocalVolume implements EngineVolume {
         await state.leave(target, 'failed', 'its rebuild failed.');
         return;
       }
-      state.attached.delete(id);
       if ((await runningWork(state.record.uuid)) === 'device replace') {
         await runCommand('btrfs', ['replace', 'cancel', state.directories.mount], { deadlineMs: 60_000 });
       }
-      await discardDisk(state, target);
-      state.record.replicas = state.record.replicas.filter((replica) => replica !== target);
-      await state.save();
+      await dismiss(state, target);
     });
   }
 
@@ -276,7 +280,7 @@ export class LocalVolume implements EngineVolume {
       });
     });
     await journey.step('Release the disks', async () => {
-      for (const replica of record.replicas) await discardDisk(state, replica);
+      for (const replica of [...record.replicas, ...record.leaving]) await discardDisk(state, replica);
     });
     await journey.step('Forget the volume', async () => {
       await rm(join(state.context.layout.agent, 'accounts', `${this.name}.json`), { force: true });

@@ -1,5 +1,4 @@
 import { HoldfastError } from '../../../protocol/errors.ts';
-import { runCommand } from '../../../runtime/command.ts';
 import { loopsOf } from './loops.ts';
 import * as filesystem from './filesystem.ts';
 import { openVolume } from './opening.ts';
@@ -8,14 +7,12 @@ import type { ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
 import { diskOf, valveServes } from './valve.ts';
 
-const PROBE_DEADLINE_MS = 3_000;
-
 /** Work that takes longer than this makes us ask whether the volume answers at all, before its own deadline. */
 const SUSPICIOUS_MS = 4_000;
 
 /**
- * One look at a volume: what the kernel counts, whether the valves live. Everything is read from /proc and /sys; the only
- * thing that touches the volume is the probe, a throw-away process, and only while the volume is not answering.
+ * One look at a volume: what the kernel counts, whether the valves live. Everything is read from /proc and /sys, nothing
+ * touches the volume.
  */
 export async function lookAt(state: VolumeState): Promise<void> {
   if (!state.open) return;
@@ -29,11 +26,14 @@ export async function lookAt(state: VolumeState): Promise<void> {
     state.fault(`The volume ${state.name} accepts no writes any more: too many of its disks failed.`);
   state.usedBytes = await filesystem.usedBytes(state.record.uuid);
   state.readAt = new Date();
-  if (state.lane.broken || state.lane.oldestMs > SUSPICIOUS_MS) {
-    if (await answers(state.directories.mount)) state.lane.mend();
-    else state.lane.trip();
-  }
   state.changed();
+}
+
+/** Asks a volume whose work takes suspiciously long, or that did not answer before, whether it answers. */
+export async function probe(state: VolumeState): Promise<void> {
+  if (!state.open || !(state.lane.broken || state.lane.oldestMs > SUSPICIOUS_MS)) return;
+  if (await state.probe.answers()) state.lane.mend();
+  else state.lane.trip();
 }
 
 async function lookAtReplica(state: VolumeState, replica: ReplicaRecord): Promise<void> {
@@ -83,19 +83,4 @@ async function someDiskServes(state: VolumeState): Promise<boolean> {
     if ((await valveServes(disk.valve)) && (await loopsOf(diskOf(state.pathsOf(replica)))).length > 0) return true;
   }
   return false;
-}
-
-/** Asks the volume for a durable write of one block, in a throw-away process. */
-async function answers(mount: string): Promise<boolean> {
-  try {
-    const result = await runCommand(
-      'dd',
-      ['if=/dev/zero', `of=${mount}/accounts/.probe`, 'bs=4096', 'count=1', 'conv=fsync,notrunc', 'status=none'],
-      { deadlineMs: PROBE_DEADLINE_MS },
-    );
-    return result.code === 0;
-  } catch (error) {
-    if (error instanceof HoldfastError && error.code === 'deadline-passed') return false;
-    throw error;
-  }
 }
