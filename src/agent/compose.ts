@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AgentHandlers } from '../protocol/agent.ts';
 import { readRecord } from '../runtime/process-record.ts';
-import type { AgentContext, GatewayPart, ProgramsPart, StoragePart } from './context.ts';
+import type { AgentContext, ProgramsPart, StoragePart } from './context.ts';
 import { createFiles } from './files/files.ts';
 import { createGateway } from './gateway/gateway.ts';
 import { createPrograms } from './programs/programs.ts';
