@@ -2,7 +2,15 @@ import type { QueryClient } from '@tanstack/react-query';
 import type { AccountView, SiteView, VolumeView } from '../../../src/protocol/browser.ts';
 import { apiAddress } from './client.ts';
 import { accountsQuery, dashboardQuery, operationsQuery, siteQuery, sitesQuery, volumesQuery } from './queries.ts';
-import { type LiveEvent, parseEvent, reduceDashboard, refetchAfter, upsert, upsertOperation } from './reduce.ts';
+import {
+  type LiveEvent,
+  parseEvent,
+  reduceDashboard,
+  refetchAfter,
+  upsert,
+  upsertOperation,
+  without,
+} from './reduce.ts';
 
 export type LiveState = 'connecting' | 'live' | 'reconnecting';
 
@@ -15,10 +23,17 @@ export function applyEvent(client: QueryClient, event: LiveEvent, refetch: (key:
       client.getQueryData(siteQuery(site.id).queryKey) ??
       client.getQueryData(dashboardQuery.queryKey)?.account?.sites.find((other) => other.id === site.id);
     client.setQueryData(siteQuery(site.id).queryKey, (old) => (old === undefined ? undefined : site));
-    const own = client.getQueryData(dashboardQuery.queryKey)?.account?.name;
-    for (const key of [sitesQuery(site.account).queryKey, ...(own === site.account ? [sitesQuery().queryKey] : [])]) {
+    // The stream carries what `sites` would list: one's own, or for an operator everybody's.
+    for (const key of [sitesQuery(site.account).queryKey, sitesQuery().queryKey]) {
       client.setQueryData(key, (old: SiteView[] | undefined) => upsert(old, site, (other) => other.id));
     }
+  }
+  if (event.type === 'site-removed') {
+    client.setQueriesData({ queryKey: ['sites'] }, (old: SiteView[] | undefined) =>
+      without(old, (site) => site.id === event.id),
+    );
+    // Whoever looks at it right now is told that it is gone.
+    void client.resetQueries({ queryKey: siteQuery(event.id).queryKey });
   }
   client.setQueryData(dashboardQuery.queryKey, (old) => reduceDashboard(old, event));
   if (event.type === 'volume') {
@@ -32,6 +47,9 @@ export function applyEvent(client: QueryClient, event: LiveEvent, refetch: (key:
   if (event.type === 'account') {
     const account = event.view;
     client.setQueryData(accountsQuery.queryKey, (old) => upsert<AccountView>(old, account, (other) => other.name));
+  }
+  if (event.type === 'account-removed') {
+    client.setQueryData(accountsQuery.queryKey, (old) => without(old, (account) => account.name === event.name));
   }
   for (const key of refetchAfter(event, before)) refetch(key);
 }

@@ -9,7 +9,13 @@ export type LiveEvent =
   | { type: 'site'; view: SiteView }
   | { type: 'volume'; view: VolumeView }
   | { type: 'operation'; view: Operation }
-  | { type: 'account'; view: AccountView };
+  | { type: 'account'; view: AccountView }
+  | { type: 'site-removed'; id: string }
+  | { type: 'account-removed'; name: string };
+
+export function without<T>(list: T[] | undefined, matches: (item: T) => boolean): T[] | undefined {
+  return list === undefined || !list.some(matches) ? list : list.filter((item) => !matches(item));
+}
 
 export function upsert<T>(list: T[] | undefined, item: T, keyOf: (item: T) => string): T[] | undefined {
   if (list === undefined) return undefined;
@@ -55,7 +61,13 @@ export function reduceDashboard(dashboard: Dashboard | undefined, event: LiveEve
         platform: { ...platform, operations: upsertOperation(platform.operations, event.view) ?? [] },
       };
     }
+    case 'site-removed': {
+      if (account === null) return dashboard;
+      const sites = without(account.sites, (site) => site.id === event.id) ?? [];
+      return sites === account.sites ? dashboard : { ...dashboard, account: { ...account, sites } };
+    }
     case 'account':
+    case 'account-removed':
       return dashboard;
   }
 }
@@ -73,6 +85,8 @@ export function refetchAfter(event: LiveEvent, before: SiteView | undefined): Re
       if (event.view.state === 'running') return [];
       return event.view.kind.startsWith('account-') ? [['accounts'], ['dashboard']] : [['volumes'], ['dashboard']];
     case 'account':
+    case 'account-removed':
+    case 'site-removed':
       return [['dashboard']];
   }
 }
@@ -90,6 +104,11 @@ export function parseEvent(type: string, data: string): LiveEvent | undefined {
     return undefined;
   }
   if (!isRecord(view)) return undefined;
+  if (view['removed'] === true) {
+    if (type === 'site' && typeof view['id'] === 'string') return { type: 'site-removed', id: view['id'] };
+    if (type === 'account' && typeof view['name'] === 'string') return { type: 'account-removed', name: view['name'] };
+    return undefined;
+  }
   // The control plane validates what it sends against src/protocol; here only the key is checked.
   if (type === 'site' && typeof view['id'] === 'string') return { type, view: view as unknown as SiteView };
   if (type === 'operation' && typeof view['id'] === 'string') return { type, view: view as unknown as Operation };

@@ -35,6 +35,7 @@ export const DESTINATIONS: readonly DestinationGroup[] = [
     title: 'Platform',
     operator: true,
     items: [
+      { to: '/web', label: 'Sites', icon: 'globe', key: 'w' },
       { to: '/accounts', label: 'Accounts', icon: 'people', key: 'u' },
       { to: '/volumes', label: 'Volumes', icon: 'disks', key: 'v' },
       { to: '/settings', label: 'Settings', icon: 'sliders', key: 's' },
@@ -46,6 +47,8 @@ export const DESTINATIONS: readonly DestinationGroup[] = [
 export function destinationsFor(role: 'member' | 'operator', hasHome: boolean): DestinationGroup[] {
   return DESTINATIONS.filter((group) => !group.operator || role === 'operator').map((group) => ({
     ...group,
-    items: group.items.filter((item) => item.needsHome !== true || hasHome),
+    items: group.items.filter(
+      (item) => (item.needsHome !== true || hasHome) && !(group.operator && item.to === '/web' && hasHome),
+    ),
   }));
 }

@@ -1,6 +1,6 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { type JSX, type ReactNode, Suspense, useEffect, useRef, useState } from 'react';
-import { Link, NavLink, Outlet, useLocation, useNavigate } from 'react-router';
+import { Link, Outlet, useLocation, useNavigate } from 'react-router';
 import { connectLive, type LiveState } from '../api/live.ts';
 import { dashboardQuery } from '../api/queries.ts';
 import { UploadTray } from '../pages/files/upload-tray.tsx';
@@ -14,6 +14,12 @@ import { useSession, useSignOut } from './session.tsx';
 import { ShortcutHelp, useShortcutKeys, useShortcuts } from './shortcuts.tsx';
 import { ThemeButton } from './theme.tsx';
 
+/** Whether a page belongs to a line of the menu; editing a file belongs to Files. */
+function isCurrent(to: string, pathname: string): boolean {
+  if (to === '/') return pathname === '/';
+  return pathname === to || pathname.startsWith(`${to}/`) || (to === '/files' && pathname.startsWith('/edit/'));
+}
+
 function Groups({ groups, onGo }: { groups: readonly DestinationGroup[]; onGo?: () => void }): JSX.Element {
   const { pathname } = useLocation();
   return (
@@ -24,18 +30,15 @@ function Groups({ groups, onGo }: { groups: readonly DestinationGroup[]; onGo?: 
           <ul>
             {group.items.map((item) => (
               <li key={item.to}>
-                <NavLink
+                <Link
                   className="side-link"
                   to={item.to}
-                  end={item.to === '/'}
                   onClick={onGo}
-                  {...(item.to === '/files' && pathname.startsWith('/edit/')
-                    ? { 'aria-current': 'page' as const, className: 'side-link active' }
-                    : {})}
+                  aria-current={isCurrent(item.to, pathname) ? 'page' : undefined}
                 >
                   <Icon name={item.icon} />
                   {item.label}
-                </NavLink>
+                </Link>
               </li>
             ))}
           </ul>
@@ -50,9 +53,9 @@ function Foot({ onHelp }: { onHelp: () => void }): JSX.Element {
   const signOut = useSignOut();
   return (
     <div className="side-foot">
-      <p className="truncate small soft" title={account.name}>
-        Signed in as <strong>{account.name}</strong>
-        {account.role === 'operator' && ', operator'}
+      <p className="small soft" title={account.name}>
+        <strong className="truncate side-name">{account.name}</strong>
+        {account.role === 'operator' ? 'Operator' : `Member, plan ${account.plan}`}
       </p>
       <div className="row">
         <Button look="quiet" small icon="out" onClick={() => signOut().catch(showProblem)}>

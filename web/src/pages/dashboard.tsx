@@ -19,6 +19,13 @@ import { Empty, ErrorPanel, Note, Notices, Skeleton } from '../ui/states.tsx';
 type Own = NonNullable<Dashboard['account']>;
 type Platform = NonNullable<Dashboard['platform']>;
 
+/** Sites shown here; the Web page has all of them. */
+const ROWS = 12;
+
+function hasFailed(site: Own['sites'][number]): boolean {
+  return site.enabled && site.status?.state === 'failed';
+}
+
 function SiteRows({ own }: { own: Own }): JSX.Element {
   const now = useNow();
   if (own.sites.length === 0) {
@@ -36,9 +43,11 @@ function SiteRows({ own }: { own: Own }): JSX.Element {
       </Empty>
     );
   }
+  // What is wrong comes first; the others stay in their order.
+  const sorted = own.sites.toSorted((a, b) => Number(hasFailed(b)) - Number(hasFailed(a)));
   return (
     <ul className="site-rows">
-      {own.sites.map((site) => (
+      {sorted.slice(0, ROWS).map((site) => (
         <li key={site.id}>
           <div className="site-row-name">
             <Link to={`/web/${site.id}`} className="anywhere">
@@ -63,6 +72,11 @@ function SiteRows({ own }: { own: Own }): JSX.Element {
           </OutLink>
         </li>
       ))}
+      {sorted.length > ROWS && (
+        <li>
+          <Link to="/web">All {count(sorted.length, 'site')}</Link>
+        </li>
+      )}
     </ul>
   );
 }
@@ -101,10 +115,10 @@ function OwnDashboard({ own }: { own: Own }): JSX.Element {
           <Facts
             rows={[
               ['Sites', `${own.sites.length} of ${limits.sites}`],
-              ['Workers per site', limits.workers],
-              ['Memory per program', formatBytes(limits.memoryBytes)],
-              ['CPU a day', `${limits.cpuSecondsPerDay.toLocaleString('en-GB')} s (sites not counted)`],
-              ['A site sleeps after', formatIdle(limits.idleSleepSeconds)],
+              ['Workers a site', limits.workers],
+              ['Memory a program', formatBytes(limits.memoryBytes)],
+              ['CPU a day', `${limits.cpuSecondsPerDay.toLocaleString('en-GB')} s`],
+              ['Sites sleep after', formatIdle(limits.idleSleepSeconds)],
               ['Longest request', formatDuration(limits.requestTimeoutSeconds)],
             ]}
           />
@@ -144,7 +158,7 @@ function PlatformDashboard({ platform }: { platform: Platform }): JSX.Element {
       <Notices notices={platform.notices} />
       <div className="figures">
         <Figure value={platform.accounts} word={platform.accounts === 1 ? 'account' : 'accounts'} to="/accounts" />
-        <Figure value={platform.sites} word={platform.sites === 1 ? 'site' : 'sites'} />
+        <Figure value={platform.sites} word={platform.sites === 1 ? 'site' : 'sites'} to="/web" />
         <Figure value={platform.sitesAwake} word="awake" />
         <Figure value={Math.max(0, platform.sites - platform.sitesAwake - platform.sitesFailed)} word="asleep or off" />
         <Figure

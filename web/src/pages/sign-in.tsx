@@ -111,8 +111,7 @@ export function SignInPage(): JSX.Element | null {
           <p className="small soft row">
             {signingUp ? 'You have an account?' : 'No account yet?'}
             <Button
-              look="quiet"
-              small
+              look="link"
               onClick={() => {
                 enter.reset();
                 setTouched(false);
@@ -162,7 +161,7 @@ export function PasswordForm({
   const error = change.error instanceof ApiError ? change.error : undefined;
   return (
     <form
-      className="stack"
+      className="stack narrow"
       onSubmit={(event) => {
         event.preventDefault();
         setSubmitted(true);

@@ -2,7 +2,7 @@ import { type ButtonHTMLAttributes, type JSX, type ReactNode, useState } from 'r
 import { Link, type LinkProps } from 'react-router';
 import { Icon, type IconName } from './icon.tsx';
 
-type Look = 'main' | 'plain' | 'quiet' | 'danger';
+type Look = 'main' | 'plain' | 'quiet' | 'danger' | 'link';
 
 interface ButtonProps extends ButtonHTMLAttributes<HTMLButtonElement> {
   look?: Look;

@@ -1,6 +1,6 @@
 import type { JSX } from 'react';
 import type { Operation } from '../../../src/protocol/volumes.ts';
-import { formatAgo } from '../format/format.ts';
+import { count, formatAgo } from '../format/format.ts';
 import { useNow } from './hooks.ts';
 import { Badge, Bar, type Tone } from './marks.tsx';
 
@@ -47,7 +47,7 @@ export function OperationCard({ operation, open }: { operation: Operation; open:
       {operation.error !== null && <p className="operation-error anywhere">{operation.error}</p>}
       <details open={open}>
         <summary className="small soft">
-          {current === undefined ? `${operation.steps.length} steps` : current.name}
+          {current === undefined ? count(operation.steps.length, 'step') : current.name}
           {', '}
           {running || operation.finishedAt === null
             ? `started ${formatAgo(operation.startedAt, now)}`

@@ -1,4 +1,4 @@
-import type { JSX, ReactNode } from 'react';
+import { type JSX, type ReactNode, useState } from 'react';
 import { ApiError } from '../api/client.ts';
 import { Button } from './button.tsx';
 import { Icon, type IconName } from './icon.tsx';
@@ -99,22 +99,36 @@ export function Note({ level, children }: { level: NoticeLevel; children: ReactN
   );
 }
 
+/** How many notices are shown before the rest is asked for. */
+const NOTICES = 3;
+
 /** Worst first. */
 export function Notices({
   notices,
 }: {
   notices: ReadonlyArray<{ level: NoticeLevel; text: string }>;
 }): JSX.Element | null {
+  const [all, setAll] = useState(false);
   if (notices.length === 0) return null;
   const weight = { problem: 0, warning: 1, info: 2 };
   const sorted = notices.toSorted((a, b) => weight[a.level] - weight[b.level]);
+  const hidden = sorted.length - NOTICES;
   return (
-    <ul className="stack-s" aria-label="Notices">
-      {sorted.map((notice, index) => (
-        <li key={`${index}-${notice.text}`}>
-          <Note level={notice.level}>{notice.text}</Note>
-        </li>
-      ))}
-    </ul>
+    <div className="stack-s">
+      <ul className="stack-s" aria-label="Notices">
+        {(all ? sorted : sorted.slice(0, NOTICES)).map((notice, index) => (
+          <li key={`${index}-${notice.text}`}>
+            <Note level={notice.level}>{notice.text}</Note>
+          </li>
+        ))}
+      </ul>
+      {hidden > 0 && (
+        <div>
+          <Button look="link" aria-expanded={all} onClick={() => setAll(!all)}>
+            {all ? 'Show fewer' : `Show ${hidden} more`}
+          </Button>
+        </div>
+      )}
+    </div>
   );
 }

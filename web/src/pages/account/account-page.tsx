@@ -119,12 +119,12 @@ export function AccountPage(): JSX.Element {
                     ? []
                     : ([
                         ['Sites', `${own.sites.length} of ${own.limits.sites}`],
-                        ['Workers per site', own.limits.workers],
-                        ['Memory per program', formatBytes(own.limits.memoryBytes)],
-                        ['Processes per program', own.limits.processes],
+                        ['Workers a site', own.limits.workers],
+                        ['Memory a program', formatBytes(own.limits.memoryBytes)],
+                        ['Processes', own.limits.processes],
                         ['CPU a day', `${own.limits.cpuSecondsPerDay.toLocaleString('en-GB')} s`],
                         ['Longest request', formatDuration(own.limits.requestTimeoutSeconds)],
-                        ['A site sleeps after', formatIdle(own.limits.idleSleepSeconds)],
+                        ['Sites sleep after', formatIdle(own.limits.idleSleepSeconds)],
                       ] as const)),
                 ]}
               />

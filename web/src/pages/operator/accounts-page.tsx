@@ -23,6 +23,7 @@ interface CreatedAccount {
   username: string;
   password: string;
   api_token: string;
+  state: 'creating' | 'ready';
 }
 
 function StateBadge({ account }: { account: AccountView }): JSX.Element {
@@ -66,6 +67,9 @@ function CreateDialog({
           Hand these over now: they are not shown again. The password works once; at the first sign-in its owner chooses
           another.
         </Note>
+        {create.data.state === 'creating' && (
+          <Note level="info">Its storage has not answered yet; the home is made as soon as it does.</Note>
+        )}
         <Secret label="Account" value={create.data.username} />
         <Secret label="One-time password" value={create.data.password} />
         <Secret label="API token" value={create.data.api_token} />

@@ -148,6 +148,8 @@ function PlanDialog({
 
 function SignUpPanel({ settings, plans }: { settings: Settings; plans: readonly Plan[] }): JSX.Element {
   const client = useQueryClient();
+  const [rate, setRate] = useState(String(settings.apiRequestsPerMinute));
+  const requests = /^\d+$/.test(rate.trim()) ? Number(rate) : undefined;
   const [limit, setLimit] = useState(formatBytes(settings.uploadLimitBytes));
   const bytes = limit === formatBytes(settings.uploadLimitBytes) ? settings.uploadLimitBytes : parseBytes(limit);
   const change = useMutation({
@@ -164,6 +166,7 @@ function SignUpPanel({ settings, plans }: { settings: Settings; plans: readonly 
     onSuccess: (saved) => {
       client.setQueryData(settingsQuery.queryKey, saved);
       setLimit(formatBytes(saved.uploadLimitBytes));
+      setRate(String(saved.apiRequestsPerMinute));
       void client.invalidateQueries({ queryKey: sessionQuery.queryKey });
       showToast('Settings saved.');
     },
@@ -200,6 +203,23 @@ function SignUpPanel({ settings, plans }: { settings: Settings; plans: readonly 
                 disabled={bytes === undefined || bytes === settings.uploadLimitBytes}
                 busy={change.isPending}
                 onClick={() => bytes !== undefined && change.mutate({ uploadLimitBytes: bytes })}
+              >
+                Save
+              </Button>
+            }
+          />
+          <TextField
+            label="API requests a minute"
+            inputMode="numeric"
+            value={rate}
+            onChange={(event) => setRate(event.target.value)}
+            problem={requests === undefined ? 'Please give a whole number; 0 = no limit.' : undefined}
+            hint="Of one account, to each endpoint of /api/v0 and /api/v1. 0 = no limit."
+            after={
+              <Button
+                disabled={requests === undefined || requests === settings.apiRequestsPerMinute}
+                busy={change.isPending}
+                onClick={() => requests !== undefined && change.mutate({ apiRequestsPerMinute: requests })}
               >
                 Save
               </Button>

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { type JSX, useState } from 'react';
 import { Link } from 'react-router';
+import { accountHome, completeVirtualenv } from '../../../../src/model/paths.ts';
 import type { SiteView, UpdateSite } from '../../../../src/protocol/browser.ts';
 import { ApiError } from '../../api/client.ts';
 import { dashboardQuery } from '../../api/queries.ts';
@@ -15,16 +16,12 @@ import { useUpdateSite } from './site-actions.ts';
 type Draft = Pick<SiteView, 'sourceDirectory' | 'workingDirectory' | 'virtualenv' | 'pythonVersion' | 'command'>;
 const FIELDS = ['sourceDirectory', 'workingDirectory', 'virtualenv', 'pythonVersion', 'command'] as const;
 
-/** A bare name is a virtualenv in the usual place, as with workon. */
-export function completeVirtualenv(text: string, account: string): string {
+/** The path that a typed virtualenv stands for. */
+function wholeVirtualenv(text: string, account: string): string {
   const value = text.trim();
-  if (value === '' || value.startsWith('/')) return value.replace(/(.)\/+$/, '$1');
-  if (value.startsWith('~/')) return `/home/${account}/${value.slice(2)}`.replace(/\/+$/, '');
-  return `/home/${account}/.virtualenvs/${value}`.replace(/\/+$/, '');
-}
-
-function pathProblem(value: string): string | undefined {
-  return value === '' || value.startsWith('/') ? undefined : 'Please give the whole path, beginning with "/".';
+  if (value === '') return '';
+  const whole = completeVirtualenv(value, account);
+  return (whole.startsWith('~/') ? `${accountHome(account)}${whole.slice(1)}` : whole).replace(/(.)\/+$/, '$1');
 }
 
 export function CodeSection({ site }: { site: SiteView }): JSX.Element {
@@ -40,17 +37,13 @@ export function CodeSection({ site }: { site: SiteView }): JSX.Element {
   }
   const patch: UpdateSite = {};
   for (const field of FIELDS) {
-    const next = field === 'virtualenv' ? completeVirtualenv(value(field), site.account) : value(field).trim();
+    const next = field === 'virtualenv' ? wholeVirtualenv(value(field), site.account) : value(field).trim();
     if (next !== site[field]) patch[field] = next;
   }
   const changed = Object.keys(patch).length > 0;
   const refused = update.error instanceof ApiError ? update.error : undefined;
   const problemOf = (field: keyof Draft): string | undefined =>
-    (refused?.field === field ? refused.message : undefined) ??
-    (field === 'sourceDirectory' || field === 'workingDirectory' ? pathProblem(value(field).trim()) : undefined);
-  const blocked = FIELDS.some(
-    (field) => field !== 'virtualenv' && refused?.field !== field && problemOf(field) !== undefined,
-  );
+    refused?.field === field ? refused.message : undefined;
   const versions = [
     ...new Set([site.pythonVersion, ...(dashboard.data?.account?.pythons.map((python) => python.version) ?? [])]),
   ];
@@ -61,7 +54,7 @@ export function CodeSection({ site }: { site: SiteView }): JSX.Element {
         className="stack"
         onSubmit={(event) => {
           event.preventDefault();
-          if (!changed || blocked) return;
+          if (!changed) return;
           update.mutate(patch, {
             onSuccess: () => {
               setEdited({});
@@ -105,8 +98,8 @@ export function CodeSection({ site }: { site: SiteView }): JSX.Element {
             problem={problemOf('virtualenv')}
             hint={
               value('virtualenv').trim() !== '' &&
-              completeVirtualenv(value('virtualenv'), site.account) !== value('virtualenv')
-                ? `Means ${completeVirtualenv(value('virtualenv'), site.account)}`
+              wholeVirtualenv(value('virtualenv'), site.account) !== value('virtualenv')
+                ? `Means ${wholeVirtualenv(value('virtualenv'), site.account)}`
                 : 'A path, or just a name for one in ~/.virtualenvs.'
             }
           />
@@ -151,7 +144,7 @@ export function CodeSection({ site }: { site: SiteView }): JSX.Element {
         )}
         {update.error !== null && refused?.field === undefined && <ErrorNote error={update.error} />}
         <div className="row">
-          <Button type="submit" look="main" disabled={!changed || blocked} busy={update.isPending}>
+          <Button type="submit" look="main" disabled={!changed} busy={update.isPending}>
             Save
           </Button>
           {changed && (

@@ -110,35 +110,37 @@ export function NewSitePage(): JSX.Element {
         >
           <fieldset className="stack-s">
             <legend className="visually-hidden">Where the site answers</legend>
-            <label className="choice">
-              <input
-                type="radio"
-                name="place"
-                checked={place === 'own'}
-                disabled={taken.has(own)}
-                onChange={() => setPlace('own')}
-              />
-              <span>
-                <strong className="anywhere">{own}</strong>
-                <span className="soft small">
-                  {taken.has(own) ? 'In use by a site of yours' : 'Your own address on this platform'}
+            <div className="choice-grid">
+              <label className="choice">
+                <input
+                  type="radio"
+                  name="place"
+                  checked={place === 'own'}
+                  disabled={taken.has(own)}
+                  onChange={() => setPlace('own')}
+                />
+                <span>
+                  <strong className="anywhere">{own}</strong>
+                  <span className="soft small">
+                    {taken.has(own) ? 'In use by a site of yours' : 'Your own address on this platform'}
+                  </span>
                 </span>
-              </span>
-            </label>
-            <label className="choice">
-              <input type="radio" name="place" checked={place === 'prefixed'} onChange={() => setPlace('prefixed')} />
-              <span>
-                <strong className="anywhere">something-{own}</strong>
-                <span className="soft small">A further address on this platform</span>
-              </span>
-            </label>
-            <label className="choice">
-              <input type="radio" name="place" checked={place === 'custom'} onChange={() => setPlace('custom')} />
-              <span>
-                <strong>A domain of yours</strong>
-                <span className="soft small">Like www.example.com</span>
-              </span>
-            </label>
+              </label>
+              <label className="choice">
+                <input type="radio" name="place" checked={place === 'prefixed'} onChange={() => setPlace('prefixed')} />
+                <span>
+                  <strong className="anywhere">something-{own}</strong>
+                  <span className="soft small">A further address on this platform</span>
+                </span>
+              </label>
+              <label className="choice">
+                <input type="radio" name="place" checked={place === 'custom'} onChange={() => setPlace('custom')} />
+                <span>
+                  <strong>A domain of yours</strong>
+                  <span className="soft small">Like www.example.com</span>
+                </span>
+              </label>
+            </div>
             {place === 'prefixed' && (
               <TextField
                 label="First part"

@@ -119,7 +119,7 @@ function Https({ site }: { site: SiteView }): JSX.Element {
           onChange={(forceHttps) => update.mutate({ forceHttps }, { onError: showProblem })}
         />
         {certificate === null ? (
-          <p className="soft">The certificate is being made, or the gateway is not answering just now.</p>
+          <p className="soft">The certificate is the platform's, renewed by itself.</p>
         ) : (
           <Facts
             rows={[

@@ -29,9 +29,7 @@ export function previewOf(site: SiteView, patch: UpdateSite): SiteView {
             ...row,
           })),
         }),
-    ...(certificate === null && site.certificate !== null
-      ? { certificate: { ...site.certificate, custom: false } }
-      : {}),
+    ...(certificate === null ? { certificate: null } : {}),
   };
 }
 

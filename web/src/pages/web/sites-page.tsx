@@ -5,6 +5,7 @@ import type { SiteView } from '../../../../src/protocol/browser.ts';
 import { dashboardQuery, sitesQuery } from '../../api/queries.ts';
 import { formatAgo, formatBytes } from '../../format/format.ts';
 import { PageHead } from '../../frame/shell.tsx';
+import { useSession } from '../../frame/session.tsx';
 import { useShortcuts } from '../../frame/shortcuts.tsx';
 import { LinkButton, OutLink } from '../../ui/button.tsx';
 import { useNow, useTitle } from '../../ui/hooks.ts';
@@ -17,7 +18,7 @@ export const KIND_WORDS: Readonly<Record<SiteView['kind'], string>> = {
   static: 'Static',
 };
 
-function SiteTable({ sites }: { sites: readonly SiteView[] }): JSX.Element {
+function SiteTable({ sites, owners }: { sites: readonly SiteView[]; owners: boolean }): JSX.Element {
   const now = useNow();
   return (
     <div className="table-scroll">
@@ -25,6 +26,7 @@ function SiteTable({ sites }: { sites: readonly SiteView[] }): JSX.Element {
         <thead>
           <tr>
             <th scope="col">Domain</th>
+            {owners && <th scope="col">Account</th>}
             <th scope="col">State</th>
             <th scope="col">Runs as</th>
             <th scope="col">Memory</th>
@@ -40,6 +42,11 @@ function SiteTable({ sites }: { sites: readonly SiteView[] }): JSX.Element {
               <td className="anywhere site-name">
                 <Link to={`/web/${site.id}`}>{site.domain}</Link>
               </td>
+              {owners && (
+                <td data-label="Account">
+                  <Link to={`/web?account=${encodeURIComponent(site.account)}`}>{site.account}</Link>
+                </td>
+              )}
               <td>
                 <SiteBadge status={site.status} enabled={site.enabled} />
               </td>
@@ -80,17 +87,18 @@ export function SitesPage(): JSX.Element {
   const navigate = useNavigate();
   const sites = useQuery(sitesQuery(account));
   const dashboard = useQuery(dashboardQuery);
-  const limit = account === undefined ? dashboard.data?.account?.limits.sites : undefined;
+  const session = useSession();
+  const everybody = account === undefined && session.account.role === 'operator';
+  const own =
+    account === undefined && (!everybody || (dashboard.data !== undefined && dashboard.data.account !== null));
+  const limit = everybody ? undefined : account === undefined ? dashboard.data?.account?.limits.sites : undefined;
   const full = limit !== undefined && sites.data !== undefined && sites.data.length >= limit;
-  useTitle('Web');
-  useShortcuts(
-    'Web',
-    account === undefined ? [{ keys: 'n', label: 'New site', run: () => void navigate('/web/new') }] : [],
-  );
+  useTitle(everybody ? 'Sites' : 'Web');
+  useShortcuts('Web', own ? [{ keys: 'n', label: 'New site', run: () => void navigate('/web/new') }] : []);
   return (
     <>
       <PageHead
-        title={account === undefined ? 'Web' : `Sites of ${account}`}
+        title={everybody ? 'Sites' : account === undefined ? 'Web' : `Sites of ${account}`}
         under={
           limit !== undefined && sites.data !== undefined && sites.data.length > 0 ? (
             <p className="soft tabular">
@@ -99,7 +107,7 @@ export function SitesPage(): JSX.Element {
           ) : undefined
         }
         actions={
-          account === undefined &&
+          own &&
           !full && (
             <LinkButton to="/web/new" look="main" icon="plus">
               New site
@@ -129,19 +137,21 @@ export function SitesPage(): JSX.Element {
                 icon="globe"
                 title="No site yet"
                 actions={
-                  account === undefined && (
+                  own && (
                     <LinkButton to="/web/new" look="main" icon="plus">
                       New site
                     </LinkButton>
                   )
                 }
               >
-                {account === undefined
-                  ? 'Choose a domain and how to start: Flask, Django, FastAPI, plain files, or a project of your own.'
-                  : `${account} has made no site.`}
+                {everybody
+                  ? 'No account has made a site.'
+                  : account === undefined
+                    ? 'Choose a domain and how to start: Flask, Django, FastAPI, plain files, or a project of your own.'
+                    : `${account} has made no site.`}
               </Empty>
             ) : (
-              <SiteTable sites={sites.data} />
+              <SiteTable sites={sites.data} owners={everybody} />
             )}
           </Panel>
         )}
