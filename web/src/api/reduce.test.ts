@@ -1,0 +1,121 @@
+import { describe, expect, test } from 'vitest';
+import type { Dashboard, SiteView, VolumeView } from '../../../src/protocol/browser.ts';
+import type { Operation } from '../../../src/protocol/volumes.ts';
+import { parseEvent, reduceDashboard, refetchAfter, upsert, upsertOperation, without } from './reduce.ts';
+
+function site(id: string, account: string, state: 'awake' | 'failed' = 'awake'): SiteView {
+  return {
+    id, account, domain: `${id}.example.org`, url: '', kind: 'wsgi', enabled: true, pythonVersion: '3.11', virtualenv: '',
+    sourceDirectory: '', workingDirectory: '', wsgiFile: null, command: '', forceHttps: false, protection: null, staticFiles: [],
+    staticHeaders: [], stopFirst: false, workers: 1, createdAt: '', certificate: null,
+    status: { id, state, generation: 1, since: '', failure: null, lastRequestAt: null, memoryBytes: null, processes: 1 },
+  }; // prettier-ignore
+}
+
+function operation(id: string, startedAt: string, state: Operation['state'] = 'done'): Operation {
+  return {
+    id,
+    kind: 'volume-scrub',
+    subject: 'amber',
+    state,
+    progress: null,
+    steps: [],
+    error: null,
+    startedAt,
+    finishedAt: null,
+  };
+}
+
+const volume: VolumeView = {
+  name: 'amber', engine: 'local', state: 'open', trouble: null, redundancy: 'full', sizeBytes: 1, usedBytes: 0, replicas: [],
+  operation: null, readAt: '', accounts: 0, promisedBytes: 0,
+}; // prettier-ignore
+
+function dashboard(sites: SiteView[]): Dashboard {
+  return {
+    account: {
+      name: 'alice', plan: 'starter', disk: null, sites, pythons: [], notices: [],
+      limits: {
+        diskBytes: 1, memoryBytes: 1, sites: 1, workers: 1, cpuSecondsPerDay: 1, consoles: 1, tasks: 1, processes: 1,
+        requestTimeoutSeconds: 1, idleSleepSeconds: 1, cpuWeight: 100,
+      },
+    },
+    platform: {
+      accounts: 1, sites: 1, sitesAwake: 1, sitesFailed: 0, volumes: [volume], operations: [], agentReachable: true, notices: [],
+    },
+  }; // prettier-ignore
+}
+
+describe('lists', () => {
+  test('what has not been fetched yet stays so', () => {
+    expect(upsert<{ id: string }>(undefined, { id: 'a' }, (item) => item.id)).toBeUndefined();
+    expect(without<number>(undefined, () => true)).toBeUndefined();
+    expect(reduceDashboard(undefined, { type: 'volume', view: volume })).toBeUndefined();
+  });
+
+  test('a known item is replaced in its place, a new one comes last', () => {
+    const list = [{ id: 'a', n: 1 }, { id: 'b', n: 1 }]; // prettier-ignore
+    expect(upsert(list, { id: 'a', n: 2 }, (item) => item.id)).toEqual([{ id: 'a', n: 2 }, list[1]]);
+    expect(upsert(list, { id: 'c', n: 1 }, (item) => item.id)?.map((item) => item.id)).toEqual(['a', 'b', 'c']);
+  });
+
+  test('a list from which nothing went keeps its identity', () => {
+    const list = [1, 2];
+    expect(without(list, (item) => item === 3)).toBe(list);
+    expect(without(list, (item) => item === 2)).toEqual([1]);
+  });
+
+  test('operations are newest first, and running ones are never pushed out', () => {
+    const old = [operation('running', '2026-01-01', 'running'), operation('x', '2026-01-02')];
+    expect(upsertOperation(old, operation('y', '2026-01-03'), 1)?.map((item) => item.id)).toEqual(['y', 'running']);
+  });
+});
+
+describe('the dashboard', () => {
+  test("takes its own account's sites and leaves others'", () => {
+    const before = dashboard([site('a', 'alice')]);
+    expect(reduceDashboard(before, { type: 'site', view: site('b', 'bob') })).toBe(before);
+    const after = reduceDashboard(before, { type: 'site', view: site('a', 'alice', 'failed') });
+    expect(after?.account?.sites[0]?.status?.state).toBe('failed');
+  });
+
+  test('drops a removed site', () => {
+    const before = dashboard([site('a', 'alice')]);
+    expect(reduceDashboard(before, { type: 'site-removed', id: 'a' })?.account?.sites).toEqual([]);
+    expect(reduceDashboard(before, { type: 'site-removed', id: 'other' })).toBe(before);
+  });
+
+  test("a member's dashboard ignores what is the platform's", () => {
+    const before: Dashboard = { ...dashboard([]), platform: null };
+    expect(reduceDashboard(before, { type: 'volume', view: volume })).toBe(before);
+    expect(reduceDashboard(before, { type: 'operation', view: operation('x', '2026') })).toBe(before);
+  });
+
+  test('is fetched again when counts and notices may have changed, and only then', () => {
+    const awake = site('a', 'alice');
+    expect(refetchAfter({ type: 'site', view: awake }, awake)).toEqual([]);
+    expect(refetchAfter({ type: 'site', view: site('a', 'alice', 'failed') }, awake)).toEqual([['dashboard']]);
+    expect(refetchAfter({ type: 'operation', view: operation('x', '', 'running') }, undefined)).toEqual([]);
+    expect(refetchAfter({ type: 'operation', view: operation('x', '') }, undefined)).toContainEqual(['volumes']);
+  });
+});
+
+describe('parseEvent', () => {
+  test('reads views and removals', () => {
+    expect(parseEvent('site', JSON.stringify(site('a', 'alice')))).toMatchObject({ type: 'site', view: { id: 'a' } });
+    expect(parseEvent('site', '{"id":"a","removed":true}')).toEqual({ type: 'site-removed', id: 'a' });
+    expect(parseEvent('account', '{"name":"bob","removed":true}')).toEqual({ type: 'account-removed', name: 'bob' });
+  });
+
+  test('drops what it cannot read', () => {
+    for (const [type, data] of [
+      ['site', '{'],
+      ['site', '[]'],
+      ['site', 'null'],
+      ['volume', '{"id":"a"}'],
+      ['new', '{"id":"a"}'],
+    ] as const) {
+      expect(parseEvent(type, data)).toBeUndefined();
+    }
+  });
+});
