@@ -36,6 +36,8 @@ export interface Cgroups {
   kill(account: string, program: string, deadlineMs: number): Promise<void>;
   /** All that exist. */
   list(): Promise<{ account: string; program: string }[]>;
+  /** Removes the instance's own cgroups when nothing is left in them; otherwise does nothing. */
+  leave(): Promise<void>;
 }
 
 /** What differs between the versions: which trees there are, what is written into them, how a group is killed. */
@@ -225,6 +227,10 @@ function createFrom(hierarchy: Hierarchy): Cgroups {
         }
       }
       return [...found.values()];
+    },
+    leave: async () => {
+      prepared = undefined;
+      for (const root of roots) await rmdir(root).catch(() => undefined);
     },
   };
 }

@@ -40,6 +40,8 @@ export interface Ground {
   sandboxes: Sandboxes;
   run: RunDirectory;
   pluginVersion: string;
+  /** Generations that the kernel would not let end; tried again by the sweep. */
+  lingering: Set<GenerationRecord>;
   checkpoint(point: Checkpoint, site: string): Promise<void>;
 }
 
@@ -326,10 +328,12 @@ export async function endGeneration(ground: Ground, record: GenerationRecord): P
   try {
     await ground.sandboxes.end(record.account, record.program);
     await ground.run.removeGeneration(record.site, record.generation);
+    ground.lingering.delete(record);
     return true;
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     // The record stays, so that the sweep or the next agent tries again.
+    ground.lingering.add(record);
     ground.context.log.warn(
       { err: error, site: record.site, generation: record.generation },
       'a generation does not end',

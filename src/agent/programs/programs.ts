@@ -46,6 +46,7 @@ export interface ProgramsOptions {
 const STARTS_PER_VOLUME = 4;
 /** Memory, last request and idleness are looked at every so many rounds. */
 const MEASURE_EVERY = 5;
+const SWEEP_EVERY = 30;
 const STOP_DRAIN_MS = 10_000;
 
 export function createPrograms(
@@ -71,6 +72,7 @@ export function createPrograms(
     slots: createSlots(STARTS_PER_VOLUME),
     pluginVersion: options.pluginVersion ?? findPythons().find((python) => python.uwsgiPlugin)?.version ?? '',
     accountOf: (name) => desired.accounts.get(name),
+    lingering: new Set(),
     checkpoint: options.checkpoint ?? (async () => await Promise.resolve()),
   };
 
@@ -148,7 +150,8 @@ export function createPrograms(
       }),
     );
     for (const { account, program } of await sandboxes.cgroups.list()) {
-      if (kept.has(`${account}/${program}`) || !program.startsWith('site-')) continue;
+      // Throw-away programs carry the agent's process id: those of this agent are at work.
+      if (kept.has(`${account}/${program}`) || program.split('-')[1] === String(process.pid)) continue;
       log.info({ account, program }, 'ending what an earlier agent left half done');
       await sandboxes
         .end(account, program)
@@ -170,9 +173,23 @@ export function createPrograms(
     });
   };
 
+  /** In the background: what the kernel holds must not hold up the looks. */
+  const sweep = (): void => {
+    if (sweeping) return;
+    sweeping = true;
+    (async () => {
+      for (const record of [...ground.lingering]) await endGeneration(ground, record);
+      await sandboxes.sweep();
+    })()
+      .catch((error: unknown) => log.warn({ err: error }, 'the sweep failed'))
+      .finally(() => (sweeping = false));
+  };
+  let sweeping = false;
+
   const look = async (): Promise<void> => {
     rounds += 1;
     const measure = rounds % MEASURE_EVERY === 0;
+    if (rounds % SWEEP_EVERY === 0) sweep();
     await Promise.all(
       [...sites.values()].map(async (site) => {
         // Neither a start nor a drain of one site may hold up the looks at the others.
@@ -260,15 +277,12 @@ export function createPrograms(
     stop: async (how) => {
       stopped = true;
       clearTimeout(timer);
-      if (how === 'leave') for (const site of sites.values()) site.leave();
-      else await Promise.all([...sites.values()].map((site) => site.close(STOP_DRAIN_MS)));
-    },
-    putAccount: async (account) => await desired.putAccount(account),
-    removeAccount: async (name) => {
-      const own = [...sites.values()].filter((site) => site.spec.account === name);
-      const removed = await Promise.all(own.map(async (site) => await remove(site.spec.id)));
-      if (removed.includes(true)) changed();
-      await desired.removeAccount(name);
+      if (how === 'leave') {
+        for (const site of sites.values()) site.leave();
+        return;
+      }
+      await Promise.all([...sites.values()].map(async (site) => await site.close(STOP_DRAIN_MS)));
+      await sandboxes.cgroups.leave();
     },
     sync: async (accounts, specs) => {
       for (const account of accounts) await desired.putAccount(account);

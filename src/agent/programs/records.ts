@@ -1,6 +1,7 @@
-import { chmod, chown, mkdir, readdir, readFile, readlink, rename, rm, symlink } from 'node:fs/promises';
+import { chmod, mkdir, readdir, readFile, readlink, rename, rm, rmdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { mustRun, runCommand } from '../../runtime/command.ts';
 import { writeWhole } from './desired.ts';
 
 /**
@@ -91,10 +92,12 @@ export function createRunDirectory(root: string): RunDirectory {
     makeSocketDirectory: async (site, generation, uid, gatewayGid) => {
       await ensureSite(site);
       const directory = directoryOf(site, generation);
-      await rm(directory, { recursive: true, force: true });
+      await discard(directory);
       await mkdir(directory, { mode: 0o700 });
-      await chown(directory, uid, gatewayGid);
-      await chmod(directory, 0o2770);
+      // The member's programs write here: a file system of its own keeps them from filling the platform's run directory, and
+      // without symlinks they cannot send the gateway to a socket that is not theirs.
+      const options = `size=64k,nr_inodes=64,mode=2770,uid=${uid},gid=${gatewayGid},nosuid,nodev,noexec,nosymfollow`;
+      await mustRun('mount', ['-t', 'tmpfs', '-o', options, 'holdfast-socket', directory], { deadlineMs: 5_000 });
       return directory;
     },
     current: async (site) => {
@@ -118,9 +121,32 @@ export function createRunDirectory(root: string): RunDirectory {
       await rename(fresh, link);
     },
     removeGeneration: async (site, generation) => {
-      await rm(directoryOf(site, generation), { recursive: true, force: true });
+      await discard(directoryOf(site, generation));
       await rm(recordOf(site, generation), { force: true });
     },
-    removeSite: async (site) => await rm(join(root, site), { recursive: true, force: true }),
+    removeSite: async (site) => {
+      for (const name of await entries(join(root, site))) {
+        if (/^\d+$/.test(name)) await discard(join(root, site, name));
+      }
+      await rm(join(root, site), { recursive: true, force: true });
+    },
   };
+}
+
+/** Unmounts and removes a socket directory, whether it was ever mounted or not. Its processes have ended. */
+async function discard(directory: string): Promise<void> {
+  for (;;) {
+    try {
+      // An empty directory that is no mount goes at once; a mount answers EBUSY, leftovers of another kind ENOTEMPTY.
+      await rmdir(directory);
+      return;
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code;
+      if (code === 'ENOENT') return;
+      if (code !== 'EBUSY') break;
+    }
+    const done = await runCommand('umount', ['-l', directory], { deadlineMs: 5_000 });
+    if (done.code !== 0) break;
+  }
+  await rm(directory, { recursive: true, force: true });
 }

@@ -256,6 +256,20 @@ test('a program that fills its memory is killed, and nobody else', async () => {
   expect(await fromSite('result = 1')).toBe(1);
 });
 
+test("a site's socket directory holds a socket, not the platform's run directory", async () => {
+  const result = await fromSite(`
+result = 0
+try:
+    with open("/var/sockets/alice.localhost/big", "wb", 0) as file:
+        while result < 10_000_000:
+            result += file.write(b"x" * 4096)
+except OSError as error:
+    import errno
+    assert error.errno == errno.ENOSPC
+`);
+  expect(result).toBeLessThan(100_000);
+});
+
 test('/dev/shm counts as memory', async () => {
   const home = ground.storage.homeOf('alice');
   const command = ['/bin/sh', '-c', 'head -c 300000000 /dev/zero > /dev/shm/x'];

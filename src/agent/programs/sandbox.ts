@@ -195,6 +195,8 @@ export interface Sandboxes {
   ): Promise<{ code: number | null; stdout: string; stderr: string }>;
   /** Ends everything in a program's cgroup and removes it; see Cgroups.kill. */
   end(account: string, program: string, deadlineMs?: number): Promise<void>;
+  /** Tries again to end what did not end at its deadline: the kernel lets go of a process when its disk answers. */
+  sweep(): Promise<void>;
 }
 
 export type StdioEntry = Exclude<StdioOptions, string>[number];
@@ -275,8 +277,31 @@ export function createSandboxes(
     }
   };
 
-  const end: Sandboxes['end'] = async (account, program, deadlineMs = 10_000) =>
-    await cgroups.kill(account, program, deadlineMs);
+  const lingering = new Map<string, { account: string; program: string }>();
+
+  const end: Sandboxes['end'] = async (account, program, deadlineMs = 10_000) => {
+    const key = `${account}/${program}`;
+    try {
+      await cgroups.kill(account, program, deadlineMs);
+      lingering.delete(key);
+    } catch (error) {
+      lingering.set(key, { account, program });
+      throw error;
+    }
+  };
+
+  const sweep: Sandboxes['sweep'] = async () => {
+    await Promise.all(
+      [...lingering.values()].map(async ({ account, program }) => {
+        try {
+          await end(account, program, 1000);
+          context.log.info({ account, program }, 'a program that the kernel had held has ended');
+        } catch (error) {
+          context.log.debug({ err: error, account, program }, 'the kernel still holds a program');
+        }
+      }),
+    );
+  };
 
   const run: Sandboxes['run'] = async (request, options) => {
     const program = `job-${process.pid}-${++jobs}`;
@@ -324,7 +349,7 @@ export function createSandboxes(
     }
   };
 
-  return { cgroups, logDirectory, spawn: spawnSandbox, run, end };
+  return { cgroups, logDirectory, spawn: spawnSandbox, run, end, sweep };
 }
 
 /**

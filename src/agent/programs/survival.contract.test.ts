@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
+import { HoldfastError } from '../../protocol/errors.ts';
 import { until } from '../../runtime/deadline.ts';
 import type { Checkpoint } from './generation.ts';
 import { createPrograms, type Programs } from './programs.ts';
@@ -200,4 +201,66 @@ test('an older revision of a definition is ignored', async () => {
   expect(agent.specs()[0]).toMatchObject({ revision: 5, enabled: true });
   expect(await agent.sync([owner], [])).toBe(1);
   expect(agent.specs()).toEqual([]);
+});
+
+describe('storage', () => {
+  test(
+    'in trouble is said at once, blames the site for nothing, and a site on it wakes when it is back',
+    async () => {
+      let trouble = true;
+      const agent = createPrograms(ground.context, {
+        onVolumeChange: () => undefined,
+        homeOf: (name) => {
+          if (trouble) throw new HoldfastError('storage-repair', 'The storage of this account is being repaired.');
+          return ground.storage.homeOf(name);
+        },
+      });
+      programs = agent;
+      await agent.start();
+      await agent.sync([owner], [site]);
+      await expect(agent.wakeDomain(site.domain)).rejects.toMatchObject({ code: 'storage-repair' });
+      expect((await agent.handlers['sites.statuses']({}))[0]).toMatchObject({
+        state: 'failed',
+        failure: { step: 'storage' },
+      });
+      trouble = false;
+      expect(await agent.wakeDomain(site.domain)).toMatchObject({ state: 'awake', failure: null });
+    },
+    SLOW,
+  );
+
+  test(
+    'that closes takes its sites down, and that is in trouble leaves them',
+    async () => {
+      let code: 'volume-closed' | 'storage-repair' | undefined;
+      let tell: (volume: string, usable: boolean) => void = () => undefined;
+      const agent = createPrograms(ground.context, {
+        onVolumeChange: (listener) => {
+          tell = listener;
+        },
+        homeOf: (name) => {
+          if (code !== undefined) throw new HoldfastError(code, 'no');
+          return ground.storage.homeOf(name);
+        },
+      });
+      programs = agent;
+      await agent.start();
+      await agent.sync([owner], [site]);
+      await agent.wakeDomain(site.domain);
+      code = 'storage-repair';
+      tell('v1', false);
+      expect((await ask(ground.context, site, '/')).body).toBe('alive');
+      code = 'volume-closed';
+      tell('another', false);
+      expect((await ask(ground.context, site, '/')).body).toBe('alive');
+      tell('v1', false);
+      await until(
+        async () => (await livingGenerations(ground.context, site)).length === 0,
+        'the end of the site',
+        30_000,
+      );
+      expect((await agent.handlers['sites.statuses']({}))[0]?.state).toBe('asleep');
+    },
+    SLOW,
+  );
 });

@@ -134,6 +134,9 @@ export async function openTestGround(): Promise<TestGround> {
     close: async () => {
       const cgroups = createCgroups(context.configuration.instance);
       for (const { account, program } of await cgroups.list()) await cgroups.kill(account, program, 10_000);
+      await cgroups.leave();
+      const run = createRunDirectory(context.layout.sites);
+      for (const site of await run.sites()) await run.removeSite(site);
       await rm(home, { recursive: true, force: true });
       await rm(context.configuration.runDirectory, { recursive: true, force: true });
     },
