@@ -193,7 +193,7 @@ export class Platform {
       const mounts = readFileSync('/proc/self/mounts', 'utf8')
         .split('\n')
         .map((line) => line.split(' ')[1] ?? '')
-        .filter((path) => path.startsWith(`${this.home}/`))
+        .filter((path) => path.startsWith(`${this.home}/`) || path.startsWith(`${this.configuration.runDirectory}/`))
         .reverse();
       for (const mount of mounts) await runCommand('umount', ['-l', mount], { deadlineMs: 20_000 });
       const loops = await runCommand('losetup', ['--list', '--noheadings', '--output', 'NAME,BACK-FILE'], {

@@ -7,6 +7,7 @@ import { createFiles } from './files/files.ts';
 import { createGateway } from './gateway/gateway.ts';
 import { createPrograms } from './programs/programs.ts';
 import { findPythons } from './pythons.ts';
+import { ensureSharedMount, releaseSharedMount } from './shared-mount.ts';
 import { createStorage } from './volumes/storage.ts';
 
 export interface ComposedAgent {
@@ -89,6 +90,8 @@ export function composeAgent(context: AgentContext): ComposedAgent {
     readFile: files.readFile,
     writeFile: files.writeFile,
     async start() {
+      // Before any program: nginx sees only those socket directories that are mounted below a shared mount.
+      await ensureSharedMount(context.layout.sites);
       // Each on its own: a volume that is slow to open holds up neither the gateway nor programs on other volumes.
       await Promise.all([
         storage.start(),
@@ -106,7 +109,10 @@ export function composeAgent(context: AgentContext): ComposedAgent {
         ['gateway', () => gateway.stop(how)],
         ['programs', () => programs.stop(how)],
       ];
-      if (how === 'stop') steps.push(['volumes', () => storage.stop()]);
+      if (how === 'stop') {
+        steps.push(['volumes', () => storage.stop()]);
+        steps.push(['socket directories', async () => void (await releaseSharedMount(context.layout.sites))]);
+      }
       for (const [name, step] of steps) {
         try {
           await step();

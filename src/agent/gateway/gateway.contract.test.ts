@@ -1,6 +1,6 @@
 import { createHash, randomBytes, X509Certificate } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { chmod, chown, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { SiteStatus } from '../../protocol/sites.ts';
 import { until } from '../../runtime/deadline.ts';
+import { createRunDirectory } from '../programs/records.ts';
 import { openAuthority } from './authority.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import { processesOf } from './process-table.ts';
@@ -155,6 +156,31 @@ describe('the gateway', () => {
     await gateway.publish([spec]);
     expect((await ask(context, { host: 'alice.holdfast.test', path: '/.holdfast-page/repair.html' })).status).toBe(404);
     expect((await ask(context, { host: 'alice.holdfast.test' })).body).toBe('from the site');
+  });
+
+  it('finds a site whose socket directory was mounted after nginx started, and follows no link out of it', async () => {
+    const spec = siteSpec({ domain: 'mounted-alice.holdfast.test' });
+    const victim = siteSpec({ domain: 'victim-alice.holdfast.test' });
+    await gateway.publish([spec, victim]);
+    await serve(victim.id, (_request, response) => response.end('not for you'));
+    const run = createRunDirectory(context.layout.sites);
+    const directory = await run.makeSocketDirectory(spec.id, 1, context.ids.firstAccount, context.ids.gateway);
+    try {
+      const server = createServer((_request, response) => response.end('mounted'));
+      servers.push(server);
+      const socket = join(directory, 'app.sock');
+      await new Promise<void>((resolve) => server.listen(socket, resolve));
+      await chmod(socket, 0o666);
+      await run.point(spec.id, 1);
+      expect((await ask(context, { host: spec.domain })).body).toBe('mounted');
+      expect(wakes).toEqual([]);
+      await close(server);
+      await symlink(join(context.layout.sites, victim.id, 'current', 'app.sock'), socket);
+      expect((await ask(context, { host: spec.domain })).body).not.toContain('not for you');
+      expect(wakes).toEqual([spec.domain]);
+    } finally {
+      await run.removeSite(spec.id);
+    }
   });
 
   it('wakes a sleeping site and sends the held POST of 1 MiB through intact, once', async () => {

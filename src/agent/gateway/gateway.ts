@@ -17,6 +17,7 @@ import { NginxProcess, nginxVersion, openFileLimit } from './nginx-process.ts';
 import { PAGES, renderPage, type PageName } from './pages.ts';
 import { checkedSpecs, passwordLine } from './plan.ts';
 import { WakerServer, type Waker } from './waker.ts';
+import { ensureSharedMount } from '../shared-mount.ts';
 import { writeIfChanged, writeWhole } from '../whole-file.ts';
 
 /** How often the death of nginx is looked for. One small read of /proc. */
@@ -180,7 +181,9 @@ class NginxGateway implements Gateway {
         passwordLine: spec.protection === null ? undefined : passwordLine(spec.protection),
         certificate: await this.#certificateFor(spec),
       });
-      await ensureAccessLog(layout.logs, spec.account, spec.domain, ids.gateway);
+      await ensureAccessLog(layout.logs, spec.account, spec.domain, ids.gateway).catch((error: unknown) =>
+        log.error({ err: error, domain: spec.domain }, 'A site has no access log.'),
+      );
     }
     const wanted = renderConfiguration({
       gateway: layout.gateway,
@@ -200,8 +203,8 @@ class NginxGateway implements Gateway {
     });
     this.#specs = specs;
     this.#accounts = new Map(specs.map((spec) => [spec.domain, spec.account]));
-    await writeIfChanged(this.#memory(), JSON.stringify(specs), { mode: 0o600 });
     await this.#load(wanted);
+    await writeIfChanged(this.#memory(), JSON.stringify(specs), { mode: 0o600 });
     const domains = new Set([configuration.domain, ...specs.map((spec) => spec.domain)]);
     await certificates.keepOnly(new Set([platformCertificate, ...sites.map((site) => site.certificate)]), domains);
   }
@@ -345,7 +348,7 @@ class NginxGateway implements Gateway {
       await owned(join(layout.gateway, name), 0, gid, 0o750);
     for (const name of ['temp', 'logs']) await owned(join(layout.gateway, name), gid, gid, 0o750);
     await mkdir(join(layout.gateway, 'pages'), { recursive: true, mode: 0o755 });
-    await mkdir(layout.sites, { recursive: true, mode: 0o755 });
+    await ensureSharedMount(layout.sites);
     await owned(dirname(this.#socket), gid, gid, 0o700);
     for (const name of Object.keys(PAGES) as PageName[]) {
       await writeIfChanged(join(layout.gateway, 'errors', `${name}.html`), renderPage(name), { mode: 0o640, gid });

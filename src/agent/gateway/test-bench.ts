@@ -9,6 +9,7 @@ import { pino } from 'pino';
 import type { SiteSpec } from '../../protocol/sites.ts';
 import { idsOf, layoutOf, readConfiguration } from '../../runtime/config.ts';
 import type { AgentContext } from '../context.ts';
+import { releaseSharedMount } from '../shared-mount.ts';
 
 /** What the contract tests of the gateway stand on: an instance of its own, requests, and small sites on Unix sockets. */
 export async function freePorts(count: number): Promise<number[]> {
@@ -41,6 +42,7 @@ export async function testContext(): Promise<AgentContext & { remove(): Promise<
     log: pino({ level: process.env['HOLDFAST_LOG_LEVEL'] ?? 'silent' }),
     emit: () => undefined,
     async remove() {
+      await releaseSharedMount(join(configuration.runDirectory, 's'));
       await rm(home, { recursive: true, force: true });
       await rm(configuration.runDirectory, { recursive: true, force: true });
     },
