@@ -284,6 +284,13 @@ export function createPrograms(
       await Promise.all([...sites.values()].map(async (site) => await site.close(STOP_DRAIN_MS)));
       await sandboxes.cgroups.leave();
     },
+    putAccount: async (account) => await desired.putAccount(account),
+    removeAccount: async (name) => {
+      const own = [...sites.values()].filter((site) => site.spec.account === name);
+      const removed = await Promise.all(own.map(async (site) => await remove(site.spec.id)));
+      if (removed.includes(true)) changed();
+      await desired.removeAccount(name);
+    },
     sync: async (accounts, specs) => {
       for (const account of accounts) await desired.putAccount(account);
       let count = 0;
