@@ -14,7 +14,7 @@ import { until } from '../src/runtime/deadline.ts';
  */
 const rounds = Number(process.argv[2] ?? 5);
 const base = process.argv[3] ?? '/var/tmp';
-const SMALL_WRITES = 1500;
+const SMALL_WRITES = 800;
 const SEQUENTIAL_MIB = 256;
 const DEADLINE_MS = 60_000;
 
@@ -68,7 +68,10 @@ async function measure(directory: string): Promise<Result> {
   return { ...small, writeMiB, readMiB };
 }
 
+/** Largest request in KiB, when it is not the kernel's. */
+const REQUEST_KIB: Record<string, number> = { 'valve as used': 256 };
 const filters: Record<string, string[]> = {
+  'valve as used': ['--filter=error', '--filter=pause', '--filter=rate'],
   'valve, no filter': [],
   'valve, error': ['--filter=error'],
   'valve, error+pause': ['--filter=error', '--filter=pause'],
@@ -78,6 +81,7 @@ const filters: Record<string, string[]> = {
 
 async function withMirror(
   valve: string[] | undefined,
+  requestKiB: number | undefined,
   work: (directory: string, valves: ChildProcess[]) => Promise<void>,
 ): Promise<void> {
   const own = mkdtempSync(join(base, 'holdfast-bench-'));
@@ -129,6 +133,9 @@ async function withMirror(
         (await mustRun('losetup', ['-f', '--show', '--direct-io=on', file], { deadlineMs: DEADLINE_MS })).stdout.trim(),
       );
     }
+    for (const loop of loops) {
+      await writeFile(`/sys/block/${loop.replace('/dev/', '')}/queue/max_sectors_kb`, String(requestKiB ?? 1280));
+    }
     await mustRun('mkfs.btrfs', ['-q', '-K', '-m', 'raid1', '-d', 'raid1', ...loops], { deadlineMs: DEADLINE_MS });
     await mustRun('mount', ['-o', `noatime,device=${loops[0]},device=${loops[1]}`, loops[0] ?? '', mount], {
       deadlineMs: DEADLINE_MS,
@@ -163,9 +170,9 @@ for (let round = 0; round < rounds; round += 1) {
   const plain = mkdtempSync(join(base, 'holdfast-bench-'));
   keep('plain file system', await measure(plain));
   await rm(plain, { recursive: true });
-  await withMirror(undefined, async (directory) => keep('mirror, direct loops', await measure(directory)));
+  await withMirror(undefined, undefined, async (directory) => keep('mirror, direct loops', await measure(directory)));
   for (const [name, valve] of Object.entries(filters)) {
-    await withMirror(valve, async (directory, valves) => {
+    await withMirror(valve, REQUEST_KIB[name], async (directory, valves) => {
       keep(name, await measure(directory));
       for (const child of valves) memory.set(name, [...(memory.get(name) ?? []), await memoryOf(child)]);
     });

@@ -5,6 +5,11 @@ import { until } from '../../../runtime/deadline.ts';
 import { readOrUndefined } from './proc.ts';
 
 const DEADLINE_MS = 10_000;
+/**
+ * Largest request a valve sees. Each thread of a valve keeps a buffer of this size: with the kernel's 1280 KiB a valve grows to
+ * 18 MiB, with 256 to 8 MiB, for a tenth of its sequential throughput (decision 0003).
+ */
+const REQUEST_KIB = 256;
 
 /** Loop devices whose backing file has this path, as device paths. Read from /sys: never waits for the file. */
 export async function loopsOf(backingFile: string): Promise<string[]> {
@@ -26,7 +31,12 @@ function sameBacking(shown: string, wanted: string): boolean {
 export async function attachLoop(file: string): Promise<string> {
   const result = await runCommand('losetup', ['--find', '--show', '--direct-io=on', file], { deadlineMs: DEADLINE_MS });
   const device = result.stdout.trim();
-  if (result.code === 0 && device.startsWith('/dev/loop')) return device;
+  if (result.code === 0 && device.startsWith('/dev/loop')) {
+    const limit = `/sys/block/${device.replace('/dev/', '')}/queue/max_sectors_kb`;
+    const script = 'echo "$1" > "$2"';
+    await mustRun('/bin/sh', ['-euc', script, 'sh', String(REQUEST_KIB), limit], { deadlineMs: DEADLINE_MS });
+    return device;
+  }
   if (
     /could not find any free loop device|cannot find an unused loop device|loop-control|No such device/i.test(
       result.stderr,

@@ -1,0 +1,115 @@
+import { rm } from 'node:fs/promises';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { redundancyOf, type ReplicaState } from '../../../model/volumes.ts';
+import { contextOf, makeHome } from '../testing/context.ts';
+import { NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
+import { VolumeState } from './state.ts';
+
+const STATES: ReplicaState[] = ['healthy', 'rebuilding', 'set-aside', 'missing', 'failed'];
+
+describe('the state of a volume', () => {
+  let home: string;
+  beforeAll(() => {
+    home = makeHome();
+  });
+  afterAll(async () => {
+    await rm(home, { recursive: true, force: true });
+  });
+
+  function volumeOf(states: readonly ReplicaState[]): VolumeState {
+    const record: VolumeRecord = {
+      format: 1,
+      name: 'one',
+      engine: 'local',
+      uuid: '5cea847e-a4b6-44c4-92e8-839084596d0d',
+      phase: 'ready',
+      wantedOpen: true,
+      imageBytes: 1000,
+      nextReplica: 9,
+      leaving: [],
+      // Real disks: nothing is cut when one is left.
+      replicas: states.map((state, index): ReplicaRecord => ({
+        id: `r${index + 1}`,
+        disk: `/dev/none${index}`,
+        stable: `/dev/none${index}`,
+        kind: 'block',
+        bytes: 1000 + index,
+        state,
+        reason: state === 'healthy' ? null : 'of a reason.',
+        behind: false,
+        deviceId: index + 1,
+        replaces: null,
+        baseline: NO_ERRORS,
+      })),
+    };
+    return new VolumeState(contextOf(home), record);
+  }
+
+  test('whatever happens to replicas, the last complete one is never given up', async () => {
+    const leave = fc.record({
+      replica: fc.nat(3),
+      to: fc.constantFrom('set-aside', 'missing', 'failed') as fc.Arbitrary<ReplicaState>,
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.constantFrom(...STATES), { minLength: 1, maxLength: 4 }),
+        fc.array(leave, { maxLength: 6 }),
+        async (states, steps) => {
+          const volume = volumeOf(states);
+          const hadComplete = volume.healthy().length > 0;
+          for (const { replica, to } of steps) {
+            const found = volume.record.replicas[replica % volume.record.replicas.length];
+            if (found !== undefined) await volume.leave(found, to, 'it was left.');
+          }
+          expect(volume.healthy().length > 0).toBe(hadComplete);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  test('less than full redundancy is always said, with the disk and what to do', () => {
+    fc.assert(
+      fc.property(fc.array(fc.constantFrom(...STATES), { minLength: 1, maxLength: 3 }), (states) => {
+        const volume = volumeOf(states);
+        volume.open = true;
+        const status = volume.status();
+        expect(status.redundancy).toBe(redundancyOf(states));
+        expect(status.trouble === null).toBe(status.redundancy === 'full');
+      }),
+    );
+    const volume = volumeOf(['healthy', 'failed']);
+    volume.open = true;
+    expect(volume.status().trouble).toBe(
+      'Only one complete replica is left. Replica r2 (/dev/none1): of a reason. Add a replica to restore redundancy.',
+    );
+  });
+
+  test('when the last complete replica does not work the volume is lost, its data is not', async () => {
+    const volume = volumeOf(['healthy', 'failed']);
+    volume.open = true;
+    const [last] = volume.record.replicas;
+    if (last !== undefined) await volume.leave(last, 'failed', 'its disk stopped working.');
+    expect(volume.status()).toMatchObject({
+      state: 'trouble',
+      redundancy: 'lost',
+      replicas: [{ state: 'missing' }, { state: 'failed' }],
+    });
+    expect(last?.state).toBe('healthy');
+  });
+
+  test('listeners are told of changes, not of figures', () => {
+    const volume = volumeOf(['healthy', 'healthy']);
+    let told = 0;
+    volume.onChange(() => (told += 1));
+    volume.changed();
+    volume.usedBytes = 5;
+    volume.readAt = new Date();
+    volume.changed();
+    expect(told).toBe(1);
+    volume.open = true;
+    volume.changed();
+    expect(told).toBe(2);
+  });
+});
