@@ -40,6 +40,13 @@ export interface Cgroups {
   leave(): Promise<void>;
 }
 
+/**
+ * All programs of all accounts together against one ordinary process of the machine (v1), or against one other service
+ * (v2). Left at 1, a site that is alone on its account's share would still get no more than a tenth of a machine on which
+ * nine other processes run.
+ */
+const ALL_PROGRAMS_WEIGH = 8;
+
 /** What differs between the versions: which trees there are, what is written into them, how a group is killed. */
 interface Hierarchy {
   version: 'v1' | 'v2';
@@ -82,6 +89,9 @@ function v1(root: string, instance: string): Hierarchy {
     roots,
     prepare: async () => {
       for (const directory of roots) await mkdir(directory, { recursive: true });
+      for (const group of [join(root, 'cpu', 'holdfast'), tree('cpu')]) {
+        await writeFile(join(group, 'cpu.shares'), String(1024 * ALL_PROGRAMS_WEIGH));
+      }
     },
     limit: async (directory, account, program, limits) => {
       const group = join(directory, account, program);
@@ -135,6 +145,8 @@ function v2(root: string, instance: string): Hierarchy {
     prepare: async () => {
       await mkdir(top, { recursive: true });
       for (const directory of [root, join(root, 'holdfast'), top]) await enable(directory);
+      for (const group of [join(root, 'holdfast'), top])
+        await writeFile(join(group, 'cpu.weight'), String(100 * ALL_PROGRAMS_WEIGH));
     },
     limit: async (directory, account, program, limits) => {
       const parent = join(directory, account);

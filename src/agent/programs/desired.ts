@@ -67,13 +67,16 @@ export function createDesiredState(directory: string, log: Logger): DesiredState
   };
 }
 
-/** Readers see the old content or the new one, also after a power cut. The file is for root only. */
-export async function writeWhole(path: string, content: string): Promise<void> {
+/**
+ * Readers see the old content or the new one, also after a power cut unless `durable` is false (what a reboot voids
+ * anyway need not wait for the disk). The file is for root only.
+ */
+export async function writeWhole(path: string, content: string, durable = true): Promise<void> {
   const fresh = `${path}.${process.pid}.new`;
   const handle = await open(fresh, 'w', 0o600);
   try {
     await handle.writeFile(content);
-    await handle.sync();
+    if (durable) await handle.sync();
   } finally {
     await handle.close();
   }

@@ -1,4 +1,4 @@
-import { rm, stat } from 'node:fs/promises';
+import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { normaliseDomain } from '../../model/names.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
@@ -221,7 +221,7 @@ export function createPrograms(
     if (state !== 'awake') return false;
     const file = join(run.directoryOf(id, generation), 'reload');
     try {
-      await stat(file);
+      await lstat(file);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
       throw error;

@@ -67,7 +67,7 @@ export function createRunDirectory(root: string): RunDirectory {
     socketOf: (site, generation) => join(directoryOf(site, generation), 'app.sock'),
     write: async (record) => {
       await ensureSite(record.site);
-      await writeWhole(recordOf(record.site, record.generation), JSON.stringify(record));
+      await writeWhole(recordOf(record.site, record.generation), JSON.stringify(record), false);
     },
     readAll: async () => {
       const records: GenerationRecord[] = [];

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
@@ -6,6 +7,7 @@ import { SOURCE_DIRECTORY } from '../../runtime/config.ts';
 import { createPrograms, type Programs } from './programs.ts';
 import { createSandboxes, SFTP_SERVER, type Sandboxes } from './sandbox.ts';
 import { deniedCalls } from './seccomp.ts';
+import { accepts } from './sockets.ts';
 import { ask, logOf, openTestGround, siteSpec, type TestGround } from './test-ground.ts';
 
 const SLOW = 60_000;
@@ -268,6 +270,23 @@ except OSError as error:
     assert error.errno == errno.ENOSPC
 `);
   expect(result).toBeLessThan(100_000);
+});
+
+test('a link in the place of a socket leads nowhere from outside', async () => {
+  const socketOf = (site: SiteSpec): string => join(ground.context.layout.sites, site.id, 'current', 'app.sock');
+  const target = await realpath(socketOf(bobsSite));
+  await fromSite(`
+import os
+os.symlink("${target}", "/var/sockets/alice.localhost/link.sock")
+os.rename("/var/sockets/alice.localhost/app.sock", "/var/sockets/alice.localhost/kept.sock")
+os.symlink("${target}", "/var/sockets/alice.localhost/app.sock")
+result = 1
+`);
+  expect(await accepts(socketOf(bobsSite), 5000)).toBe(true);
+  expect(await accepts(socketOf(alicesSite), 5000)).toBe(false);
+  // The gateway's next wake finds that nothing answers, and starts it anew on a socket of its own.
+  expect(await programs.wakeDomain('alice.localhost')).toMatchObject({ state: 'awake', generation: 2 });
+  expect(await fromSite('result = "alice"')).toBe('alice');
 });
 
 test('/dev/shm counts as memory', async () => {
