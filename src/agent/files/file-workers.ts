@@ -177,14 +177,17 @@ export class FileWorkers {
     const started = this.#source.spawn(worker.account, worker.program);
     // A start that is too late is not forgotten: what it started is ended when it comes.
     let late = false;
-    started.then(
-      (child) => {
-        child.once('exit', () => this.#gone(worker));
-        child.once('error', () => this.#gone(worker));
-        if (late) child.kill('SIGKILL');
-      },
-      () => this.#gone(worker),
-    );
+    const watch = async (): Promise<void> => {
+      try {
+        const begun = await started;
+        begun.once('exit', () => this.#gone(worker));
+        begun.once('error', () => this.#gone(worker));
+        if (late) this.#end(worker);
+      } catch {
+        this.#gone(worker); // The reason is told to the one who asked for it.
+      }
+    };
+    void watch();
     const child = await within(this.#limits.startMs, 'The start of the file server', started).catch(
       (error: unknown) => {
         late = true;

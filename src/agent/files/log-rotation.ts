@@ -1,5 +1,5 @@
 import { constants, createReadStream, createWriteStream } from 'node:fs';
-import { lstat, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { lchown, lstat, open, readdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
@@ -17,7 +17,7 @@ export interface RotationOptions {
   /** <home>/gateway/logs: nginx's own. */
   gatewayLogs: string;
   /** nginx opens its own logs anew. */
-  reopen(): void;
+  reopen: () => void;
   log: Logger;
   everyMs?: number;
   largest?: number;
@@ -70,16 +70,20 @@ export class LogRotation {
   }
 
   async #directory(directory: string, daily: boolean): Promise<void> {
+    const { gid } = await lstat(directory);
     for (const name of await readdir(directory)) {
       if (!name.endsWith('.log') || this.#stopped) continue;
       const path = join(directory, name);
       const entry = await lstat(path).catch(missing);
-      if (!entry?.isFile() || entry.size === 0) continue;
+      if (!entry?.isFile()) continue;
+      // A log made before its account's directory had its group.
+      if (entry.gid !== gid) await lchown(path, entry.uid, gid);
+      if (entry.size === 0) continue;
       if (!daily && entry.size <= (this.#options.largest ?? LARGEST)) continue;
       await shift(path);
       // nginx opens its logs by name and soon finds the new one; a site's process keeps its open, so that is emptied.
-      if (name.endsWith('.access.log')) await turnOver(path, entry);
-      else await copyAndEmpty(path, entry.gid);
+      if (name.endsWith('.access.log')) await turnOver(path, { uid: entry.uid, gid });
+      else await copyAndEmpty(path, gid);
     }
   }
 

@@ -43,13 +43,13 @@ describe('SFTP packets', () => {
           expect(found).toHaveLength(packets.length);
           for (const [index, fields] of packets.entries()) {
             const reader = new PacketReader(found[index] ?? Buffer.alloc(0));
-            for (const { kind, value } of fields) {
-              if (kind === 'byte') expect(reader.byte()).toBe(value);
-              else if (kind === 'uint32') expect(reader.uint32()).toBe(value);
-              else if (kind === 'uint64') expect(reader.uint64()).toBe(value);
-              else if (kind === 'mode') expect(reader.attributes().mode).toBe(value);
-              else expect(reader.bytes()).toEqual(value);
-            }
+            const read = fields.map(({ kind }) => {
+              if (kind === 'byte') return reader.byte();
+              if (kind === 'uint32') return reader.uint32();
+              if (kind === 'uint64') return reader.uint64();
+              return kind === 'mode' ? reader.attributes().mode : reader.bytes();
+            });
+            expect(read).toEqual(fields.map(({ value }) => value));
           }
         },
       ),

@@ -116,8 +116,8 @@ describe('the gateway', () => {
     const spec = siteSpec({ domain: 'alice.holdfast.test' });
     await serve(spec.id, (_request, response) => response.end('hello'));
     await gateway.publish([spec]);
-    if (existsSync('/proc/net/if_inet6')) {
-      expect((await ask(context, { host: 'alice.holdfast.test', address: '::1' })).body).toBe('hello');
+    for (const address of existsSync('/proc/net/if_inet6') ? ['127.0.0.1', '::1'] : ['127.0.0.1']) {
+      expect((await ask(context, { host: 'alice.holdfast.test', address })).body).toBe('hello');
     }
     const session = connectHttp2(`https://127.0.0.1:${context.configuration.httpsPort}`, {
       ca: authority,
@@ -189,13 +189,12 @@ describe('the gateway', () => {
     const got: string[] = [];
     wake = async () => {
       await serve(spec.id, (request, response) => {
-        bodyOf(request).then(
-          (body) => {
-            got.push(`${request.method} ${request.url} ${createHash('sha256').update(body).digest('hex')}`);
-            response.end('done');
-          },
-          () => response.destroy(),
-        );
+        const take = async (): Promise<void> => {
+          const body = await bodyOf(request);
+          got.push(`${request.method} ${request.url} ${createHash('sha256').update(body).digest('hex')}`);
+          response.end('done');
+        };
+        take().catch(() => response.destroy());
       });
       return awake;
     };
@@ -263,7 +262,8 @@ describe('the gateway', () => {
     expect(answer.status).toBe(status);
     expect(answer.body).toContain(words);
     expect(answer.body).not.toContain('secret');
-    if (code === 'storage-repair' || code === 'deadline-passed') expect(answer.headers['retry-after']).toBeDefined();
+    const waits = code === 'storage-repair' || code === 'deadline-passed';
+    expect(answer.headers['retry-after'] !== undefined).toBe(waits);
   });
 
   it('passes on what a site answers itself, 502 and 404 included', async () => {
@@ -510,11 +510,11 @@ describe('the gateway', () => {
     const spec = siteSpec({ domain: 'alice.holdfast.test' });
     await serve(spec.id, (_request, response) => response.end('ok'));
     await gateway.publish([spec]);
-    let going = true;
+    const work = { going: true };
     let done = 0;
     const failures: string[] = [];
     const client = async (): Promise<void> => {
-      while (going) {
+      while (work.going) {
         try {
           const answer = await ask(context, { host: spec.domain });
           if (answer.status !== 200) failures.push(String(answer.status));
@@ -528,7 +528,7 @@ describe('the gateway', () => {
     for (let round = 0; round < 5; round++) {
       await gateway.publish([spec, siteSpec({ domain: `r${round}-alice.holdfast.test` })]);
     }
-    going = false;
+    work.going = false;
     await Promise.all(clients);
     expect(failures).toEqual([]);
     expect(done).toBeGreaterThan(0);

@@ -37,7 +37,7 @@ export interface WakerServerOptions {
   gatewayGid: number;
   waker: Waker;
   /** The account of a published domain. */
-  accountOf(domain: string): string | undefined;
+  accountOf: (domain: string) => string | undefined;
   log: Logger;
   holdMs?: number;
   waitingPerSite?: number;
