@@ -1,7 +1,8 @@
 import { mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Platform } from './platform.ts';
 
 const IMAGES = resolve(import.meta.dirname, '../docs/images');
@@ -40,7 +41,14 @@ describe('a newcomer with a browser', () => {
     });
     const context = await browser.newContext({ ignoreHTTPSErrors: true, viewport: { width: 1360, height: 850 } });
     page = await context.newPage();
-    page.setDefaultTimeout(60_000);
+    page.setDefaultTimeout(30_000);
+  });
+
+  afterEach(async (test) => {
+    if (test.task.result?.state !== 'fail') return;
+    const file = join(tmpdir(), `holdfast-failed-${test.task.name.replaceAll(/\W+/g, '-').slice(0, 40)}.png`);
+    await page.screenshot({ path: file });
+    process.stderr.write(`What the page showed: ${file}\n`);
   });
 
   afterAll(async () => {
@@ -73,7 +81,7 @@ describe('a newcomer with a browser', () => {
   });
 
   it('creates an account', async () => {
-    await page.getByRole('link', { name: 'Accounts' }).click();
+    await page.getByRole('link', { name: 'Accounts', exact: true }).click();
     await page.getByRole('button', { name: 'New account' }).click();
     await page.getByLabel('Account name').fill('alice');
     await page.getByRole('button', { name: 'Make the account' }).click();
@@ -105,12 +113,12 @@ describe('a newcomer with a browser', () => {
   });
 
   it('edits the view in the browser, reloads and sees the change', async () => {
-    await page.goto(at('/edit/home/alice/mysite/mysite/views.py'));
+    await page.goto(at('/edit/home/alice/mysite/welcome/views.py'));
     const editor = page.locator('.cm-content');
     await editor.click();
     await page.keyboard.press('Control+a');
     await page.keyboard.insertText(
-      'from django.http import HttpResponse\n\n\ndef home(request):\n    return HttpResponse("Edited in the browser")\n',
+      'from django.http import HttpResponse\n\n\ndef index(request):\n    return HttpResponse("Edited in the browser")\n',
     );
     await picture(page, 'editor');
     await page.getByRole('button', { name: /Save and reload/ }).click();
