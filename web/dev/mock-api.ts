@@ -381,7 +381,7 @@ const routes: readonly Route[] = [
     /^files\/rename$/,
     async ({ body }) => {
       const { from, to } = z.object({ from: z.string(), to: z.string() }).parse(await body());
-      for (const [path, file] of [...world.files]) {
+      for (const [path, file] of Array.from(world.files)) {
         if (path !== from && !path.startsWith(`${from}/`)) continue;
         world.files.delete(path);
         world.files.set(
@@ -397,7 +397,7 @@ const routes: readonly Route[] = [
     /^files$/,
     ({ url }) => {
       const target = pathOf(url.searchParams.get('path'));
-      for (const path of [...world.files.keys()])
+      for (const path of Array.from(world.files.keys()))
         if (path === target || path.startsWith(`${target}/`)) world.files.delete(path);
       return { status: 204 };
     },

@@ -253,7 +253,7 @@ function volume(name: string, more: Partial<VolumeView> = {}): VolumeView {
   };
 }
 
-function account(name: string, more: Partial<AccountView> = {}): AccountView {
+function accountView(name: string, more: Partial<AccountView> = {}): AccountView {
   return {
     name,
     role: 'member',
@@ -409,12 +409,12 @@ function operatorWorld(): World {
     },
   ];
   world.accounts = [
-    account('operator', { role: 'operator', volume: null, sites: 0, plan: 'large' }),
-    account('alice', { sites: 3 }),
-    account('bob', { plan: 'starter', volume: 'basalt' }),
-    account('carol', { disabled: true, sites: 0 }),
-    account('newcomer', { state: 'creating', sites: 0, createdAt: ago(2) }),
-    account('formermember', { state: 'deleting', sites: 0, volume: 'basalt' }),
+    accountView('operator', { role: 'operator', volume: null, sites: 0, plan: 'large' }),
+    accountView('alice', { sites: 3 }),
+    accountView('bob', { plan: 'starter', volume: 'basalt' }),
+    accountView('carol', { disabled: true, sites: 0 }),
+    accountView('newcomer', { state: 'creating', sites: 0, createdAt: ago(2) }),
+    accountView('formermember', { state: 'deleting', sites: 0, volume: 'basalt' }),
   ];
   world.sites = [
     OWN('alice'),
@@ -503,9 +503,10 @@ function failedWorld(): World {
   ];
   const failed = world.sites[1];
   if (failed !== undefined)
-    world.logs[`${failed.id}/error`] = [
-      ...Array.from({ length: 12 }, () => [`${ago(95)}: Error running WSGI application`, ...TRACEBACK]).flat(),
-    ];
+    world.logs[`${failed.id}/error`] = Array.from({ length: 12 }, () => [
+      `${ago(95)}: Error running WSGI application`,
+      ...TRACEBACK,
+    ]).flat();
   return world;
 }
 

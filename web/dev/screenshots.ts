@@ -179,7 +179,8 @@ const SHOTS: readonly Shot[] = [
       await content.pressSequentially('def broken(:\nreturn 1');
       await page.getByText('Not saved yet').waitFor();
       await page.waitForFunction(
-        () => document.querySelector('.editor-host')?.shadowRoot?.querySelector('.cm-lint-marker') != null,
+        () =>
+          document.querySelector('.editor-host')?.shadowRoot?.querySelector('.cm-lint-marker') instanceof HTMLElement,
       );
     },
   },

@@ -72,26 +72,19 @@ function Foot({ onHelp }: { onHelp: () => void }): JSX.Element {
   );
 }
 
-/** Shown only once a break has lasted: a blink of the connection is nobody's business. */
-function LiveNotice({ state }: { state: LiveState }): JSX.Element {
+/** Appears only once a break has lasted: a blink of the connection is nobody's business. */
+function Reconnecting(): JSX.Element | null {
   const [shown, setShown] = useState(false);
   useEffect(() => {
-    if (state !== 'reconnecting') {
-      setShown(false);
-      return;
-    }
     const timer = setTimeout(() => setShown(true), 1500);
     return () => clearTimeout(timer);
-  }, [state]);
+  }, []);
+  if (!shown) return null;
   return (
-    <div role="status">
-      {shown && (
-        <span className="live-state">
-          <span className="spinner" aria-hidden="true" />
-          Reconnecting. What you see may be a little old.
-        </span>
-      )}
-    </div>
+    <span className="live-state">
+      <span className="spinner" aria-hidden="true" />
+      Reconnecting. What you see may be a little old.
+    </span>
   );
 }
 
@@ -107,7 +100,7 @@ export function Shell(): JSX.Element {
   const main = useRef<HTMLElement>(null);
   const firstPage = useRef(true);
 
-  useEffect(() => connectLive(client, setLive), [client, account.name]);
+  useEffect(() => connectLive(client, setLive), [client]);
 
   // A new page takes the focus, so that keyboards and screen readers start at its heading and not in the old place.
   useEffect(() => {
@@ -117,6 +110,7 @@ export function Shell(): JSX.Element {
     }
     window.scrollTo(0, 0);
     main.current?.focus({ preventScroll: true });
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- the page is what changes
   }, [location.pathname]);
 
   const dashboard = useQuery({ ...dashboardQuery, enabled: account.role === 'operator' });
@@ -169,7 +163,7 @@ export function Shell(): JSX.Element {
       {helpOpen && <ShortcutHelp onClose={() => setHelpOpen(false)} />}
       <UploadTray />
       <Toasts />
-      <LiveNotice state={live} />
+      <div role="status">{live === 'reconnecting' && <Reconnecting />}</div>
     </div>
   );
 }

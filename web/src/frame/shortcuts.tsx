@@ -1,4 +1,4 @@
-import { type JSX, useEffect, useRef, useSyncExternalStore } from 'react';
+import { type JSX, useEffect, useLayoutEffect, useRef, useSyncExternalStore } from 'react';
 import { Dialog } from '../ui/dialog.tsx';
 
 export interface Shortcut {
@@ -24,7 +24,9 @@ function change(next: readonly Group[]): void {
 /** Offers shortcuts while the component is on screen; the help overlay lists them. */
 export function useShortcuts(title: string, shortcuts: readonly Shortcut[]): void {
   const latest = useRef(shortcuts);
-  latest.current = shortcuts;
+  useLayoutEffect(() => {
+    latest.current = shortcuts;
+  });
   const signature = shortcuts.map((shortcut) => `${shortcut.keys}=${shortcut.label}`).join('|');
   useEffect(() => {
     const group: Group = {
@@ -34,6 +36,8 @@ export function useShortcuts(title: string, shortcuts: readonly Shortcut[]): voi
     };
     change([...groups, group]);
     return () => change(groups.filter((other) => other !== group));
+    // The signature stands for the list: its keys and labels, not its closures.
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies
   }, [title, signature]);
 }
 
@@ -54,7 +58,9 @@ export function matchKeys(typed: string, all: readonly string[]): { match: strin
 
 export function useShortcutKeys(onHelp: () => void): void {
   const help = useRef(onHelp);
-  help.current = onHelp;
+  useLayoutEffect(() => {
+    help.current = onHelp;
+  });
   useEffect(() => {
     let typed = '';
     let timer: ReturnType<typeof setTimeout> | undefined;

@@ -248,7 +248,7 @@ export function DashboardPage(): JSX.Element {
         actions={
           own !== null && (
             <>
-              <LinkButton to={`${filesAddress(`/home/${own.name}`)}`} icon="upload" state={{ upload: true }}>
+              <LinkButton to={filesAddress(`/home/${own.name}`)} icon="upload" state={{ upload: true }}>
                 Upload files
               </LinkButton>
               {canAdd && (

@@ -30,7 +30,7 @@ import {
   rectangularSelection,
 } from '@codemirror/view';
 import { tags } from '@lezer/highlight';
-import { type JSX, useEffect, useRef } from 'react';
+import { type JSX, useEffect, useLayoutEffect, useRef } from 'react';
 import { checkPython } from './python-checks.ts';
 
 /** Colours come from the design's own names, so the editor follows light and dark without being told. */
@@ -166,7 +166,9 @@ export function Editor(props: {
 }): JSX.Element {
   const host = useRef<HTMLDivElement>(null);
   const latest = useRef(props);
-  latest.current = props;
+  useLayoutEffect(() => {
+    latest.current = props;
+  });
   const { name, text, readOnly } = props;
   useEffect(() => {
     const element = host.current;

@@ -47,6 +47,7 @@ export function LogsSection({ site }: { site: SiteView }): JSX.Element {
   // New lines pull the view along only when it was at the end: somebody reading further up is left alone.
   useLayoutEffect(() => {
     if (atEnd.current && box.current !== null) box.current.scrollTop = box.current.scrollHeight;
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- whatever changes the lines' height
   }, [log.dataUpdatedAt, last, kind, needle, wrap]);
 
   return (
