@@ -79,6 +79,8 @@ export function advance(life: SiteLife, event: SiteEvent): SiteLife | undefined 
         : undefined;
     case 'enable':
       return state === 'disabled' ? { ...life, state: 'asleep' } : undefined;
+    default:
+      return event satisfies never;
   }
 }
 

@@ -85,7 +85,7 @@ test(
       '/static/../static-private/a.css',
       '/static/%2e%2e/static-private/a.css',
     ]) {
-      expect((await ask(ground.context, site, path)).body, path).not.toBe('private');
+      expect({ path, body: (await ask(ground.context, site, path)).body }).not.toEqual({ path, body: 'private' });
     }
     expect((await ask(ground.context, site, '/bad')).status).toBe(500);
     const log = await logOf(ground.context, site, 'error');

@@ -7,7 +7,7 @@ import { etcFiles } from './etc.ts';
 import { launchOf, virtualenvPath } from './launch.ts';
 import { parseStat } from './processes.ts';
 import { starterFiles } from './quickstarts.ts';
-import { sandboxArguments, sandboxEnvironment, type SandboxGround, type SandboxRequest } from './sandbox.ts';
+import { sandboxArguments, sandboxEnvironment, type SandboxGround, type SandboxRequest } from './sandbox-arguments.ts';
 import { createSlots } from './slots.ts';
 import { parseUnixSockets } from './sockets.ts';
 import { siteSpec } from './test-ground.ts';

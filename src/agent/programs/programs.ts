@@ -178,7 +178,7 @@ export function createPrograms(
     if (sweeping) return;
     sweeping = true;
     (async () => {
-      for (const record of [...ground.lingering]) await endGeneration(ground, record);
+      for (const record of Array.from(ground.lingering)) await endGeneration(ground, record);
       await sandboxes.sweep();
     })()
       .catch((error: unknown) => log.warn({ err: error }, 'the sweep failed'))
@@ -262,7 +262,7 @@ export function createPrograms(
   return {
     sandboxes,
     cgroupVersion: sandboxes.cgroups.version,
-    accountOf: ground.accountOf,
+    accountOf: (name) => desired.accounts.get(name),
     specs: () => [...sites.values()].map((site) => site.spec),
     onSpecsChange: (listener) => {
       listeners.push(listener);
@@ -302,7 +302,7 @@ export function createPrograms(
       );
       await Promise.all(specs.map(async (spec) => ((await put(spec)) ? (count += 1) : count)));
       const names = new Set(accounts.map((account) => account.name));
-      for (const name of [...desired.accounts.keys()]) if (!names.has(name)) await desired.removeAccount(name);
+      for (const name of Array.from(desired.accounts.keys())) if (!names.has(name)) await desired.removeAccount(name);
       if (count > 0) changed();
       return count;
     },

@@ -7,7 +7,8 @@ import type { Quickstart } from '../../model/sites.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
 import type { AccountHome } from '../context.ts';
-import { SHIM_DIRECTORY, type Sandboxes } from './sandbox.ts';
+import { SHIM_DIRECTORY } from './sandbox-arguments.ts';
+import type { Sandboxes } from './sandbox.ts';
 
 export interface StarterFile {
   path: string;

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, bigInt, property } from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { deniedCalls, filterInstructions, seccompProgram, type Architecture, type Instruction } from './seccomp.ts';
 
@@ -40,22 +40,23 @@ describe.each(['x64', 'arm64'] as const)('the filter for %s', (architecture) => 
 
   test('refuses every call of its list and allows every other', () => {
     const denied = new Set(deniedCalls(architecture).values());
-    for (let number = 0; number < 600; number += 1) {
-      if (special.has(number)) continue;
+    const plain = Array.from({ length: 600 }, (_value, number) => number).filter((number) => !special.has(number));
+    for (const number of plain) {
       expect([number, run(number)]).toEqual([number, denied.has(number) ? errno(1) : ALLOW]);
     }
   });
 
   test('ends a process that uses another ABI', () => {
     expect(evaluate(program, { number: 1, arch: 0x40000003 })).toBe(KILL);
-    if (architecture === 'x64') expect(run(0x40000001)).toBe(errno(38));
+    // x32 exists beside x86-64 only; on arm64 the number is one that is not used.
+    expect(run(0x40000001)).toBe(architecture === 'x64' ? errno(38) : ALLOW);
   });
 
   test('lets clone make threads and processes, and no namespace, whatever the other bits', () => {
     const namespaces = [0x00020000n, 0x02000000n, 0x04000000n, 0x08000000n, 0x10000000n, 0x20000000n, 0x40000000n];
     const all = namespaces.reduce((sum, bit) => sum | bit, 0n);
-    fc.assert(
-      fc.property(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (flags) => {
+    assert(
+      property(bigInt({ min: 0n, max: 2n ** 64n - 1n }), (flags) => {
         expect(run(clone, flags)).toBe((flags & all) === 0n ? ALLOW : errno(1));
       }),
     );
@@ -81,12 +82,9 @@ describe.each(['x64', 'arm64'] as const)('the filter for %s', (architecture) => 
   });
 
   test('is a program the kernel takes: every jump stays inside, the last instruction answers', () => {
-    program.forEach((instruction, index) => {
-      expect(Math.max(instruction.jt, instruction.jf)).toBeLessThan(256);
-      if (instruction.code !== 0x20 && instruction.code !== 0x06) {
-        expect(index + 1 + Math.max(instruction.jt, instruction.jf)).toBeLessThan(program.length);
-      }
-    });
+    const jumps = program.map(({ jt, jf }, index) => ({ index, longest: Math.max(jt, jf) }));
+    expect(jumps.filter(({ longest }) => longest > 255)).toEqual([]);
+    expect(jumps.filter(({ index, longest }) => longest > 0 && index + 1 + longest >= program.length)).toEqual([]);
     expect(program.at(-1)?.code).toBe(0x06);
     expect(program.length).toBeLessThan(4096);
     expect(seccompProgram(architecture)).toHaveLength(program.length * 8);
