@@ -5,6 +5,8 @@ export interface FileOwner {
   uid?: number;
   gid?: number;
   mode: number;
+  /** Whether it must survive a power cut; false for what is checked when read and can be made again. */
+  durable?: boolean;
 }
 
 /** Writes a platform file so that a reader, or a power cut, sees the old one or the new one and never a part. */
@@ -15,7 +17,7 @@ export async function writeWhole(path: string, content: string | Buffer, owner: 
     try {
       await file.writeFile(content);
       await file.chmod(owner.mode);
-      await file.sync();
+      if (owner.durable !== false) await file.sync();
     } finally {
       await file.close();
     }

@@ -174,15 +174,18 @@ export class CertificateStore {
     await writeWhole(join(this.#directory, file), `${pair.privateKeyPem.trim()}\n${chain}\n`, {
       mode: 0o640,
       gid: this.#gatewayGid,
+      durable: false,
     });
   }
 
   async #read(file: string, custom: boolean): Promise<StoredCertificate | undefined> {
     let leaf: X509Certificate;
     try {
-      leaf = new X509Certificate((await readFile(join(this.#directory, file), 'utf8')).match(BLOCK)?.[0] ?? '');
+      const text = await readFile(join(this.#directory, file), 'utf8');
+      leaf = new X509Certificate(text.match(BLOCK)?.[0] ?? '');
+      if (!leaf.checkPrivateKey(createPrivateKey(text))) return undefined;
     } catch {
-      return undefined; // Missing or damaged: made again.
+      return undefined; // Missing, or cut short by a power failure: made again.
     }
     return {
       file,

@@ -169,9 +169,11 @@ class NginxGateway implements Gateway {
     const certificates = await this.#ownCertificates();
     const platformNames = [configuration.domain, `www.${configuration.domain}`, '127.0.0.1', '::1'];
     const platformCertificate = await certificates.ensure(platformNames);
-    const sites: GatewaySite[] = [];
-    for (const spec of specs) {
-      sites.push({
+    const sites = await inTurns(specs, async (spec): Promise<GatewaySite> => {
+      await ensureAccessLog(layout.logs, spec.account, spec.domain, ids.gateway).catch((error: unknown) =>
+        log.error({ err: error, domain: spec.domain }, 'A site has no access log.'),
+      );
+      return {
         id: spec.id,
         account: spec.account,
         domain: spec.domain,
@@ -180,11 +182,8 @@ class NginxGateway implements Gateway {
         forceHttps: spec.forceHttps,
         passwordLine: spec.protection === null ? undefined : passwordLine(spec.protection),
         certificate: await this.#certificateFor(spec),
-      });
-      await ensureAccessLog(layout.logs, spec.account, spec.domain, ids.gateway).catch((error: unknown) =>
-        log.error({ err: error, domain: spec.domain }, 'A site has no access log.'),
-      );
-    }
+      };
+    });
     const wanted = renderConfiguration({
       gateway: layout.gateway,
       logs: layout.logs,
@@ -286,7 +285,8 @@ class NginxGateway implements Gateway {
     await rm(directory, { recursive: true, force: true });
     await owned(directory, 0, gid, 0o750);
     await owned(join(directory, 'passwords'), 0, gid, 0o750);
-    for (const [name, text] of wanted.files) await writeWhole(join(directory, name), text, { mode: 0o640, gid });
+    for (const [name, text] of wanted.files)
+      await writeWhole(join(directory, name), text, { mode: 0o640, gid, durable: false });
   }
 
   /** Notices that nginx died and starts it again. A start that fails is tried again at the next look, a little later. */
@@ -360,6 +360,15 @@ class NginxGateway implements Gateway {
       mode: 0o644,
     });
   }
+}
+
+/** Does the same for each of many, a handful at a time, and keeps their order. */
+async function inTurns<T, R>(items: readonly T[], work: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = [];
+  for (let at = 0; at < items.length; at += 16) {
+    results.push(...(await Promise.all(items.slice(at, at + 16).map(work))));
+  }
+  return results;
 }
 
 async function owned(directory: string, uid: number, gid: number, mode: number): Promise<void> {
