@@ -111,7 +111,12 @@ export function composeAgent(context: AgentContext): ComposedAgent {
       ];
       if (how === 'stop') {
         steps.push(['volumes', () => storage.stop()]);
-        steps.push(['socket directories', async () => void (await releaseSharedMount(context.layout.sites))]);
+        steps.push([
+          'socket directories',
+          async () => {
+            if (!(await releaseSharedMount(context.layout.sites))) throw new Error('something is still mounted there');
+          },
+        ]);
       }
       for (const [name, step] of steps) {
         try {
