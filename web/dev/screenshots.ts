@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { type Browser, chromium, type Page } from 'playwright-core';
 
 /**
- * Pictures of every page, light and dark, on a phone and on a wide screen: `node dev/screenshots.ts [directory] [part of a name]`.
+ * Pictures of every page, light and dark, on a phone and on a wide screen: `node dev/screenshots.ts [directory] [pattern of names]`.
  * Needs `npm run build -w web` first. Ends with exit code 1 when a page wrote an error to the console.
  */
 const directory = process.argv[2] ?? '/tmp/shots';
-const only = process.argv[3] ?? '';
+const only = new RegExp(process.argv[3] ?? '.', 'u');
 const PORT = 8097;
 const ADDRESS = `http://127.0.0.1:${PORT}`;
 
@@ -23,6 +23,7 @@ interface Shot {
 
 async function siteLink(page: Page, domain: RegExp, section?: string): Promise<void> {
   await page.getByRole('link', { name: domain }).first().click();
+  await page.getByRole('navigation', { name: 'Parts of the site' }).waitFor();
   if (section !== undefined)
     await page.getByRole('navigation', { name: 'Parts of the site' }).getByRole('link', { name: section }).click();
 }
@@ -265,7 +266,7 @@ async function take(browser: Browser, look: (typeof LOOKS)[number]): Promise<voi
     baseURL: ADDRESS,
   });
   for (const shot of SHOTS) {
-    if (!shot.name.includes(only)) continue;
+    if (!only.test(`${shot.name}.${look.name}`)) continue;
     await fetch(`${ADDRESS}/stand-in/${shot.scenario}`, { method: 'POST' });
     const page = await context.newPage();
     page.on('console', (message) => {

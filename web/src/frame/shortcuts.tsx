@@ -108,23 +108,25 @@ export function ShortcutHelp({ onClose }: { onClose: () => void }): JSX.Element 
   );
   return (
     <Dialog title="Keyboard shortcuts" onClose={onClose}>
-      {shown.map((group) => (
-        <section key={group.title} className="stack-s">
-          <h3>{group.title}</h3>
-          <div className="shortcut-list">
-            {group.shortcuts.map((shortcut) => (
-              <div key={shortcut.keys}>
-                <span>{shortcut.label}</span>
-                <span className="row">
-                  {shortcut.keys.split(' ').map((key) => (
-                    <kbd key={key}>{key}</kbd>
-                  ))}
-                </span>
-              </div>
-            ))}
-          </div>
-        </section>
-      ))}
+      {shown
+        .filter((group) => group.shortcuts.length > 0)
+        .map((group) => (
+          <section key={group.title} className="stack-s">
+            <h3>{group.title}</h3>
+            <div className="shortcut-list">
+              {group.shortcuts.map((shortcut) => (
+                <div key={shortcut.keys}>
+                  <span>{shortcut.label}</span>
+                  <span className="row">
+                    {shortcut.keys.split(' ').map((key) => (
+                      <kbd key={key}>{key}</kbd>
+                    ))}
+                  </span>
+                </div>
+              ))}
+            </div>
+          </section>
+        ))}
       <p className="soft small">
         <kbd>?</kbd> shows this list, <kbd>Esc</kbd> closes it.
       </p>

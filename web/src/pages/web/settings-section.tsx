@@ -24,7 +24,7 @@ function Rename({ site }: { site: SiteView }): JSX.Element {
   return (
     <Panel title="Address">
       <form
-        className="stack"
+        className="stack narrow"
         onSubmit={(event) => {
           event.preventDefault();
           if (problem === undefined && domain !== site.domain)
@@ -63,7 +63,7 @@ export function SettingsSection({ site }: { site: SiteView }): JSX.Element {
     <>
       {site.kind !== 'static' && (
         <Panel title="Running">
-          <div className="stack">
+          <div className="stack narrow">
             {site.kind === 'wsgi' && (
               <SelectField
                 label="Workers"
