@@ -3,12 +3,16 @@ import { join } from 'node:path';
 import { mustRun } from '../../src/runtime/command.ts';
 import { until } from '../../src/runtime/deadline.ts';
 import { send, type Target } from '../measure/http.ts';
+import { DEFAULT_PLANS } from '../../src/model/plans.ts';
 import { OwnProcess } from '../measure/processes.ts';
+import { ProcessorShare } from './share.ts';
 
 /** Debian's user for web servers: nginx's workers and the applications run as it. */
 const USER = 'www-data';
 export const APPS = ['flask', 'django'] as const;
 export type App = (typeof APPS)[number];
+/** The plan of the members whose sites are compared with this side. */
+export const PAIR_PLAN = 'standard';
 const MODULES: Readonly<Record<App, string>> = { flask: 'flask_app:app', django: 'djangosite.wsgi:application' };
 /** Directory with the sources of both applications. */
 export const APPS_DIRECTORY = join(import.meta.dirname, '../apps');
@@ -26,8 +30,13 @@ export class Baseline implements AsyncDisposable {
   readonly directory: string;
   readonly #stack = new AsyncDisposableStack();
 
-  constructor(directory: string) {
+  readonly #instance: string;
+  #share: ProcessorShare | undefined;
+
+  /** `instance` is the platform's: see ProcessorShare. */
+  constructor(directory: string, instance: string) {
     this.directory = directory;
+    this.#instance = instance;
     mkdirSync(join(directory, 'apps'), { recursive: true });
     mkdirSync(join(directory, 'run'), { recursive: true });
     cpSync(APPS_DIRECTORY, join(directory, 'apps'), { recursive: true });
@@ -73,6 +82,8 @@ export class Baseline implements AsyncDisposable {
       stopSignal: 'SIGTERM',
     });
     this.#stack.use(process);
+    this.#share ??= new ProcessorShare(this.#instance, DEFAULT_PLANS[PAIR_PLAN]?.cpuWeight ?? 300);
+    this.#share.join(process.pid);
     return { process, socket };
   }
 
@@ -118,6 +129,7 @@ export class Baseline implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     try {
       await this.#stack.disposeAsync();
+      this.#share?.[Symbol.dispose]();
     } finally {
       rmSync(this.directory, { recursive: true, force: true });
     }

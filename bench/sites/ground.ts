@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { freePort, type Platform } from '../../e2e/platform.ts';
-import { APPS, Baseline, type App } from '../baseline/baseline.ts';
+import { APPS, Baseline, PAIR_PLAN, type App } from '../baseline/baseline.ts';
 import type { Target } from '../measure/http.ts';
 import type { Figure } from '../measure/figures.ts';
 import { Calm } from '../measure/calm.ts';
@@ -47,7 +47,7 @@ export class Ground implements AsyncDisposable {
     this.quick = options.quick;
     this.say = options.say;
     this.calm = new Calm(options.quick ? 20_000 : 600_000);
-    this.baseline = new Baseline(join(options.platform.home, 'baseline'));
+    this.baseline = new Baseline(join(options.platform.home, 'baseline'), options.platform.configuration.instance);
   }
 
   /** Flask and Django behind the platform and behind hand-written nginx + uWSGI, both with the same number of workers. */
@@ -62,7 +62,7 @@ export class Ground implements AsyncDisposable {
     const ports = { http: await freePort(), https: await freePort() };
     const made: { app: App; site: MemberSite; bare: OwnProcess; socket: string }[] = [];
     for (const app of APPS) {
-      const site = await members.createSite(await members.create(`pair${app}`, 'standard'), app);
+      const site = await members.createSite(await members.create(`pair${app}`, PAIR_PLAN), app);
       const { process: bare, socket } = await baseline.uwsgi(app, app, site.workers, 'socket');
       made.push({ app, site, bare, socket });
     }
