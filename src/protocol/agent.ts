@@ -113,6 +113,7 @@ export const agentMethods = {
     z.object({ paths: z.array(z.string()) }),
     30_000,
   ),
+  /** With the missing directories above it, as `PUT /files` does for a file. */
   'files.makeDirectory': method(byPath, z.object({ created: z.boolean() }), 15_000),
   /** Directories recursively. */
   'files.remove': method(byPath, z.object({ removed: z.boolean() }), 60_000),

@@ -25,6 +25,8 @@ export interface NewAccount {
   plan: string;
   /** Left out: the volume with most room. */
   volume?: string;
+  /** Nobody would see the token: none is made until the member asks for one. */
+  withoutToken?: boolean;
 }
 
 export interface CreatedAccount {
@@ -75,7 +77,9 @@ export async function createAccount(
       created_at: context.now().toISOString(),
     });
     if (!row) throw nameTaken(name);
-    await putToken(transaction, row.id, digestOf(apiToken), context.now().toISOString());
+    if (!wanted.withoutToken) {
+      await putToken(transaction, row.id, digestOf(apiToken), context.now().toISOString());
+    }
     return row;
   });
   await audit(context, actor, 'account.create', name, 'ok', `plan ${wanted.plan}, volume ${volume}`);

@@ -103,12 +103,7 @@ export async function renameFile(
 
 /** Makes the directory and the missing ones above it. Whether it is new. */
 export async function makeDirectory(context: ControlContext, account: AccountRow, path: string): Promise<boolean> {
-  const found = await findFile(context, account, path);
-  if (found?.type === 'directory') return false;
-  if (found) throw new HoldfastError('conflict', `${path} is there already and is not a directory.`, { field: 'path' });
-  const parent = path.slice(0, path.lastIndexOf('/'));
-  if (isMemberPath(parent, account.name) && !isMemberRoot(account, parent))
-    await makeDirectory(context, account, parent);
+  if (isMemberRoot(account, path)) return false;
   const { created } = await context.fileCalls.run(volumeOf(account), () =>
     context.agent.call('files.makeDirectory', { account: account.name, path }),
   );
@@ -121,13 +116,19 @@ export async function makeDirectory(context: ControlContext, account: AccountRow
  */
 export async function openFile(context: ControlContext, account: AccountRow, path: string): Promise<AgentFile> {
   const leave = await context.fileStreams.enter(volumeOf(account));
+  const opening = context.agent.readFile(account.name, path);
   try {
-    const file = await within(ANSWER_MS, 'Opening the file', context.agent.readFile(account.name, path));
+    const file = await within(ANSWER_MS, 'Opening the file', opening);
     // A transfer that stands still is ended by the connection to the agent, so the place always comes back.
     file.stream.once('close', leave);
     return file;
   } catch (error) {
     leave();
+    // Should it open after all, nobody is there to read it.
+    opening.then(
+      (late) => late.stream.destroy(),
+      () => undefined,
+    );
     throw error;
   }
 }
@@ -159,9 +160,6 @@ export async function saveFile(
   measured.on('error', () => undefined);
   const failed = new Promise<never>((_resolve, reject) => measured.once('error', reject));
   try {
-    const parent = path.slice(0, path.lastIndexOf('/'));
-    if (!isMemberRoot(account, parent) && isMemberPath(parent, account.name))
-      await makeDirectory(context, account, parent);
     const answered = new Promise<void>((resolve) => measured.once('end', resolve));
     const written = context.agent.writeFile(account.name, path, measured, expectedBytes);
     await Promise.race([written, failed, answered]);

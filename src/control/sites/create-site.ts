@@ -25,32 +25,30 @@ function shapeOf(
   account: string,
 ): Pick<Site, 'kind' | 'command' | 'source_directory' | 'working_directory' | 'quickstart'> {
   const home = accountHome(account);
-  const common = { command: '', working_directory: `${home}/`, quickstart: wanted.quickstart };
-  switch (wanted.quickstart) {
-    case 'flask':
-    case 'django':
-      return { ...common, kind: 'wsgi', source_directory: `${home}/mysite` };
-    case 'manual':
-      return { ...common, kind: 'wsgi', source_directory: home };
-    case 'static':
-      return { ...common, kind: 'static', source_directory: `${home}/public` };
-    case 'fastapi': {
-      const directory = `${home}/myapi`;
-      const command = wanted.command ?? `python3 -m uvicorn --app-dir ${directory} --uds \${DOMAIN_SOCKET} main:app`;
-      return { ...common, kind: 'command', command, source_directory: directory };
-    }
-    case 'command': {
-      // Who brings a command has a program: no starter project then.
-      const own = wanted.command?.trim() ? wanted.command : undefined;
-      return {
-        ...common,
-        kind: 'command',
-        command: own ?? `python3 ${home}/mysite/server.py`,
-        source_directory: own === undefined ? `${home}/mysite` : home,
-        quickstart: own === undefined ? 'command' : null,
-      };
-    }
-  }
+  // Who brings a command has a program: no starter project then.
+  const own = wanted.command?.trim() ? wanted.command : undefined;
+  const shapes = {
+    flask: { kind: 'wsgi', command: '', source_directory: `${home}/mysite` },
+    django: { kind: 'wsgi', command: '', source_directory: `${home}/mysite` },
+    manual: { kind: 'wsgi', command: '', source_directory: home },
+    static: { kind: 'static', command: '', source_directory: `${home}/public` },
+    fastapi: {
+      kind: 'command',
+      command: own ?? `python3 -m uvicorn --app-dir ${home}/myapi --uds \${DOMAIN_SOCKET} main:app`,
+      source_directory: `${home}/myapi`,
+    },
+    command: {
+      kind: 'command',
+      command: own ?? `python3 ${home}/mysite/server.py`,
+      source_directory: own === undefined ? `${home}/mysite` : home,
+    },
+  } as const;
+  const none = wanted.quickstart === 'command' && own !== undefined;
+  return {
+    ...shapes[wanted.quickstart],
+    working_directory: `${home}/`,
+    quickstart: none ? null : wanted.quickstart,
+  };
 }
 
 /**

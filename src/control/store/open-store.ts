@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Kysely, PostgresDialect, sql } from 'kysely';
 import { Migrator } from 'kysely/migration';
-import { Pool } from 'pg';
+import type { Pool } from 'pg';
 import { HoldfastError } from '../../protocol/errors.ts';
 import { within } from '../../runtime/deadline.ts';
 import type { Logger } from '../../runtime/log.ts';
@@ -36,7 +36,7 @@ export async function openStore(options: StoreOptions): Promise<Store> {
     dialect:
       options.databaseUrl === undefined
         ? nodeSqliteDialect(sqliteFile(options.directory))
-        : new PostgresDialect({ pool: openPool(options.databaseUrl, options.log) }),
+        : new PostgresDialect({ pool: await openPool(options.databaseUrl, options.log) }),
   });
   try {
     await migrate(database, engine, options.log);
@@ -59,8 +59,10 @@ function sqliteFile(directory: string): string {
   return join(directory, 'holdfast.sqlite');
 }
 
-function openPool(connectionString: string, log: Logger): Pool {
-  const pool = new Pool({
+async function openPool(connectionString: string, log: Logger): Promise<Pool> {
+  // Loaded only where it is used: it costs memory, and one machine has SQLite.
+  const { default: pg } = await import('pg');
+  const pool = new pg.Pool({
     connectionString,
     max: 5,
     connectionTimeoutMillis: 5000,

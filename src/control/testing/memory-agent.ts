@@ -85,6 +85,7 @@ export class MemoryAgent implements AgentClient {
     const key = this.#key(account, path);
     const content = await buffer(stream);
     const created = !this.files.has(key);
+    this.#makeParents(account, path);
     this.files.set(key, content);
     return { created };
   }
@@ -124,6 +125,14 @@ export class MemoryAgent implements AgentClient {
   #key(account: string, path: string): string {
     // /tmp and /var are each account's own.
     return path.startsWith('/home/') ? path : `${account}:${path}`;
+  }
+
+  #makeParents(account: string, path: string): void {
+    const parts = path.split('/').slice(1, -1);
+    for (let count = 2; count <= parts.length; count += 1) {
+      const parent = this.#key(account, `/${parts.slice(0, count).join('/')}`);
+      if (!this.files.has(parent)) this.files.set(parent, null);
+    }
   }
 
   #entry(key: string, content: Buffer | null): FileEntry {
@@ -288,9 +297,10 @@ export class MemoryAgent implements AgentClient {
       return await Promise.resolve({ paths: paths.slice(0, limit) });
     },
     'files.makeDirectory': async ({ account, path }) => {
-      const parent = this.#key(account, path.slice(0, path.lastIndexOf('/')));
-      if (this.files.get(parent) !== null) throw new HoldfastError('not-found', `No such file or directory: ${parent}`);
-      this.files.set(this.#key(account, path), null);
+      const known = this.files.get(this.#key(account, path));
+      if (known) throw new HoldfastError('conflict', `${path} is there already, and it is not a directory.`);
+      if (known === null) return { created: false };
+      this.#makeParents(account, `${path}/x`);
       return await Promise.resolve({ created: true });
     },
     'files.remove': async ({ account, path }) => {

@@ -127,10 +127,10 @@ async function messageFor(context: ControlContext, change: WorldChange): Promise
     case 'site-removed':
       return { event: 'site', data: { id: change.id, removed: true }, account: change.account };
     case 'site':
-    case 'site-changed': {
-      const site = await findSite(context.database, change.type === 'site' ? change.site.id : change.id);
-      if (!site || site.state === 'deleting') return undefined;
-      return { event: 'site', data: siteView(context, site), account: site.account };
-    }
+    case 'site-changed':
+      break;
   }
+  const site = await findSite(context.database, change.type === 'site' ? change.site.id : change.id);
+  if (!site || site.state === 'deleting') return undefined;
+  return { event: 'site', data: siteView(context, site), account: site.account };
 }

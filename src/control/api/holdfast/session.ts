@@ -118,6 +118,7 @@ export function registerSession(server: ZodServer, context: ControlContext): voi
         username: request.body.username,
         password: request.body.password,
         plan: settings.signUpPlan,
+        withoutToken: true,
       });
       await audit(context, actor, 'account.sign-up', account.name);
       const signedIn = await openSession(context, account);

@@ -85,29 +85,28 @@ export function registerVolumes(server: ZodServer, context: ControlContext): voi
     what: z.infer<typeof action>,
     body: NonNullable<z.infer<typeof actionBody>>,
   ): Promise<VolumeStatus | Operation> {
-    const imageBytes = body.imageBytes === undefined ? {} : { imageBytes: body.imageBytes };
-    switch (what) {
-      case 'open':
+    const actions: Record<z.infer<typeof action>, () => Promise<VolumeStatus | Operation>> = {
+      open: async () => {
         await rememberClosed(name, false);
         return await agent.call('volumes.open', { name });
-      case 'close':
+      },
+      close: async () => {
         await rememberClosed(name, true);
         return await agent.call('volumes.close', { name });
-      case 'scrub':
-        return await agent.call('volumes.scrub', { name });
-      case 'add-replica':
-        return await agent.call('volumes.addReplica', {
-          name,
-          ...(body.disk === undefined ? {} : { disk: body.disk }),
-        });
-      case 'set-aside':
+      },
+      scrub: () => agent.call('volumes.scrub', { name }),
+      'add-replica': () =>
+        agent.call('volumes.addReplica', { name, ...(body.disk === undefined ? {} : { disk: body.disk }) }),
+      'set-aside': () => {
         if (body.replica === undefined) {
           throw new HoldfastError('input-invalid', 'Say which replica is to be set aside.', { field: 'replica' });
         }
-        return await agent.call('volumes.setAside', { name, replica: body.replica });
-      case 'grow':
-        return await agent.call('volumes.grow', { name, ...imageBytes });
-    }
+        return agent.call('volumes.setAside', { name, replica: body.replica });
+      },
+      grow: () =>
+        agent.call('volumes.grow', { name, ...(body.imageBytes === undefined ? {} : { imageBytes: body.imageBytes }) }),
+    };
+    return await actions[what]();
   }
 
   async function rememberClosed(name: string, closed: boolean): Promise<void> {

@@ -2,6 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { FileEntry } from '../../../protocol/files.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
+import type { AgentFile } from '../../agent-client.ts';
 import type { ControlContext } from '../../context.ts';
 import { checkMemberPath, findFile, listDirectory, listTree, openFile, removeFile } from '../../files/member-files.ts';
 import type { AccountRow } from '../../store/accounts.ts';
@@ -79,17 +80,32 @@ async function sendPath(context: ControlContext, request: FastifyRequest, reply:
   const { asked, path } = pathInQuestion(request);
   const entry = path === undefined ? undefined : await findFile(context, request.owner, path);
   if (path === undefined || !entry) throw new ApiAnswer(404, { detail: `No such file or directory: ${asked}` });
-  if (entry.type === 'directory') {
-    const { entries } = await listDirectory(context, request.owner, path);
-    return reply.type('application/json').send(directoryListing(request, path, entries));
+  if (entry.type === 'directory') return await sendDirectory(context, request, reply, path);
+  let file: AgentFile;
+  try {
+    file = await openFile(context, request.owner, path);
+  } catch (error) {
+    // What a link leads to is known only when it is opened.
+    const perhaps = entry.type === 'symlink' && error instanceof HoldfastError && error.code === 'input-invalid';
+    if (perhaps) return await sendDirectory(context, request, reply, path);
+    throw error;
   }
-  const file = await openFile(context, request.owner, path);
   // Always these bytes and never JSON: by the type, clients tell a file from a directory.
   return reply
     .type('application/octet-stream')
     .header('content-length', String(file.size))
     .header('content-security-policy', "sandbox; default-src 'none'")
     .send(file.stream);
+}
+
+async function sendDirectory(
+  context: ControlContext,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  path: string,
+): Promise<FastifyReply> {
+  const { entries } = await listDirectory(context, request.owner, path);
+  return reply.type('application/json').send(directoryListing(request, path, entries));
 }
 
 async function deletePath(context: ControlContext, request: FastifyRequest): Promise<void> {

@@ -1,0 +1,68 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { SiteView } from '../../../protocol/browser.ts';
+import { until } from '../../../runtime/deadline.ts';
+import { openBench, signedInBrowser, tokenClient, type Bench, type Browser } from '../../testing/bench.ts';
+import { someVolume } from '../../testing/memory-agent.ts';
+
+let bench: Bench;
+let alice: Browser;
+
+beforeEach(async () => {
+  bench = await openBench();
+  await bench.member('alice');
+  alice = await signedInBrowser(bench, 'alice', "alice's long password");
+});
+afterEach(() => bench[Symbol.asyncDispose]());
+
+const API = '/api/holdfast';
+const visitor = { 'x-real-ip': '192.0.2.50' };
+
+describe('events', () => {
+  const open: IncomingMessage[] = [];
+  afterEach(() => {
+    for (const response of open.splice(0)) response.destroy();
+  });
+
+  async function listen(headers: Record<string, string>): Promise<() => string> {
+    if (!bench.server.server.listening) await bench.server.listen({ port: 0, host: '127.0.0.1' });
+    const { port } = bench.server.server.address() as AddressInfo;
+    const response = await new Promise<IncomingMessage>((resolve, reject) => {
+      const sent = httpRequest({ port, host: '127.0.0.1', path: `${API}/events`, headers }, resolve);
+      sent.on('error', reject);
+      sent.end();
+    });
+    open.push(response);
+    response.on('error', () => undefined);
+    expect(response.headers['content-type']).toBe('text/event-stream');
+    let text = '';
+    response.setEncoding('utf8');
+    response.on('data', (chunk: string) => (text += chunk));
+    return () => text;
+  }
+
+  it('tell each member of its own things only, and the operator of everything', async () => {
+    const { apiToken } = await bench.member('bob');
+    const bobs = await listen({ authorization: `Token ${apiToken}`, ...visitor });
+    const alices = await listen({ cookie: alice.cookie, ...visitor });
+    const all = await listen({ authorization: `Token ${bench.server.operatorToken}` });
+    const site = (
+      await alice.send('POST', `${API}/sites`, { domain: 'alice.holdfast.test', quickstart: 'flask' })
+    ).json<SiteView>();
+    bench.context.world.apply({ type: 'site', site: { ...site.status!, state: 'awake' } });
+    bench.context.world.apply({ type: 'volume', volume: someVolume('v1', { usedBytes: 77 }) });
+    await tokenClient(bench, apiToken)('POST', `${API}/sites`, { domain: 'bob.holdfast.test', quickstart: 'flask' });
+    await until(() => bobs().includes('bob.holdfast.test'), "bob's event", 20_000);
+    await until(() => all().includes('bob.holdfast.test'), "the operator's event", 20_000);
+    expect(bobs()).not.toContain('alice.holdfast.test');
+    expect(alices()).toContain('"state":"awake"');
+    expect(alices()).not.toContain('bob.holdfast.test');
+    expect(alices()).not.toContain('event: volume');
+    expect(all()).toContain('event: volume');
+  });
+
+  it('need a sign-in', async () => {
+    expect((await bench.server.inject({ url: `${API}/events`, headers: visitor })).statusCode).toBe(401);
+  });
+});
