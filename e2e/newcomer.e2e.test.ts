@@ -137,7 +137,7 @@ describe('a newcomer with a browser', () => {
     await picture(page, 'files');
     await page.setViewportSize({ width: 390, height: 844 });
     await page.goto(at('/'));
-    await page.getByRole('heading', { name: 'Dashboard' }).waitFor();
+    await page.getByRole('heading', { name: 'Hello, alice' }).waitFor();
     await picture(page, 'phone');
   });
 });

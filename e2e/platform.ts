@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, readlinkSync, rmSync, statSync } from 'node:fs';
 import { request as httpsRequest, type RequestOptions } from 'node:https';
 import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
-import { layoutOf, readConfiguration, type Configuration } from '../src/runtime/config.ts';
+import { idsOf, layoutOf, readConfiguration, type Configuration } from '../src/runtime/config.ts';
 import { runCommand } from '../src/runtime/command.ts';
 import { until } from '../src/runtime/deadline.ts';
 import { readRecord } from '../src/runtime/process-record.ts';
@@ -143,6 +143,7 @@ export class Platform {
   /** Every process that belongs to this instance: those that have its home or run directory in their command or cgroup. */
   processes(): number[] {
     const found: number[] = [];
+    const ids = idsOf(this.configuration.instance);
     for (const entry of readdirSync('/proc')) {
       if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;
       try {
@@ -150,7 +151,9 @@ export class Platform {
         const cgroup = readFileSync(`/proc/${entry}/cgroup`, 'utf8');
         const environment = readFileSync(`/proc/${entry}/environ`, 'utf8');
         const executable = readlinkSync(`/proc/${entry}/exe`);
+        const user = statSync(`/proc/${entry}`).uid;
         const ours =
+          (user >= ids.base && user <= ids.lastAccount) ||
           command.includes(this.home) ||
           command.includes(this.configuration.runDirectory) ||
           cgroup.includes(this.configuration.instance) ||

@@ -55,7 +55,7 @@ export function createPrograms(
   options: ProgramsOptions = {},
 ): Programs {
   const { layout, log } = context;
-  const desired = createDesiredState(layout.agent, log);
+  const desired = createDesiredState(join(layout.agent, 'programs'), log);
   const sandboxes = createSandboxes(context);
   const run = createRunDirectory(layout.sites);
   const sites = new Map<string, Site>();
@@ -268,6 +268,8 @@ export function createPrograms(
       listeners.push(listener);
     },
     start: async () => {
+      // A hole that would fail every start is said at the start of the agent.
+      await sandboxes.cgroups.prepare();
       await desired.load();
       for (const spec of desired.sites.values()) sites.set(spec.id, new Site(ground, spec));
       await adoptAll();

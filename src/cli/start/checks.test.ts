@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readConfiguration, type Configuration } from '../../runtime/config.ts';
-import { checkPorts, checkState, descendsFrom, whoListens } from './checks.ts';
+import { checkPorts, checkState, userOf, whoListens } from './checks.ts';
 
 describe('before the start', () => {
   let home: string;
@@ -53,10 +53,9 @@ describe('before the start', () => {
     expect(() => checkState(configuration)).toThrow(/cannot be read/);
   });
 
-  it('a process is known as a descendant of its ancestors and of nobody else', () => {
-    expect(descendsFrom(process.pid, process.ppid)).toBe(true);
-    expect(descendsFrom(process.pid, process.pid)).toBe(true);
-    expect(descendsFrom(process.ppid, process.pid)).toBe(false);
+  it('the user of a process is known, and nobody is the user of one that has ended', () => {
+    expect(userOf(process.pid)).toBe(process.getuid?.());
+    expect(userOf(2 ** 22 + 1)).toBeUndefined();
   });
 
   it('a port or domain that is none is refused', () => {

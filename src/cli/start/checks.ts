@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { HoldfastError } from '../../protocol/errors.ts';
 import { layoutOf, type Configuration } from '../../runtime/config.ts';
 
@@ -108,18 +108,11 @@ export function checkPorts(configuration: Configuration, own: (pid: number) => b
   }
 }
 
-/** Whether a process or one of its ancestors is `root`; used to know our own nginx's workers. */
-export function descendsFrom(pid: number, root: number): boolean {
-  let current = pid;
-  for (let depth = 0; depth < 20 && current > 1; depth += 1) {
-    if (current === root) return true;
-    let stat: string;
-    try {
-      stat = readFileSync(`/proc/${current}/stat`, 'utf8');
-    } catch {
-      return false; // It ended while we looked, so it holds no port.
-    }
-    current = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+/** The Unix id a process runs as; undefined when it has ended. */
+export function userOf(pid: number): number | undefined {
+  try {
+    return statSync(`/proc/${pid}`).uid;
+  } catch {
+    return undefined; // It ended while we looked, so it holds no port.
   }
-  return false;
 }

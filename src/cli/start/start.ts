@@ -3,11 +3,11 @@ import { join } from 'node:path';
 import type { Status } from '../../protocol/browser.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
-import { layoutOf, type Configuration } from '../../runtime/config.ts';
+import { idsOf, layoutOf, type Configuration } from '../../runtime/config.ts';
 import { until } from '../../runtime/deadline.ts';
 import { readRecord, recordOf, writeRecord } from '../../runtime/process-record.ts';
 import { api } from '../api.ts';
-import { checkMachine, checkPorts, checkState, descendsFrom } from './checks.ts';
+import { checkMachine, checkPorts, checkState, userOf } from './checks.ts';
 import { endLeftover, OwnedChild } from './child.ts';
 import { controlCommand } from './control-sandbox.ts';
 import { makeDirectories } from './directories.ts';
@@ -46,9 +46,10 @@ function takeLock(configuration: Configuration): void {
   if (own) writeRecord(file, own);
 }
 
+/** The gateway of an earlier start, also when only its workers are left: nothing else runs as its user. */
 function ownGateway(configuration: Configuration): (pid: number) => boolean {
-  const record = readRecord(join(layoutOf(configuration).gateway, 'nginx.json'));
-  return (pid) => record !== undefined && descendsFrom(pid, record.pid);
+  const { gateway } = idsOf(configuration.instance);
+  return (pid) => pid > 0 && userOf(pid) === gateway;
 }
 
 async function statusOf(configuration: Configuration): Promise<Status | undefined> {
