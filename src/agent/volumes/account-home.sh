@@ -13,6 +13,8 @@ gone=$mount/accounts/.gone-$name
 
 drop() { # a subvolume with everything in it, and its quota group
   [ -d "$1" ] || return 0
+  # Members may have made subvolumes of their own below; the root of each has inode number 256 (btrfs(5)).
+  find "$1" -mindepth 1 -depth -type d -inum 256 -exec btrfs subvolume delete {} \; >/dev/null
   id=$(btrfs inspect-internal rootid "$1")
   btrfs subvolume delete "$1" >/dev/null
   # The kernel keeps the group until the subvolume is cleaned away; a group without one counts nothing.

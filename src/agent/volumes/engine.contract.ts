@@ -118,7 +118,10 @@ export function engineConformance(
     test('a removed account leaves nothing and can come back empty', async () => {
       const volume = await create();
       const home = await withAccount(volume);
-      await inVolume('echo secret > "$1/secret"', home);
+      await inVolume(
+        'echo secret > "$1/secret"; btrfs subvolume create "$1/own" >/dev/null; btrfs subvolume create "$1/own/deeper" >/dev/null',
+        home,
+      );
       expect(await volume.removeAccount('alice')).toEqual({ removed: true });
       expect(await volume.removeAccount('alice')).toEqual({ removed: false });
       expect(() => volume.homeOf('alice')).toThrow(expect.objectContaining({ code: 'not-found' }));

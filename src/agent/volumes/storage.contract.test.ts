@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { DEFAULT_PLANS, type PlanLimits } from '../../model/plans.ts';
@@ -157,8 +157,9 @@ describe('the storage of an agent', () => {
     await until(async () => (await volume('one')).redundancy === 'reduced', 'the failed disk being noticed', 30_000);
     expect(await volume('one')).toMatchObject({ state: 'open', replicas: [{ state: 'healthy' }, { state: 'failed' }] });
     expect((await volume('one')).trouble).toMatch(/Replica r2 .* answered with errors/);
-    const told = events.filter((event) => event.type === 'volume').map((event) => event.volume.redundancy);
-    expect(told.at(-1)).toBe('reduced');
+    const toldLast = (): string | undefined =>
+      events.filter((event) => event.type === 'volume').at(-1)?.volume.redundancy;
+    await until(() => toldLast() === 'reduced', 'the failed disk being told of', 10_000);
     // It may be stale from now on: it does not come back even when the disk answers again.
     await until(async () => (await findValve(paths)) === undefined, 'the failed disk being cut', 10_000);
     await writer.writes(20);
@@ -220,29 +221,83 @@ describe('the storage of an agent', () => {
     await account('carol', 'one');
   });
 
-  test('after everything was killed the next start comes back clean, and a replica that fell behind is made anew', async () => {
+  test('a hung replica is set aside: the program that waited for it goes on without an error', async () => {
     await create('one');
-    const directory = await account('alice', 'one');
-    const writer = writeInto(directory);
+    const writer = writeInto(await account('alice', 'one'));
+    await writer.writes(20);
+    const valve = await findValve(await valveOf('one', 'r1'));
+    if (valve === undefined) throw new Error('no valve');
+    process.kill(valve.server.pid, 'SIGSTOP');
+    stopped.push(valve.server.pid);
+    // An fsync waits for both replicas: soon the writer stands still.
+    let last = -1;
+    await until(
+      () => {
+        const still = writer.acknowledged === last;
+        last = writer.acknowledged;
+        return still;
+      },
+      'the writer waiting for the hung disk',
+      30_000,
+      700,
+    );
+    await storage.handlers['volumes.setAside']({ name: 'one', replica: 'r1' });
     await writer.writes(50);
-    // r1 dies first: from here on only r2 has what is acknowledged. Nobody is there to notice.
-    await killValve('one', 'r1');
+    expect((await ended(await storage.handlers['volumes.addReplica']({ name: 'one' }))).state).toBe('done');
+    await writer.stop();
+    await writer.verify();
+    expect(await volume('one')).toMatchObject({ state: 'open', redundancy: 'full', trouble: null });
+  });
+
+  test('a damaged record keeps its own volume closed and no other, and nothing is made over it', async () => {
+    await create('one');
+    await create('two');
+    await storage.stop();
+    await writeFile(join(directoriesOf(context, 'one').records, 'one.json'), '{');
+    await restart();
+    expect((await storage.handlers['volumes.list']({})).map((status) => status.name)).toEqual(['two']);
+    await expect(storage.handlers['volumes.create']({ name: 'one', disks: [] })).rejects.toMatchObject({
+      code: 'name-taken',
+    });
+    await rm(join(directoriesOf(context, 'one').records, 'one.json'));
+    await expect(storage.handlers['volumes.create']({ name: 'one', disks: [] })).rejects.toMatchObject({
+      code: 'disk-not-empty',
+    });
+  });
+
+  test('after everything was killed the next start comes back clean, and a replica that fell behind is made anew', async () => {
+    // An agent in a process of its own, which is gone when the disks die: nobody is there to notice.
+    const program = join(import.meta.dirname, 'testing', 'storage-process.ts');
+    for (const action of ['create', 'ensure'])
+      await mustRun(process.execPath, [program, home, action], { deadlineMs: 60_000 });
+    const writer = writeInto(join(directoriesOf(context, 'one').mount, 'accounts/alice/home'));
     await writer.writes(50);
-    await killValve('one', 'r2');
+    const kill = async (replica: string): Promise<void> => {
+      const { valves, disks } = directoriesOf(context, 'one');
+      const image = join(disks, `${replica}.img`);
+      const valve = await findValve(valvePaths(valves, context.configuration.runDirectory, 'one', replica, image));
+      if (valve === undefined) throw new Error(`no valve of ${replica}`);
+      process.kill(valve.front.pid, 'SIGKILL');
+    };
+    // r1 dies first: from here on only r2 has what is acknowledged.
+    await kill('r1');
+    await writer.writes(50);
+    await kill('r2');
     writer.kill();
-    const acknowledged = writer.acknowledged;
     await restart();
     await until(
-      async () => (await volume('one')).state === 'open' && (await volume('one')).redundancy === 'full',
+      async () => {
+        const { state, redundancy } = await volume('one');
+        return state === 'open' && redundancy === 'full';
+      },
       'redundancy being full again',
       60_000,
     );
-    expect(writer.acknowledged).toBe(acknowledged);
     await writer.verify();
     expect((await volume('one')).replicas.map((replica) => replica.id)).toEqual(['r2', 'r3']);
-    expect(
-      (await ended(await storage.handlers['volumes.scrub']({ name: 'one' }))).steps.map((step) => step.detail),
-    ).toEqual(Array(2).fill('0 repaired, 0 damaged beyond repair'));
+    await until(async () => (await volume('one')).operation === null, 'the rebuild ending', 30_000);
+    const scrub = await ended(await storage.handlers['volumes.scrub']({ name: 'one' }));
+    expect(scrub.steps.map((step) => step.detail)).toEqual(Array(2).fill('0 repaired, 0 damaged beyond repair'));
   });
 
   test('when both disks die the volume says so, and is opened again by itself', async () => {

@@ -26,7 +26,10 @@ export function createLocalEngine(context: AgentContext): VolumeEngine {
     },
 
     async load(): Promise<EngineVolume[]> {
-      return await Promise.all((await loadRecords(records)).map((record) => volumeOf(context, record)));
+      const damaged = (file: string, error: unknown): void => {
+        context.log.error({ file, error }, 'the record of a volume cannot be read; the volume stays closed');
+      };
+      return await Promise.all((await loadRecords(records, damaged)).map((record) => volumeOf(context, record)));
     },
   };
 }

@@ -24,6 +24,9 @@ export async function openVolume(state: VolumeState): Promise<void> {
       await clearDead(state);
       await mountAfresh(state);
     }
+    if (!(await state.probe.answers())) {
+      throw new HoldfastError('storage-repair', 'it does not answer. It is asked again every 10 seconds.');
+    }
     await state.accounts.opened();
   } catch (error) {
     const reason = error instanceof HoldfastError ? error.message : String(error);

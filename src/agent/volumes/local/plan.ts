@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { statfs } from 'node:fs/promises';
+import { readdir, statfs } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { REPLICAS_WANTED } from '../../../model/volumes.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
@@ -31,7 +31,9 @@ export async function planVolume(
   directories: VolumeDirectories,
   existing: readonly VolumeRecord[],
 ): Promise<VolumeRecord> {
-  if (existing.some((record) => record.name === request.name)) {
+  // The file counts even when it cannot be read: a damaged record is no reason to make a new volume over the old one.
+  const names: string[] = await readdir(directories.records).catch(() => []);
+  if (names.includes(`${request.name}.json`)) {
     throw new HoldfastError('name-taken', `There is a volume ${request.name} already. Choose another name.`, {
       field: 'name',
     });
@@ -41,6 +43,14 @@ export async function planVolume(
       'input-invalid',
       `A volume has ${REPLICAS_WANTED} disks, one for each replica; ${request.disks.length} were given.`,
       { field: 'disks' },
+    );
+  }
+  const left: string[] = await readdir(directories.disks).catch(() => []);
+  if (left.length > 0) {
+    throw new HoldfastError(
+      'disk-not-empty',
+      `There are image files of an earlier volume ${request.name} (${left.join(', ')}) in its directory. Move them away, or choose another name.`,
+      { field: 'name' },
     );
   }
   await assertBtrfsAvailable();

@@ -57,11 +57,20 @@ export type VolumeRecord = z.infer<typeof volumeRecordSchema>;
 
 export const NO_ERRORS = { write: 0, read: 0, flush: 0, corruption: 0, generation: 0 };
 
-export async function loadRecords(directory: string): Promise<VolumeRecord[]> {
+/** All records that can be read; `onDamaged` is told of the others, so that one damaged file holds up one volume only. */
+export async function loadRecords(
+  directory: string,
+  onDamaged: (file: string, error: unknown) => void = () => undefined,
+): Promise<VolumeRecord[]> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
   const records: VolumeRecord[] = [];
   for (const file of (await readdir(directory)).sort()) {
-    if (file.endsWith('.json')) records.push(volumeRecordSchema.parse(await readJson(join(directory, file))));
+    if (!file.endsWith('.json')) continue;
+    try {
+      records.push(volumeRecordSchema.parse(await readJson(join(directory, file))));
+    } catch (error) {
+      onDamaged(file, error);
+    }
   }
   return records;
 }

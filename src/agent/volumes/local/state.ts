@@ -64,7 +64,7 @@ export class VolumeState {
       context.log.warn({ volume: record.name, broken }, broken ? 'volume does not answer' : 'volume answers again');
       this.changed();
     });
-    this.probe = new Probe(join(this.directories.mount, 'accounts', '.probe'));
+    this.probe = new Probe(join(this.directories.mount, '.probe'));
     const list = join(context.layout.agent, 'accounts', `${record.name}.json`);
     this.accounts = new AccountHomes(record.name, this.directories.mount, list, this.lane);
   }
