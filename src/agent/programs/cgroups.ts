@@ -26,6 +26,8 @@ export interface CgroupUsage {
  */
 export interface Cgroups {
   readonly version: 'v1' | 'v2';
+  /** Makes the instance's own cgroups. Throws `set-up-missing` when this machine does not let us. */
+  prepare(): Promise<void>;
   /** Makes the cgroup with its limits (or adjusts them); returns the files a process writes its id to. */
   ensure(account: string, program: string, limits: CgroupLimits): Promise<string[]>;
   /** Process ids in it; empty when it does not exist. */
@@ -137,7 +139,16 @@ function v1(root: string, instance: string): Hierarchy {
 function v2(root: string, instance: string): Hierarchy {
   const top = join(root, 'holdfast', instance);
   const enable = async (directory: string): Promise<void> => {
-    await writeFile(join(directory, 'cgroup.subtree_control'), '+memory +pids +cpu');
+    try {
+      await writeFile(join(directory, 'cgroup.subtree_control'), '+memory +pids +cpu');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
+      // cgroup v2 has no processes beside child groups; only the machine's real root is free of that rule.
+      throw new HoldfastError(
+        'set-up-missing',
+        `Limits cannot be set below ${directory}, because processes run in it. In a container, start it with cgroups of the host, or move its processes into a child group.`,
+      );
+    }
   };
   return {
     version: 'v2',
@@ -182,14 +193,19 @@ function createFrom(hierarchy: Hierarchy): Cgroups {
     return [...found];
   };
 
+  const prepare = async (): Promise<void> => {
+    prepared ??= hierarchy.prepare().catch((error: unknown) => {
+      prepared = undefined;
+      throw error;
+    });
+    await prepared;
+  };
+
   return {
     version: hierarchy.version,
+    prepare,
     ensure: async (account, program, limits) => {
-      prepared ??= hierarchy.prepare().catch((error: unknown) => {
-        prepared = undefined;
-        throw error;
-      });
-      await prepared;
+      await prepare();
       for (const root of roots) {
         await mkdir(join(root, account, program), { recursive: true });
         if (hierarchy.version === 'v2') {

@@ -23,7 +23,7 @@ export interface SiteGround extends Ground {
   accountOf(name: string): AccountSpec | undefined;
 }
 
-const SLOT_WAIT_MS = 20_000;
+const SLOT_WAIT_MS = 30_000;
 /** Where somebody waits for the end: a change of definition has to be done within its call's 30 s. */
 const SHORT_DRAIN_MS = 10_000;
 
@@ -118,7 +118,7 @@ export class Site {
   }
 
   async disable(): Promise<void> {
-    this.#hurry?.();
+    await this.#cutShort();
     await this.#enqueue(async () => {
       await this.#stopNow(SHORT_DRAIN_MS);
       this.#apply({ type: 'disable' });
@@ -174,7 +174,7 @@ export class Site {
   /** Stops everything; for removal, and for the end of the platform. */
   async close(drainMs: number): Promise<void> {
     this.#closed = true;
-    this.#hurry?.();
+    await this.#cutShort();
     await this.#enqueue(async () => await this.#stopNow(drainMs));
     await Promise.all(this.#draining);
   }
@@ -187,7 +187,7 @@ export class Site {
 
   /** Kills what runs without asking it: its volume is closing, and would wait for it. */
   async abandon(): Promise<void> {
-    this.#hurry?.();
+    await this.#cutShort();
     await this.#enqueue(async () => await this.#stopNow(0));
     await Promise.all(this.#draining);
   }
@@ -252,6 +252,18 @@ export class Site {
       this.#starting = undefined;
     }));
     await work;
+  }
+
+  /** Ends a start under way, so that who wants the site gone need not wait for its deadlines: it fails, and the queue goes on. */
+  async #cutShort(): Promise<void> {
+    this.#hurry?.();
+    if (this.#life.state !== 'starting' && this.#life.state !== 'reloading') return;
+    const program = `site-${this.spec.id}-${this.#lastNumber}`;
+    await this.#ground.sandboxes
+      .end(this.spec.account, program, 5_000)
+      .catch((error: unknown) =>
+        this.#ground.context.log.warn({ err: error, site: this.spec.id }, 'a start could not be cut short'),
+      );
   }
 
   /** The work below is always inside the queue. */

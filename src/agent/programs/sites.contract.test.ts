@@ -416,6 +416,16 @@ describe('a start that fails names its step', () => {
   );
 });
 
+test('switching a site off does not wait for its start', async () => {
+  const site = await commandSite('cutshort', 'exec sleep 1000');
+  const woken = programs.wakeDomain(site.domain).catch((error: unknown) => error);
+  await until(async () => (await livingGenerations(ground.context, site)).length === 1, 'the start', 30_000);
+  await programs.handlers['sites.put']({ ...site, enabled: false, revision: 2 });
+  expect(await woken).toMatchObject({ code: 'site-start-failed' });
+  expect((await programs.handlers['sites.statuses']({}))[0]?.state).toBe('disabled');
+  expect(await livingGenerations(ground.context, site)).toEqual([]);
+});
+
 describe('a site that runs', () => {
   test(
     'an exception in a request becomes a 500 with a trimmed traceback, and the site goes on',

@@ -6,15 +6,16 @@ import type { Logger } from '../../runtime/log.ts';
 import type { Cgroups } from './cgroups.ts';
 import { accepts, answers, openToGateway } from './sockets.ts';
 
-/** Milliseconds. PythonAnywhere's ping after a reload waits 20 s, too; imports get longer, and all of it together 80 s. */
+/** Milliseconds. PythonAnywhere's ping after a reload waits 20 s, too; imports get longer, and all of it together 55 s, so that a
+ * wake call of 90 s has room for the wait before it. */
 const DEADLINES: Readonly<Record<'sandbox' | 'interpreter' | 'import' | 'socket' | 'answer', number>> = {
   sandbox: 15_000,
   interpreter: 15_000,
-  import: 60_000,
+  import: 45_000,
   socket: 20_000,
   answer: 20_000,
 };
-const WHOLE_START = 80_000;
+const WHOLE_START = 55_000;
 /** Progress of a start as it is told through descriptor 4, and by the process's end. */
 export interface Progress {
   reached: Set<string>;

@@ -255,11 +255,11 @@ describe('storage', () => {
       expect((await ask(ground.context, site, '/')).body).toBe('alive');
       tell('v1', false);
       await until(
-        async () => (await livingGenerations(ground.context, site)).length === 0,
+        async () => (await agent.handlers['sites.statuses']({}))[0]?.state === 'asleep',
         'the end of the site',
         30_000,
       );
-      expect((await agent.handlers['sites.statuses']({}))[0]?.state).toBe('asleep');
+      expect(await livingGenerations(ground.context, site)).toEqual([]);
     },
     SLOW,
   );
