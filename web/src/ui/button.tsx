@@ -24,6 +24,7 @@ export function Button(props: ButtonProps): JSX.Element {
     <button
       type="button"
       {...rest}
+      data-focus={rest.autoFocus}
       className={`${classOf(look, iconOnly, small)} ${className ?? ''}`}
       disabled={rest.disabled === true || busy}
       aria-busy={busy || undefined}

@@ -17,6 +17,8 @@ export function Dialog(props: {
     const dialog = element.current;
     const before = document.activeElement;
     if (dialog !== null && !dialog.open) dialog.showModal();
+    // showModal() focuses the first control, the closing cross; React's autoFocus came too early, before the dialog was open.
+    dialog?.querySelector<HTMLElement>('[data-focus="true"]')?.focus();
     return () => {
       dialog?.close();
       if (before instanceof HTMLElement && before.isConnected) before.focus();

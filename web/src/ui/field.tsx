@@ -62,7 +62,12 @@ export function TextField(props: FieldFrame & InputHTMLAttributes<HTMLInputEleme
   const id = useId();
   return (
     <Frame id={id} label={label} hint={hint} problem={problem} after={after}>
-      <input {...rest} {...described(id, props)} className={mono ? 'input mono' : 'input'} />
+      <input
+        {...rest}
+        {...described(id, props)}
+        data-focus={rest.autoFocus}
+        className={mono ? 'input mono' : 'input'}
+      />
     </Frame>
   );
 }
@@ -74,7 +79,12 @@ export function AreaField(
   const id = useId();
   return (
     <Frame id={id} label={label} hint={hint} problem={problem} after={after}>
-      <textarea {...rest} {...described(id, props)} className={mono ? 'input mono' : 'input'} />
+      <textarea
+        {...rest}
+        {...described(id, props)}
+        data-focus={rest.autoFocus}
+        className={mono ? 'input mono' : 'input'}
+      />
     </Frame>
   );
 }

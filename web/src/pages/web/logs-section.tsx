@@ -25,7 +25,7 @@ const KINDS: ReadonlyArray<{ kind: LogKind; label: string; empty: string }> = [
 
 /** What of a log line to set apart. */
 export function toneOfLine(line: string): 'bad' | 'soft' | undefined {
-  if (/\b(?:Error|Exception|Traceback|HARAKIRI|CRITICAL)\b|" 5\d\d /.test(line)) return 'bad';
+  if (/(?:Error|Exception)\b|\b(?:Traceback|HARAKIRI|CRITICAL)\b|" 5\d\d /.test(line)) return 'bad';
   if (/^\s*(?:\*\*\*|#)/.test(line)) return 'soft';
   return undefined;
 }
