@@ -3,8 +3,8 @@ import { HoldfastError } from '../../protocol/errors.ts';
 import { within } from '../../runtime/deadline.ts';
 import type { ControlContext } from '../context.ts';
 import { siteView } from '../sites/site-view.ts';
-import { findPlan, listAccounts, volumeOccupancy, type AccountRow } from '../store/accounts.ts';
-import { listSites } from '../store/sites.ts';
+import { countAccounts, findPlan, volumeOccupancy, type AccountRow } from '../store/accounts.ts';
+import { listSiteIds, listSites } from '../store/sites.ts';
 import { readClosedVolumes } from '../store/settings.ts';
 import { volumeView } from './volume-view.ts';
 
@@ -93,15 +93,15 @@ function memberNotices(
 export async function platformDashboard(context: ControlContext): Promise<Platform> {
   const { world, agent, database } = context;
   const [accounts, sites, occupancy, closed] = await Promise.all([
-    listAccounts(database),
-    listSites(database, { state: 'present' }),
+    countAccounts(database),
+    listSiteIds(database),
     volumeOccupancy(database),
     readClosedVolumes(database),
   ]);
   const volumes = [...world.volumes.values()]
     .sort((a, b) => a.name.localeCompare(b.name))
     .map((volume) => volumeView(volume, occupancy));
-  const states = sites.map((site) => world.statuses.get(site.id)?.state);
+  const states = sites.map((id) => world.statuses.get(id)?.state);
   const notices: Notice[] = [];
   if (!agent.reachable())
     notices.push({ level: 'problem', text: 'The agent does not answer. Look at its log; its owner starts it again.' });
@@ -117,10 +117,10 @@ export async function platformDashboard(context: ControlContext): Promise<Platfo
         text: `Volume ${volume.name}: redundancy is ${volume.redundancy}.`,
       });
   }
-  const unfinished = accounts.filter((account) => account.state !== 'ready').length;
+  const { members, unfinished } = accounts;
   if (unfinished > 0) notices.push({ level: 'info', text: `${unfinished} accounts are being made or removed.` });
   return {
-    accounts: accounts.filter((account) => account.role === 'member').length,
+    accounts: members,
     sites: sites.length,
     sitesAwake: states.filter((state) => state === 'awake' || state === 'reloading').length,
     sitesFailed: states.filter((state) => state === 'failed').length,

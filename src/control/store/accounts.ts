@@ -17,6 +17,18 @@ export async function listAccounts(database: Database): Promise<AccountRow[]> {
   return await database.selectFrom('accounts').selectAll().orderBy('name').execute();
 }
 
+/** How many members there are, and how many accounts are being made or removed. */
+export async function countAccounts(database: Database): Promise<{ members: number; unfinished: number }> {
+  const rows = await database
+    .selectFrom('accounts')
+    .select(({ fn }) => ['role', 'state', fn.countAll<number | string>().as('count')])
+    .groupBy(['role', 'state'])
+    .execute();
+  const sum = (keep: (row: (typeof rows)[number]) => boolean): number =>
+    rows.filter(keep).reduce((total, row) => total + Number(row.count), 0);
+  return { members: sum((row) => row.role === 'member'), unfinished: sum((row) => row.state !== 'ready') };
+}
+
 export async function listUnfinishedAccounts(database: Database): Promise<AccountRow[]> {
   return await database
     .selectFrom('accounts')

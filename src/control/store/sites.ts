@@ -87,6 +87,12 @@ export async function countSites(database: Database, accountId: number): Promise
   return Number(row.count);
 }
 
+/** The ids of all sites. */
+export async function listSiteIds(database: Database): Promise<string[]> {
+  const rows = await database.selectFrom('sites').select('id').where('state', '=', 'present').execute();
+  return rows.map((row) => row.id);
+}
+
 /** How many sites each account has, by account id. */
 export async function countSitesByAccount(database: Database): Promise<Map<number, number>> {
   const rows = await database

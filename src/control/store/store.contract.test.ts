@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { DEFAULT_PLANS } from '../../model/plans.ts';
 import { startPostgres, type TestPostgres } from '../testing/postgres.ts';
 import {
+  countAccounts,
   deleteAccountRow, findAccount, forgetLimitsTold, insertAccount, listAccounts, listPlans, listUnfinishedAccounts, nextNumber,
   putPlan, updateAccount, volumeOccupancy, type AccountRow,
 } from './accounts.ts'; // prettier-ignore
@@ -136,6 +137,7 @@ describe.each(['sqlite', 'postgres'] as const)('the store on %s', (engine) => {
     await account('dave', { plan: 'large' });
     await account('boss', { volume: null, uid: null, state: 'creating' });
     await forgetLimitsTold(store.database, 'large');
+    expect(await countAccounts(store.database)).toEqual({ members: 5, unfinished: 3 });
     const names = (await listUnfinishedAccounts(store.database)).map((row) => row.name);
     expect(names).toEqual(['bob', 'carol', 'dave']);
   });
