@@ -1,0 +1,79 @@
+import { assert, integer, property } from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { checkDirectory, checkHeader, checkMapping, checkVirtualenv, matchPython } from './site-rules.ts';
+
+const available = [{ version: '3.13' }, { version: '3.11' }, { version: '3.10' }];
+
+describe('the Python that was asked for', () => {
+  it.each([
+    ['3.11', '3.11'],
+    ['python3.11', '3.11'],
+    ['python311', '3.11'],
+    ['311', '3.11'],
+    [' Python3.13 ', '3.13'],
+    [3.11, '3.11'],
+    [3.1, '3.10'],
+    ['3.1', '3.10'],
+    ['3.12', undefined],
+    ['', undefined],
+    ['python', undefined],
+    ['3', undefined],
+    ['3.11.2', undefined],
+  ])('%s is %s', (asked, version) => {
+    expect(matchPython(asked, available)).toBe(version);
+  });
+
+  it('is found in every spelling of every version', () => {
+    assert(
+      property(integer({ min: 2, max: 3 }), integer({ min: 0, max: 99 }), (major, minor) => {
+        const version = `${major}.${minor}`;
+        for (const asked of [version, `python${version}`, `python${major}${minor}`]) {
+          expect(matchPython(asked, [{ version }])).toBe(version);
+        }
+      }),
+    );
+  });
+});
+
+describe('paths that members type', () => {
+  it.each([
+    ['~/x', '/home/alice/x'],
+    ['~', '/home/alice'],
+    ['x', '/home/alice/x'],
+    ['/tmp/x', '/tmp/x'],
+    ['  /home/alice/x/ ', '/home/alice/x/'],
+    ['', ''],
+  ])('%s means %s', (typed, meant) => {
+    expect(checkDirectory(typed, 'alice', 'f')).toBe(meant);
+  });
+
+  it.each(['../x', '/home/alice/../bob', 'a\nb', 'a\0b'])('%j is refused', (typed) => {
+    expect(() => checkDirectory(typed, 'alice', 'f')).toThrow('is not a path here');
+  });
+
+  it.each([
+    ['v', '/home/alice/.virtualenvs/v'],
+    ['~/v', '/home/alice/v'],
+    ['/home/alice/v/', '/home/alice/v'],
+    ['', ''],
+  ])('the virtualenv %s is %s', (typed, meant) => {
+    expect(checkVirtualenv(typed, 'alice')).toBe(meant);
+  });
+});
+
+describe('what nginx and uWSGI are handed', () => {
+  it.each([
+    { url: '/', name: 'X Y', value: '' },
+    { url: '/', name: '', value: '' },
+    { url: '/', name: 'X', value: 'a\r\nSet-Cookie: b' },
+    { url: '/\n', name: 'X', value: '' },
+  ])('refuses the header %j', (header) => {
+    expect(() => checkHeader(header)).toThrow(/header/);
+  });
+
+  it('refuses mappings that leave their directory', () => {
+    expect(() => checkMapping({ url: '/', path: '/home/alice/../bob' })).toThrow('cannot be mapped');
+    expect(() => checkMapping({ url: '/\u007f', path: '/x' })).toThrow('cannot be mapped');
+    expect(() => checkMapping({ url: '/static/', path: '/home/alice/static' })).not.toThrow();
+  });
+});
