@@ -53,6 +53,11 @@ const look = EditorView.theme({
   '&.cm-focused .cm-matchingBracket': { backgroundColor: 'var(--accent-wash)', outline: '1px solid var(--accent)' },
   '.cm-panels': { backgroundColor: 'var(--surface-2)', color: 'var(--text)', borderColor: 'var(--line)' },
   '.cm-panel.cm-search': { padding: '8px 36px 8px 12px', fontFamily: 'var(--font)', fontSize: '13px' },
+  '.cm-panel.cm-search label, .cm-panel.cm-search .cm-textfield, .cm-panel.cm-search .cm-button': {
+    fontSize: '13px',
+    fontFamily: 'var(--font)',
+  },
+  '.cm-panel.cm-search [name=close]': { fontSize: '18px', right: '10px', color: 'var(--text-soft)', cursor: 'pointer' },
   '.cm-textfield': {
     backgroundColor: 'var(--surface-1)',
     color: 'var(--text)',
