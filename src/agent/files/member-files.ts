@@ -222,8 +222,11 @@ export class MemberFiles {
         await client.sync(handle).catch(async (error: unknown) => {
           throw await this.#explain(account, error, temporary, path);
         });
-        await client.close(handle);
         await client.rename(encodeName(temporary), encodeName(target));
+        // Once more under its new name: until then a power cut could bring back the temporary one (btrfs logs the names a
+        // file has when it is synced), and an upload that was answered would be gone.
+        await client.sync(handle);
+        await client.close(handle);
         return { created: before === undefined };
       } catch (error) {
         await this.#discard(client, handle, temporary);
