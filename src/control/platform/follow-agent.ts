@@ -14,6 +14,8 @@ const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 5_000;
 /** How often everything is looked at anew, in case an event was missed, and host figures (which have no events) grow old. */
 const LOOK_EVERY_MS = 30_000;
+/** How often the host is asked while its gateway is not ready: a start waits for that, and it has no event. */
+const GATEWAY_EVERY_MS = 250;
 
 /** Everything the agent knows, read at once; each question has its own deadline. */
 export async function lookAtAgent({ agent, world }: Pick<Parts, 'agent' | 'world'>): Promise<void> {
@@ -69,14 +71,22 @@ export async function followAgent(parts: Parts, signal: AbortSignal): Promise<vo
 
 /** Looks again every half minute; a look that fails breaks the connection, so that it is made anew. */
 async function lookNowAndThen(parts: Parts, connection: AbortController): Promise<void> {
+  const { agent, world, desired, log } = parts;
+  let lookAt = performance.now() + LOOK_EVERY_MS;
   for (;;) {
-    await pause(LOOK_EVERY_MS, connection.signal);
+    const left = Math.max(0, lookAt - performance.now());
+    await pause(world.host?.gatewayReady === true ? left : Math.min(left, GATEWAY_EVERY_MS), connection.signal);
     if (connection.signal.aborted) return;
     try {
+      if (performance.now() < lookAt) {
+        world.host = await agent.call('host.status', {});
+        continue;
+      }
+      lookAt = performance.now() + LOOK_EVERY_MS;
       await lookAtAgent(parts);
-      await parts.desired.unfinished();
+      await desired.unfinished();
     } catch (error) {
-      parts.log.warn({ err: error }, 'the agent did not answer');
+      log.warn({ err: error }, 'the agent did not answer');
       connection.abort();
       return;
     }

@@ -10,6 +10,7 @@ import { findAccount } from '../store/accounts.ts';
 import { findSiteByDomain } from '../store/sites.ts';
 import { Compartments } from './compartments.ts';
 import { followAgent } from './follow-agent.ts';
+import { readPlatformStatus } from './platform-status.ts';
 import { RetryingWork } from './retrying-work.ts';
 import { mkdtemp, rm } from 'node:fs/promises';
 
@@ -108,6 +109,26 @@ describe('desired state', () => {
       'the event',
       WAIT,
     );
+    stop.abort();
+    await following;
+  });
+
+  it('notices soon that the gateway has become ready', async () => {
+    const agent = new MemoryAgent();
+    agent.gatewayReady = false;
+    await using bench = await openBench({ agent });
+    const stop = new AbortController();
+    const following = followAgent(bench.context, stop.signal);
+    await until(() => agent.callsOf('host.status').length > 3, 'more looks at the host', WAIT);
+    expect((await readPlatformStatus(bench.context)).gateway).toBe('not-ready');
+    const looks = agent.callsOf('volumes.list').length;
+    agent.gatewayReady = true;
+    await until(
+      async () => (await readPlatformStatus(bench.context)).gateway === 'ready',
+      'the gateway in the status',
+      WAIT,
+    );
+    expect(agent.callsOf('volumes.list')).toHaveLength(looks); // Without looking at everything anew.
     stop.abort();
     await following;
   });
