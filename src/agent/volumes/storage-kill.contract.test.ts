@@ -64,27 +64,25 @@ describe('an agent killed in the middle', () => {
   }
 
   test.each([
-    ['step', 2],
-    ['command', 7],
+    ['step', 3],
+    ['command', 9],
   ])('while it makes a volume (at every %s): the next start finishes it', async (kind, stride) => {
     const kills = await killEverywhere('create', kind, stride, async ({ volumes, operations }, at) => {
       expect(
         operations.filter((operation) => operation.state !== 'done'),
         `killed at ${kind} ${at}`,
       ).toEqual([]);
-      if (operations.length > 0) {
-        expect(volumes, `killed at ${kind} ${at}`).toMatchObject([
-          { name: 'one', state: 'open', redundancy: 'full', trouble: null },
-        ]);
-        await deleteForNextRound();
-      }
+      // Killed before it was journaled, it is as if it had never been asked for.
+      const wanted = operations.length === 0 ? [] : [{ name: 'one', state: 'open', redundancy: 'full', trouble: null }];
+      expect(volumes, `killed at ${kind} ${at}`).toMatchObject(wanted);
+      if (volumes.length > 0) await deleteForNextRound();
     });
-    expect(kills).toBeGreaterThan(3);
+    expect(kills).toBeGreaterThan(1);
   });
 
   test.each([
-    ['step', 2],
-    ['command', 5],
+    ['step', 3],
+    ['command', 6],
   ])('while it rebuilds (at every %s): the next start finishes it, nothing is lost', async (kind, stride) => {
     await agent('create');
     await agent('ensure');
@@ -105,7 +103,7 @@ describe('an agent killed in the middle', () => {
       ]);
       expect(await inVolume('sha256sum --quiet -c "$1.sum"', file('data'))).toBe('');
     });
-    expect(kills).toBeGreaterThan(3);
+    expect(kills).toBeGreaterThan(1);
     // Nothing of the replaced ones stays behind.
     expect((await inVolume('ls "$1"', join(home, 'volumes/one/disks'))).split('\n')).toHaveLength(2);
     const valves = (await processesNamed('nbdfuse')).filter((valve) =>
@@ -115,8 +113,8 @@ describe('an agent killed in the middle', () => {
   });
 
   test.each([
-    ['step', 2],
-    ['command', 3],
+    ['step', 3],
+    ['command', 5],
   ])('while it deletes (at every %s): the next start finishes it, nothing stays', async (kind, stride) => {
     await agent('create');
     const kills = await killEverywhere('delete', kind, stride, async ({ volumes, operations }, at) => {
@@ -128,6 +126,6 @@ describe('an agent killed in the middle', () => {
       expect(await inVolume('ls "$1/volumes"', home), `killed at ${kind} ${at}`).toBe('');
       await agent('create');
     });
-    expect(kills).toBeGreaterThan(2);
+    expect(kills).toBeGreaterThan(1);
   });
 });

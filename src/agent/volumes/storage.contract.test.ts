@@ -55,7 +55,7 @@ describe('the storage of an agent', () => {
     usable = [];
     context = contextOf(home, (event) => events.push(event));
     storage = createStorage(context);
-    storage.onVolumeChange((volume, is) => usable.push([volume, is]));
+    storage.onVolumeChange((name, is) => usable.push([name, is]));
     await storage.start();
   }
 
@@ -307,7 +307,7 @@ describe('the storage of an agent', () => {
     await killValve('one', 'r2');
     await until(() => usable.some(([, is]) => !is), 'the volume being reported unusable', 30_000);
     await until(async () => (await volume('one')).state === 'open', 'the volume being opened again', 60_000);
-    await inVolume('cat "$1/README.txt"', storage.homeOf('alice').home);
+    expect(await inVolume('cat "$1/README.txt"', storage.homeOf('alice').home)).toMatch(/Welcome/);
   });
 
   test('real disks are used directly, must be empty, and a volume opens without one of them', async () => {

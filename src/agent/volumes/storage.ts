@@ -269,7 +269,9 @@ class Storage implements StoragePart {
         this.#forget(name);
         return;
       }
-      default:
+      case 'account-create':
+      case 'account-delete':
+      case 'site-quickstart':
         throw new HoldfastError('internal', `The storage has no work of the kind ${operation.kind}.`);
     }
   }

@@ -56,7 +56,7 @@ export async function canonical(disk: string): Promise<string> {
 export async function stableName(device: string): Promise<string> {
   const directory = '/dev/disk/by-id';
   const names = await readdir(directory).catch(() => []);
-  for (const name of names.sort()) {
+  for (const name of names.sort((a, b) => a.localeCompare(b))) {
     if ((await canonical(`${directory}/${name}`).catch(() => '')) === device) return `${directory}/${name}`;
   }
   return device;

@@ -8,10 +8,11 @@ import { mountAt, readOrUndefined, type MountEntry } from './proc.ts';
 /** One btrfs file system: making, mounting, and what /sys tells of it. Reading /sys/fs/btrfs waits for no disk. */
 
 const MOUNT_DEADLINE_MS = 30_000;
+// prettier-ignore
 const WITHOUT_MOUNTS = [
-  ...['--ro-bind', '/usr', '/usr', '--symlink', 'usr/bin', '/bin', '--symlink', 'usr/sbin', '/sbin'],
-  ...['--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'],
-  ...['--dev-bind', '/dev', '/dev', '--ro-bind', '/sys', '/sys', '--proc', '/proc'],
+  '--ro-bind', '/usr', '/usr', '--symlink', 'usr/bin', '/bin', '--symlink', 'usr/sbin', '/sbin',
+  '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64',
+  '--dev-bind', '/dev', '/dev', '--ro-bind', '/sys', '/sys', '--proc', '/proc',
 ];
 const sysDirectory = (uuid: string): string => `/sys/fs/btrfs/${uuid}`;
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isAlive, parseMountInfo, parseProcessStat, processStat } from './proc.ts';
 
@@ -30,7 +30,7 @@ describe('what the kernel says', () => {
   });
 
   test('nothing breaks the reading of mounts', () => {
-    fc.assert(fc.property(fc.string(), (text) => Array.isArray(parseMountInfo(text))));
+    expect(() => fc.assert(fc.property(fc.string(), (text) => Array.isArray(parseMountInfo(text))))).not.toThrow();
   });
 
   test('a process is read whatever its name is', () => {

@@ -175,7 +175,7 @@ export async function dismiss(state: VolumeState, replica: ReplicaRecord): Promi
 /** Cleans the disks of replicas that left. One that cannot be cleaned now (it may be broken) is tried again later. */
 export async function cleanLeaving(state: VolumeState): Promise<void> {
   const { record } = state;
-  for (const replica of [...record.leaving]) {
+  for (const replica of record.leaving) {
     try {
       await discardDisk(state, replica);
     } catch (error) {

@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { redundancyOf, type ReplicaState } from '../../../model/volumes.ts';
 import { contextOf, makeHome } from '../testing/context.ts';

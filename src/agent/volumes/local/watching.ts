@@ -21,7 +21,7 @@ export async function lookAt(state: VolumeState): Promise<void> {
     state.fault(`The volume ${state.name} was unmounted by somebody else. It is opened again.`);
     return;
   }
-  for (const replica of [...state.record.replicas]) await lookAtReplica(state, replica);
+  for (const replica of state.record.replicas) await lookAtReplica(state, replica);
   if (filesystem.stoppedWriting(mount))
     state.fault(`The volume ${state.name} accepts no writes any more: too many of its disks failed.`);
   state.usedBytes = await filesystem.usedBytes(state.record.uuid);
