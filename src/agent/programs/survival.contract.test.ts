@@ -171,7 +171,7 @@ describe('an adopted site', () => {
     async () => {
       await agentThatDies('wake', 'done');
       const { rm } = await import('node:fs/promises');
-      await rm(join(ground.context.layout.agent, 'sites'), { recursive: true });
+      await rm(join(ground.context.layout.agent, 'programs', 'sites'), { recursive: true });
       await nextAgent();
       expect(await livingGenerations(ground.context, site)).toEqual([]);
       expect(await runDirectoryOf(ground.context).sites()).toEqual([]);
