@@ -148,13 +148,16 @@ export async function saveFile(
   if (expectedBytes !== undefined && expectedBytes > limitBytes) throw tooLarge(limitBytes);
   const leave = await context.fileStreams.enter(volumeOf(account));
   const measured = content.pipe(limitedTo(limitBytes));
-  const fail = (error: Error): void => void measured.destroy(error);
-  const cutOff = (): void => {
-    // A sender that goes away mid-way closes without an end: that must reach the agent as a failure, not as a short file.
-    if (!content.readableEnded)
-      fail(new HoldfastError('input-invalid', 'The upload was cut off; the old file is unchanged.'));
+  // A sender that goes away mid-way closes, with or without an error, but without an end: that must reach the agent as a
+  // failure, not as a short file.
+  const cutOff = (cause?: unknown): void => {
+    if (content.readableEnded) return;
+    const known = cause instanceof HoldfastError ? cause : undefined;
+    measured.destroy(
+      known ?? new HoldfastError('input-invalid', 'The upload was cut off; the old file is unchanged.', { cause }),
+    );
   };
-  content.once('error', fail);
+  content.once('error', cutOff);
   content.once('close', cutOff);
   // Whoever awaits the upload sees the failure; without a listener it would end the process.
   measured.on('error', () => undefined);
@@ -168,7 +171,7 @@ export async function saveFile(
     measured.destroy();
     throw measured.errored instanceof HoldfastError ? measured.errored : error;
   } finally {
-    content.off('error', fail);
+    content.off('error', cutOff);
     content.off('close', cutOff);
     content.on('error', () => undefined);
     // What the sender still sends is read and dropped, so that it gets to read the answer.

@@ -52,14 +52,18 @@ export function certificateNames(certificatePem: string): {
   alternativeNames: string[];
 } {
   const certificate = new X509Certificate(certificatePem);
-  const commonName = (name: string | undefined): string => /^CN=(.*)$/m.exec(name ?? '')?.[1] ?? name ?? '';
   return {
     notAfter: certificate.validToDate.toISOString(),
-    issuer: commonName(certificate.issuer),
-    subject: commonName(certificate.subject),
+    issuer: commonName(certificate.issuer ?? ''),
+    subject: commonName(certificate.subject ?? ''),
     alternativeNames: (certificate.subjectAltName ?? '')
       .split(', ')
       .filter((name) => name.startsWith('DNS:'))
       .map((name) => name.slice(4)),
   };
+}
+
+/** The common name out of a distinguished name, in either of the ways it is written; the whole when there is none. */
+export function commonName(name: string): string {
+  return /(?:^|[\n,]\s*)CN=([^,\n]*)/.exec(name)?.[1] ?? name;
 }

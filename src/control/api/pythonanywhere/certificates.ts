@@ -2,7 +2,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { normaliseDomain } from '../../../model/names.ts';
 import type { ControlContext } from '../../context.ts';
-import { certificateNames } from '../../sites/certificate.ts';
+import { certificateNames, commonName } from '../../sites/certificate.ts';
 import { updateSite } from '../../sites/change-site.ts';
 import { findSiteByDomain, type Site } from '../../store/sites.ts';
 import { actorOf } from '../identity.ts';
@@ -41,8 +41,8 @@ async function describe(context: ControlContext, site: Site): Promise<z.infer<ty
   return {
     cert_type: under ? 'pythonanywhere-subdomain' : 'letsencrypt-auto-renew',
     not_after: compactTime(platform.notAfter),
-    issuer_name: platform.issuer,
-    subject_name: platform.subject,
+    issuer_name: commonName(platform.issuer),
+    subject_name: commonName(platform.subject),
     subject_alternate_names: platform.alternativeNames,
   };
 }

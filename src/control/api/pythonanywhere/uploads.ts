@@ -2,13 +2,16 @@ import fastifyMultipart, { type MultipartFile, type MultipartValue } from '@fast
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
 import type { ControlContext } from '../../context.ts';
-import { isMemberRoot, saveFile } from '../../files/member-files.ts';
+import { isMemberRoot, saveFile, tooLarge } from '../../files/member-files.ts';
 import { readSettings } from '../../store/settings.ts';
 import { partsOf } from './bodies.ts';
 import { ApiAnswer, noPermission } from './errors.ts';
 import { pathInQuestion } from './files.ts';
 
 const noContent = (): ApiAnswer => new ApiAnswer(400, { detail: "You must provide a file with the name 'content'." });
+
+/** What a form may hold besides the file, so that one that is surely too large is refused before it comes. */
+const FORM_ALLOWANCE_BYTES = 4 * 1024 ** 2;
 
 /** POST files/path: the multipart field `content` goes to the agent as it arrives and is never whole in memory. */
 export async function registerUploads(server: FastifyInstance, context: ControlContext): Promise<void> {
@@ -42,6 +45,10 @@ async function saveContent(
   path: string,
 ): Promise<{ created: boolean }> {
   const { uploadLimitBytes } = await readSettings(context.database);
+  if (Number(request.headers['content-length'] ?? 0) > uploadLimitBytes + FORM_ALLOWANCE_BYTES) {
+    request.raw.resume();
+    throw tooLarge(uploadLimitBytes);
+  }
   let saved: { created: boolean } | undefined;
   for await (const part of partsOf(request)) {
     if (saved || part.fieldname !== 'content') drop(part);
