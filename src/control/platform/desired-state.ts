@@ -119,9 +119,9 @@ export class DesiredState {
       .where('plan', '=', account.plan)
       .where('state', '!=', 'deleting')
       .execute();
+    // The agent's programs know the account from here on. The whole state is not told again: with many accounts that took
+    // longer than the home, and it removed the sites that others were making at that moment.
     if (!current) throw new HoldfastError('conflict', 'The plan changed while the agent was told of it.');
-    // The home is there; the agent's programs learn of the account and its limits from the whole state only.
-    await this.#whole.now('state');
   }
 
   async #removeAccount(account: AccountRow, volume: string): Promise<void> {
@@ -130,7 +130,6 @@ export class DesiredState {
       await this.#removeSite(site.id, account.name);
     await agent.call('accounts.remove', { name: account.name, volume });
     await deleteAccountRow(database, account.id);
-    this.#whole.soon('state');
   }
 
   async #removeSite(id: string, account: string): Promise<void> {

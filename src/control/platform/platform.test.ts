@@ -133,6 +133,17 @@ describe('desired state', () => {
     await following;
   });
 
+  it('tells of one new or removed account only, never of everything', async () => {
+    await using bench = await openBench();
+    const told = bench.agent.callsOf('state.sync').length;
+    await bench.member('alice');
+    await bench.member('bob');
+    await bench.operator('DELETE', '/api/holdfast/accounts/bob?confirm=bob');
+    await until(async () => (await findAccount(bench.context.database, 'bob')) === undefined, 'the removal', WAIT);
+    expect(bench.agent.callsOf('accounts.ensure')).toHaveLength(2);
+    expect(bench.agent.callsOf('state.sync')).toHaveLength(told);
+  });
+
   it('finishes accounts and sites that a crash left unfinished', async () => {
     const home = await mkdtemp('/tmp/holdfast-resume-');
     const agent = new MemoryAgent();
