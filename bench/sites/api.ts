@@ -12,11 +12,7 @@ const CLIENTS = 4;
 const EACH = 4;
 
 async function times(ground: Ground, calls: readonly { member: Member; path: string }[]): Promise<number[]> {
-  return await inParallel(
-    calls,
-    CLIENTS,
-    async ({ member, path }) => (await ground.members.call(member, path)).milliseconds,
-  );
+  return await inParallel(calls, CLIENTS, async ({ member, path }) => ground.members.timedGet(member, path));
 }
 
 /** Spread over the accounts in turn, so that no account asks twice in a row. */
