@@ -83,6 +83,10 @@ describe('two accounts on one platform', () => {
       'ptrace of another process',
       'import ctypes, os; libc = ctypes.CDLL(None, use_errno=True); r = libc.ptrace(16, 1, 0, 0); assert r == 0, os.strerror(ctypes.get_errno())',
     ],
+    [
+      'space outside its quota',
+      "import fcntl, os; fcntl.ioctl(os.open('/home/alice', os.O_RDONLY), 0x5000940e, b'\\0' * 8 + b'free'.ljust(4088, b'\\0'))",
+    ],
     ['root', 'import os; os.setuid(0)'],
     ['a write to the system', "open('/usr/bin/holdfast-was-here', 'w')"],
     ['a write to its own logs', "import glob; open(sorted(glob.glob('/var/log/*'))[0], 'a')"],

@@ -2,7 +2,7 @@ import type { GatewayPlan } from './nginx-configuration.ts';
 
 /** The platform's own pages: nothing from elsewhere, nothing framed. The editor adds style elements as it runs. */
 const SECURITY_HEADERS = `
-      add_header Content-Security-Policy "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'; frame-ancestors 'none'" always;
+      add_header Content-Security-Policy "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'" always;
       add_header X-Content-Type-Options nosniff always;
       add_header Referrer-Policy same-origin always;
       add_header X-Frame-Options DENY always;
@@ -45,6 +45,12 @@ export function apiLocations(plan: GatewayPlan): string {
       proxy_read_timeout 600s;
       proxy_send_timeout 600s;
       client_max_body_size 0;
+    }
+
+    # Shared files are viewed at addresses that clients know from PythonAnywhere.
+    location ~ ^/user/[^/]+/shares/ {
+      ${pass}${headers}
+      proxy_read_timeout 150s;
     }
 
     location = /api/holdfast/events {

@@ -243,10 +243,11 @@ test("a command's site gets no mappings, and its text is one argument", () => {
 test.each(['flask', 'django', 'fastapi', 'static', 'manual', 'command'] as const)(
   'the %s quickstart is filled in',
   async (quickstart) => {
-    const files = await starterFiles(quickstart, { domain: 'www.alice-shop.example' }, { name: 'alice' }, 8443);
+    const site = { domain: 'www.alice-shop.example', sourceDirectory: '/home/alice/second' };
+    const files = await starterFiles(quickstart, site, { name: 'alice' }, 8443);
     expect(files.length).toBeGreaterThan(0);
     for (const file of files) {
-      expect(file.path).toMatch(/^(\/home\/alice\/|\/var\/www\/www_alice-shop_example_wsgi\.py$)/);
+      expect(file.path).toMatch(/^(\/home\/alice\/second\/|\/var\/www\/www_alice-shop_example_wsgi\.py$)/);
       expect(file.content).not.toContain('__HOLDFAST');
       if (!file.path.endsWith('.py')) continue;
       const checked = spawnSync('/usr/bin/python3', ['-c', 'import ast,sys; ast.parse(sys.stdin.read())'], {

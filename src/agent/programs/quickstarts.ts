@@ -18,19 +18,21 @@ export interface StarterFile {
 const resultSchema = z.object({ written: z.array(z.string()), kept: z.array(z.string()) });
 
 /**
- * The files of a quickstart as the member sees them. Templates are in quickstarts/<name>/: home/ becomes the home
- * directory, www/wsgi.py the WSGI file of the domain. Words like __HOLDFAST_NAME__ are filled in.
+ * The files of a quickstart as the member sees them. Templates are in quickstarts/<name>/: home/<project>/ becomes the
+ * site's source directory, www/wsgi.py the WSGI file of the domain. Words like __HOLDFAST_PROJECT__ are filled in.
  */
 export async function starterFiles(
   quickstart: Quickstart,
-  site: Pick<SiteSpec, 'domain'>,
+  site: Pick<SiteSpec, 'domain' | 'sourceDirectory'>,
   account: Pick<AccountSpec, 'name'>,
   httpsPort: number,
 ): Promise<StarterFile[]> {
   const root = join(import.meta.dirname, 'quickstarts', quickstart);
   const wsgiFile = `/var/www/${wsgiFileName(site.domain)}`;
+  const project = site.sourceDirectory.replace(/\/+$/, '');
   const words: Record<string, string> = {
     __HOLDFAST_NAME__: account.name,
+    __HOLDFAST_PROJECT__: project,
     __HOLDFAST_DOMAIN__: site.domain,
     __HOLDFAST_WSGI_FILE__: wsgiFile,
     __HOLDFAST_HTTPS_PORT__: String(httpsPort),
@@ -42,7 +44,7 @@ export async function starterFiles(
     if (!entry.isFile() || entry.parentPath.endsWith('__pycache__')) continue;
     const from = join(entry.parentPath, entry.name);
     const inside = relative(root, from);
-    const path = inside === 'www/wsgi.py' ? wsgiFile : `/home/${account.name}/${inside.replace(/^home\//, '')}`;
+    const path = inside === 'www/wsgi.py' ? wsgiFile : `${project}/${inside.replace(/^home\/[^/]+\//, '')}`;
     const template = await readFile(from, 'utf8');
     files.push({ path, content: template.replace(/__HOLDFAST_[A-Z_]+?__/g, (word) => words[word] ?? word) });
   }
@@ -69,13 +71,14 @@ export async function writeQuickstart(
   );
   if (done.code !== 0) throw failed(done.stderr, 'The starter project could not be written.');
   const result = resultSchema.parse(JSON.parse(done.stdout));
-  const manage = `/home/${account.name}/mysite/manage.py`;
+  const project = site.sourceDirectory.replace(/\/+$/, '');
+  const manage = `${project}/manage.py`;
   if (quickstart === 'django' && result.written.includes(manage)) {
     const prepared = await sandboxes.run(
       {
         account,
         home,
-        directory: `/home/${account.name}/mysite`,
+        directory: project,
         command: ['/bin/sh', '-ec', 'python3 manage.py migrate --noinput && python3 manage.py collectstatic --noinput'],
       },
       { deadlineMs: 40_000 },

@@ -19,6 +19,7 @@ function evaluate(
   for (let counter = 0; counter < program.length; counter += 1) {
     const { code, jt, jf, k } = program[counter]!;
     if (code === 0x20) accumulator = memory.readUInt32LE(k);
+    else if (code === 0x54) accumulator = (accumulator & k) >>> 0;
     else if (code === 0x06) return k >>> 0;
     else {
       const taken =
@@ -67,6 +68,12 @@ describe.each(['x64', 'arm64'] as const)('the filter for %s', (architecture) => 
     expect(run(ioctl, 0n, 0x5412n)).toBe(errno(1));
     expect(run(ioctl, 0n, 0x1_0000_5412n)).toBe(errno(1));
     expect(run(ioctl, 0n, 0x5401n)).toBe(ALLOW);
+  });
+
+  test('refuses subvolumes and snapshots, which no quota would count, and lets files be copied by reference', () => {
+    for (const request of [0x50009401n, 0x5000940en, 0x50009417n, 0x50009418n])
+      expect(run(ioctl, 0n, request)).toBe(errno(1));
+    for (const request of [0x40049409n, 0x4020940dn, 0xc0189436n]) expect(run(ioctl, 0n, request)).toBe(ALLOW);
   });
 
   test('allows Unix, IP and netlink sockets only', () => {

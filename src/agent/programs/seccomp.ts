@@ -90,6 +90,13 @@ const PERSONALITY: readonly [number, number] = [135, 92];
 const CLONE_NEW = 0x00020000 | 0x02000000 | 0x04000000 | 0x08000000 | 0x10000000 | 0x20000000 | 0x40000000;
 /** TIOCSTI types into a terminal as its owner; TIOCLINUX pastes into a console. */
 const IOCTLS_DENIED = [0x5412, 0x541c];
+/**
+ * File systems' own requests of btrfs have the type 0x94 in their second byte (linux/btrfs.h). An unprivileged owner may make
+ * subvolumes and snapshots with them, which no quota of the account would count. Copying by reference (FICLONE,
+ * FICLONERANGE, FIDEDUPERANGE of linux/fs.h) has the same type and stays.
+ */
+const BTRFS_TYPE = 0x9400;
+const BTRFS_ALLOWED = [0x40049409, 0x4020940d, 0xc0189436];
 /** AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. */
 const SOCKET_FAMILIES = [1, 2, 10, 16];
 /** PER_LINUX, PER_LINUX32, UNAME26, both, and "tell me": the set container engines allow. */
@@ -124,6 +131,7 @@ const answer = (value: number): Instruction => ({ code: 0x06, jt: 0, jf: 0, k: v
 const whenEqual = (value: number, skip: number): Instruction => ({ code: 0x15, jt: 0, jf: skip, k: value });
 const unlessEqual = (value: number, skip: number): Instruction => ({ code: 0x15, jt: skip, jf: 0, k: value });
 const whenAtLeast = (value: number, skip: number): Instruction => ({ code: 0x35, jt: 0, jf: skip, k: value });
+const keepBits = (mask: number): Instruction => ({ code: 0x54, jt: 0, jf: 0, k: mask });
 const whenAnyBit = (mask: number, skip: number): Instruction => ({ code: 0x45, jt: 0, jf: skip, k: mask });
 
 /** Checks of one call's argument: falls through to the rest of the program (with the number loaded again) when harmless. */
@@ -144,11 +152,13 @@ export function filterInstructions(architecture: Architecture): Instruction[] {
   if (architecture === 'x64') program.push(whenAtLeast(X32_BIT, 1), answer(errno(ENOSYS)));
   program.push(
     ...argumentCheck(CLONE[column], 0, [whenAnyBit(CLONE_NEW, 1), answer(errno(EPERM))]),
-    ...argumentCheck(
-      IOCTL[column],
-      1,
-      IOCTLS_DENIED.flatMap((request) => [whenEqual(request, 1), answer(errno(EPERM))]),
-    ),
+    ...argumentCheck(IOCTL[column], 1, [
+      ...IOCTLS_DENIED.flatMap((request) => [whenEqual(request, 1), answer(errno(EPERM))]),
+      ...BTRFS_ALLOWED.map((request, index) => unlessEqual(request, BTRFS_ALLOWED.length - index + 2)),
+      keepBits(0xff00),
+      whenEqual(BTRFS_TYPE, 1),
+      answer(errno(EPERM)),
+    ]),
     ...argumentCheck(SOCKET[column], 0, oneOf(SOCKET_FAMILIES, EAFNOSUPPORT)),
     ...argumentCheck(PERSONALITY[column], 0, oneOf(PERSONALITIES, EPERM)),
   );

@@ -133,6 +133,10 @@ export async function start(configuration: Configuration, options: StartOptions)
     HOLDFAST_DOMAIN: configuration.domain,
     ...(process.env['HOLDFAST_LOG_LEVEL'] ? { HOLDFAST_LOG_LEVEL: process.env['HOLDFAST_LOG_LEVEL'] } : {}),
   };
+  // Node keeps the compiled form of the program there: half the processor time of a start, and less memory.
+  const compileCache = (directory: string): NodeJS.ProcessEnv => ({
+    NODE_COMPILE_CACHE: join(directory, 'compile-cache'),
+  });
   const logFile = (name: string): string => join(configuration.home, 'log', `${name}.log`);
   const agent = new OwnedChild(
     {
@@ -143,7 +147,7 @@ export async function start(configuration: Configuration, options: StartOptions)
         '--max-semi-space-size=2',
         join(configuration.source, 'src/agent/main.ts'),
       ],
-      environment,
+      environment: { ...environment, ...compileCache(layout.agent) },
       logFile: logFile('agent'),
       recordFile: recordFileOf(configuration, 'agent'),
     },
@@ -155,6 +159,7 @@ export async function start(configuration: Configuration, options: StartOptions)
       ...controlCommand(configuration),
       environment: {
         ...environment,
+        ...compileCache(layout.control),
         ...(configuration.databaseUrl === undefined ? {} : { HOLDFAST_DATABASE_URL: configuration.databaseUrl }),
       },
       logFile: logFile('control'),

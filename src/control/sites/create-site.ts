@@ -5,7 +5,15 @@ import type { Actor, ControlContext } from '../context.ts';
 import { audit } from '../platform/audit.ts';
 import { newSiteId } from '../security/secrets.ts';
 import { findPlan, nextNumber, type AccountRow } from '../store/accounts.ts';
-import { countSites, findSite, findSiteByDomain, insertSite, insertStaticFile, type Site } from '../store/sites.ts';
+import {
+  countSites,
+  findSite,
+  findSiteByDomain,
+  insertSite,
+  insertStaticFile,
+  listSites,
+  type Site,
+} from '../store/sites.ts';
 import type { Database } from '../store/tables.ts';
 import { checkDomain, checkPython, limitReached } from './site-rules.ts';
 
@@ -23,24 +31,34 @@ export interface NewSite {
 function shapeOf(
   wanted: NewSite,
   account: string,
+  usedDirectories: ReadonlySet<string>,
 ): Pick<Site, 'kind' | 'command' | 'source_directory' | 'working_directory' | 'quickstart'> {
   const home = accountHome(account);
   // Who brings a command has a program: no starter project then.
   const own = wanted.command?.trim() ? wanted.command : undefined;
+  // The first site gets the short name that every tutorial uses; a further one must not take over its project.
+  const project = (name: string): string => {
+    const first = `${home}/${name}`;
+    return usedDirectories.has(first)
+      ? `${first}_${wanted.domain.toLowerCase().replaceAll(/[^a-z0-9]+/g, '_')}`
+      : first;
+  };
+  const api = project('myapi');
+  const server = project('mysite');
   const shapes = {
-    flask: { kind: 'wsgi', command: '', source_directory: `${home}/mysite` },
-    django: { kind: 'wsgi', command: '', source_directory: `${home}/mysite` },
+    flask: { kind: 'wsgi', command: '', source_directory: project('mysite') },
+    django: { kind: 'wsgi', command: '', source_directory: project('mysite') },
     manual: { kind: 'wsgi', command: '', source_directory: home },
-    static: { kind: 'static', command: '', source_directory: `${home}/public` },
+    static: { kind: 'static', command: '', source_directory: project('public') },
     fastapi: {
       kind: 'command',
-      command: own ?? `python3 -m uvicorn --app-dir ${home}/myapi --uds \${DOMAIN_SOCKET} main:app`,
-      source_directory: `${home}/myapi`,
+      command: own ?? `python3 -m uvicorn --app-dir ${api} --uds \${DOMAIN_SOCKET} main:app`,
+      source_directory: api,
     },
     command: {
       kind: 'command',
-      command: own ?? `python3 ${home}/mysite/server.py`,
-      source_directory: own === undefined ? `${home}/mysite` : home,
+      command: own ?? `python3 ${server}/server.py`,
+      source_directory: own === undefined ? server : home,
     },
   } as const;
   const none = wanted.quickstart === 'command' && own !== undefined;
@@ -72,7 +90,8 @@ export async function createSite(
     const limits = await findPlan(transaction, account.plan);
     if (!limits) throw new HoldfastError('internal', `The plan "${account.plan}" does not exist.`);
     const present = await countSites(transaction, account.id);
-    const shape = shapeOf(wanted, account.name);
+    const others = await listSites(transaction, { accountId: account.id });
+    const shape = shapeOf({ ...wanted, domain }, account.name, new Set(others.map((other) => other.source_directory)));
     await refuseTakenDomain(transaction, domain, account.id);
     if (present >= limits.sites) throw limitReached(limits.sites);
     const inserted = await insertSite(transaction, {
@@ -98,6 +117,9 @@ export async function createSite(
     if (!inserted) throw domainTaken(domain, false);
     if (shape.kind === 'static')
       await insertStaticFile(transaction, { site_id: id, url: '/', path: shape.source_directory });
+    // Django's own pages (the admin) want their style sheets; the quickstart collects them there.
+    if (shape.quickstart === 'django')
+      await insertStaticFile(transaction, { site_id: id, url: '/static/', path: `${shape.source_directory}/static` });
   });
   await audit(context, actor, 'site.create', domain, 'ok', `account ${account.name}, ${wanted.quickstart}`);
   await tellAgent(context, id);

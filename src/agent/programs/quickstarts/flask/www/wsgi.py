@@ -2,7 +2,7 @@
 # It must define `application`. Saving it reloads the site.
 import sys
 
-project_home = "/home/__HOLDFAST_NAME__/mysite"
+project_home = "__HOLDFAST_PROJECT__"
 if project_home not in sys.path:
     sys.path.insert(0, project_home)
 

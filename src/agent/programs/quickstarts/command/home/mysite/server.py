@@ -1,4 +1,4 @@
-# A server that is started by the site's command: python3 /home/__HOLDFAST_NAME__/mysite/server.py
+# A server that is started by the site's command: python3 __HOLDFAST_PROJECT__/server.py
 # Any program will do, in any language, that listens on the Unix socket named by the environment variable DOMAIN_SOCKET.
 import os
 import socketserver
@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        content = b"Hello from a command. Edit /home/__HOLDFAST_NAME__/mysite/server.py, then press Reload.\n"
+        content = b"Hello from a command. Edit __HOLDFAST_PROJECT__/server.py, then press Reload.\n"
         self.send_response(200)
         self.send_header("Content-Type", "text/plain; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))

@@ -1,5 +1,5 @@
 # The starting point of an ASGI application. Edit it, then press Reload on the Web page.
-# It is started by the site's command: uvicorn --app-dir /home/__HOLDFAST_NAME__/myapi --uds ${DOMAIN_SOCKET} main:app
+# It is started by the site's command: uvicorn --app-dir __HOLDFAST_PROJECT__ --uds ${DOMAIN_SOCKET} main:app
 from pathlib import Path
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
