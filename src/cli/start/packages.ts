@@ -24,6 +24,8 @@ export const PLATFORM_PACKAGES: readonly Requirement[] = [
   { package: 'python3-pip', proof: ['/usr/bin/pip3'] },
   { package: 'python3-flask', proof: ['/usr/lib/python3/dist-packages/flask'] },
   { package: 'python3-django', proof: ['/usr/lib/python3/dist-packages/django'] },
+  // Django's admin pages link to it; the package only recommends it, and collectstatic fails on the dangling link.
+  { package: 'libjs-jquery', proof: ['/usr/share/javascript/jquery/jquery.js'] },
   { package: 'python3-fastapi', proof: ['/usr/lib/python3/dist-packages/fastapi'] },
   { package: 'python3-uvicorn', proof: ['/usr/lib/python3/dist-packages/uvicorn'] },
   { package: 'uvicorn', proof: ['/usr/bin/uvicorn'] },
