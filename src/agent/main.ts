@@ -21,7 +21,10 @@ const context: AgentContext = { configuration, layout, ids, log, emit: (event) =
 
 // A promise that nobody waited for is a defect, but members' sites must not pay for it with the agent's restart.
 process.on('unhandledRejection', (reason) => {
-  log.error({ error: reason instanceof Error ? reason : new Error(String(reason)) }, 'a promise failed and nobody had asked');
+  log.error(
+    { error: reason instanceof Error ? reason : new Error(String(reason)) },
+    'a promise failed and nobody had asked',
+  );
 });
 
 const agent = composeAgent(context);

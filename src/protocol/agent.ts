@@ -71,13 +71,21 @@ export const agentMethods = {
     60_000,
   ),
   'volumes.scrub': method(byVolume, operationSchema, 30_000),
-  'volumes.grow': method(z.object({ name: volumeNameSchema, imageBytes: z.number().int().optional() }), operationSchema, 60_000),
+  'volumes.grow': method(
+    z.object({ name: volumeNameSchema, imageBytes: z.number().int().optional() }),
+    operationSchema,
+    60_000,
+  ),
   'volumes.delete': method(byVolume, operationSchema, 60_000),
   'operations.list': method(nothing, z.array(operationSchema), 5_000),
 
   /** Makes the subvolume, the skeleton and the quota; repeating it adjusts the quota. */
   'accounts.ensure': method(accountSpecSchema, z.object({ created: z.boolean() }), 60_000),
-  'accounts.remove': method(z.object({ name: z.string(), volume: z.string() }), z.object({ removed: z.boolean() }), 120_000),
+  'accounts.remove': method(
+    z.object({ name: z.string(), volume: z.string() }),
+    z.object({ removed: z.boolean() }),
+    120_000,
+  ),
   'accounts.usage': method(
     z.object({ name: z.string() }),
     z.object({ usedBytes: z.number(), limitBytes: z.number() }),
@@ -100,7 +108,13 @@ export const agentMethods = {
   /** The platform's certificate for a domain (the custom one if there is one). */
   'sites.certificate': method(
     z.object({ domain: z.string() }),
-    z.object({ notAfter: z.string(), issuer: z.string(), subject: z.string(), alternativeNames: z.array(z.string()), custom: z.boolean() }),
+    z.object({
+      notAfter: z.string(),
+      issuer: z.string(),
+      subject: z.string(),
+      alternativeNames: z.array(z.string()),
+      custom: z.boolean(),
+    }),
     5_000,
   ),
   'gateway.authority': method(nothing, z.object({ certificatePem: z.string() }), 5_000),
@@ -117,10 +131,19 @@ export const agentMethods = {
   'files.makeDirectory': method(byPath, z.object({ created: z.boolean() }), 15_000),
   /** Directories recursively. */
   'files.remove': method(byPath, z.object({ removed: z.boolean() }), 60_000),
-  'files.rename': method(z.object({ account: z.string(), from: memberPathSchema, to: memberPathSchema }), nothing, 15_000),
+  'files.rename': method(
+    z.object({ account: z.string(), from: memberPathSchema, to: memberPathSchema }),
+    nothing,
+    15_000,
+  ),
   /** The end of one of a site's logs. */
   'logs.tail': method(
-    z.object({ account: z.string(), domain: z.string(), kind: z.enum(['access', 'error', 'server']), lines: z.number().int().max(2000) }),
+    z.object({
+      account: z.string(),
+      domain: z.string(),
+      kind: z.enum(['access', 'error', 'server']),
+      lines: z.number().int().max(2000),
+    }),
     z.object({ lines: z.array(z.string()), sizeBytes: z.number() }),
     10_000,
   ),
