@@ -317,6 +317,43 @@ describe('the gateway', () => {
     expect((await ask(context, { host: broken.domain, headers: basic('a:plain') })).status).toBe(401);
   });
 
+  it('lets nobody past the password by way of the path of a certificate challenge', async () => {
+    const spec = siteSpec({
+      domain: 'alice.holdfast.test',
+      protection: { username: 'guest', passwordHash: '$apr1$salt$hash' },
+      forceHttps: true,
+    });
+    await serve(spec.id, (request, response) => response.end(`seen ${request.url}`));
+    await gateway.publish([spec]);
+    const paths = [
+      '/secret/../.well-known/acme-challenge/x',
+      '/secret/%2e%2e/.well-known/acme-challenge/x',
+      '/.well-known/acme-challenge/x?next=/secret',
+      '/.well-known/acme-challenge/%2e%2e%2fsecret',
+      '/.well-known/acme-challenge/a/../../../secret',
+      '/.well-known/acme-challenge/',
+    ];
+    for (const path of paths) {
+      const answer = await ask(context, { host: spec.domain, path, tls: true, ca: authority });
+      expect([path, answer.body.includes('seen')]).toEqual([path, false]);
+    }
+    const challenge = await ask(context, { host: spec.domain, path: '/.well-known/acme-challenge/aB_-9' });
+    expect(challenge.body).toBe('seen /.well-known/acme-challenge/aB_-9');
+  });
+
+  it('tells a site its own name, whatever a visitor writes into the Host header', async () => {
+    const spec = siteSpec({ domain: 'alice.holdfast.test' });
+    await serve(spec.id, (request, response) =>
+      response.end(`${request.headers.host ?? ''} ${String(request.headers['x-forwarded-host'])}`),
+    );
+    await gateway.publish([spec]);
+    const seen = async (host: string, path = '/'): Promise<string> => (await ask(context, { host, path })).body;
+    expect(await seen('alice.holdfast.test')).toBe('alice.holdfast.test alice.holdfast.test');
+    expect(await seen('Alice.Holdfast.test:81')).toBe('Alice.Holdfast.test:81 Alice.Holdfast.test:81');
+    expect(await seen('alice.holdfast.test:@evil.example')).toBe('alice.holdfast.test alice.holdfast.test');
+    expect(await seen('evil.example', 'http://alice.holdfast.test/')).toBe('alice.holdfast.test alice.holdfast.test');
+  });
+
   it('carries websockets', async () => {
     const spec = siteSpec({ domain: 'alice.holdfast.test' });
     const server = await serve(spec.id, (_request, response) => response.end());

@@ -138,6 +138,11 @@ function maps(plan: GatewayPlan): string {
       sites.map((site) => [site.domain, site.certificate]),
     ),
     map('$uri', '$retry_after', '', retries),
+    // A request line with a whole URL names the site, and its Host header may say something else (RFC 9112, 3.2.2); nor is
+    // what follows a colon checked by nginx. A site is told its own name only, for it makes links of it.
+    map('"$host|$http_host"', '$asked_host', '$host', [['~*^([^|]+)\\|\\1(:\\d+)?$', '$http_host']]),
+    // The path as it was sent is what a site gets: one that only becomes this after dots are resolved is not this.
+    map('$request_uri', '$acme', '', [['~^/\\.well-known/acme-challenge/[A-Za-z0-9_-]+$', '1']]),
     map('$http_upgrade', '$upgrade', '', [['~*^websocket$', 'websocket']]),
     map('$http_upgrade', '$connection_header', 'close', [['~*^websocket$', 'upgrade']]),
     // Nothing was sent to the site: it is asleep or gone, and the request can be held and sent for the first time.
@@ -155,13 +160,13 @@ function siteProxy(plan: GatewayPlan): string {
   return `
       proxy_pass http://unix:${plan.run}/s/$site/current/app.sock:;
       proxy_http_version 1.1;
-      proxy_set_header Host $http_host;
+      proxy_set_header Host $asked_host;
       proxy_set_header Connection $connection_header;
       proxy_set_header Upgrade $upgrade;
       proxy_set_header X-Real-IP $remote_addr;
       proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
       proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_set_header X-Forwarded-Host $http_host;
+      proxy_set_header X-Forwarded-Host $asked_host;
       proxy_set_header X-Forwarded-Port $server_port;
       # A program that takes "Proxy: ..." for HTTP_PROXY would send its own requests there (CVE-2016-5385 and others).
       proxy_set_header Proxy "";
@@ -257,8 +262,10 @@ ${siteProxy(plan)}
       try_files $uri @acme_site;
     }
 
+    # Without the site's password and without its redirect, so for nothing but a challenge.
     location @acme_site {
       if ($site = "") { return 404; }
+      if ($acme = "") { return 404; }
       if ($site_off) { return 590; }
 ${errorPages(plan)}
       error_page 502 504 = @unreached;

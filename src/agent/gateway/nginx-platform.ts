@@ -11,14 +11,14 @@ const SECURITY_HEADERS = `
 
 const CONTROL_HEADERS = `
       proxy_http_version 1.1;
-      proxy_set_header Host $http_host;
+      proxy_set_header Host $asked_host;
       proxy_set_header Connection $connection_header;
       proxy_set_header Upgrade $upgrade;
       # Replaced, not appended: the control plane trusts what stands here.
       proxy_set_header X-Real-IP $remote_addr;
       proxy_set_header X-Forwarded-For $remote_addr;
       proxy_set_header X-Forwarded-Proto $scheme;
-      proxy_set_header X-Forwarded-Host $http_host;
+      proxy_set_header X-Forwarded-Host $asked_host;
       proxy_set_header X-Forwarded-Port $server_port;
       proxy_set_header Proxy "";
       proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Charset;
