@@ -47,6 +47,11 @@ describe.each(['x64', 'arm64'] as const)('the filter for %s', (architecture) => 
     }
   });
 
+  test('refuses the one call that waits for the volumes of others, and lets files and the own volume be synced', () => {
+    const [sync, syncfs, fsync] = architecture === 'x64' ? [162, 306, 74] : [81, 267, 82];
+    expect([run(sync), run(syncfs), run(fsync)]).toEqual([errno(1), ALLOW, ALLOW]);
+  });
+
   test('ends a process that uses another ABI', () => {
     expect(evaluate(program, { number: 1, arch: 0x40000003 })).toBe(KILL);
     // x32 exists beside x86-64 only; on arm64 the number is one that is not used.
