@@ -1,5 +1,6 @@
 import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { normaliseDomain } from '../../model/names.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
@@ -48,6 +49,8 @@ const STARTS_PER_VOLUME = 4;
 const MEASURE_EVERY = 5;
 const SWEEP_EVERY = 30;
 const STOP_DRAIN_MS = 10_000;
+/** A start, or a sync of everything, waits this long for the end of one program; the kernel may hold it with its volume. */
+const SETTLE_MS = 3_000;
 
 export function createPrograms(
   context: AgentContext,
@@ -86,8 +89,18 @@ export function createPrograms(
     return site;
   };
 
-  /** Takes a definition unless a newer one is known. Returns whether it is new. */
-  const put = async (spec: SiteSpec): Promise<boolean> => {
+  /** Waits for work that a hung volume can hold up, but not for long: what is not done by then goes on behind. */
+  const settle = async (work: Promise<unknown>, about: Record<string, unknown>): Promise<void> => {
+    const done = work.catch((error: unknown) =>
+      log.warn({ ...about, err: error }, 'a program could not be brought to its wanted state'),
+    );
+    const timer = new AbortController();
+    await Promise.race([done, pause(SETTLE_MS, undefined, { signal: timer.signal }).catch(() => undefined)]);
+    timer.abort();
+  };
+
+  /** Takes a definition unless a newer one is known. Returns whether it is new. `wait` is for what follows from it. */
+  const put = async (spec: SiteSpec, wait: 'all' | 'some' = 'all'): Promise<boolean> => {
     const known = sites.get(spec.id);
     if (known === undefined) {
       await desired.putSite(spec);
@@ -96,7 +109,7 @@ export function createPrograms(
     }
     if (spec.revision <= known.spec.revision) return false;
     await desired.putSite(spec);
-    await known.put(spec);
+    await (wait === 'all' ? known.put(spec) : settle(known.put(spec), { site: spec.id }));
     return true;
   };
 
@@ -119,7 +132,7 @@ export function createPrograms(
   const adoptAll = async (): Promise<void> => {
     const boot = await bootId();
     const bySite = Map.groupBy(await run.readAll(), (record) => record.site);
-    const kept = new Set<string>();
+    const looked = new Set<string>();
     await Promise.all(
       [...bySite].map(async ([id, records]) => {
         const site = sites.get(id);
@@ -134,11 +147,12 @@ export function createPrograms(
         );
         const ended = records.filter((record) => record !== chosen && !leaving.includes(record));
         if (chosen === undefined) await run.point(id, undefined);
-        for (const record of ended) await endGeneration(ground, record);
-        for (const record of [...leaving, ...(chosen === undefined ? [] : [chosen])]) {
-          kept.add(`${record.account}/${record.program}`);
+        for (const record of records) looked.add(`${record.account}/${record.program}`);
+        await settle(Promise.all(ended.map(async (record) => await endGeneration(ground, record))), { site: id });
+        if (site !== undefined) {
+          const highest = Math.max(...records.map((record) => record.generation));
+          await settle(site.adopt(chosen, leaving, highest), { site: id });
         }
-        await site?.adopt(chosen, leaving, Math.max(...records.map((record) => record.generation)));
         // What was starting when its agent died is started again, unless the whole machine went down with it.
         const cutShort = ended.some(
           (record) =>
@@ -149,14 +163,16 @@ export function createPrograms(
         if (site !== undefined && cutShort && site.spec.enabled) site.interrupted = true;
       }),
     );
-    for (const { account, program } of await sandboxes.cgroups.list()) {
-      // Throw-away programs carry the agent's process id: those of this agent are at work.
-      if (kept.has(`${account}/${program}`) || program.split('-')[1] === String(process.pid)) continue;
-      log.info({ account, program }, 'ending what an earlier agent left half done');
-      await sandboxes
-        .end(account, program)
-        .catch((error: unknown) => log.warn({ err: error, account, program }, 'a stray program does not end'));
-    }
+    // Throw-away programs carry the agent's process id: those of this agent are at work.
+    const strays = (await sandboxes.cgroups.list()).filter(
+      ({ account, program }) => !looked.has(`${account}/${program}`) && program.split('-')[1] !== String(process.pid),
+    );
+    await Promise.all(
+      strays.map(async ({ account, program }) => {
+        log.info({ account, program }, 'ending what an earlier agent left half done');
+        await settle(sandboxes.end(account, program), { account, program });
+      }),
+    );
     for (const id of await run.sites()) if (!sites.has(id)) await run.removeSite(id);
   };
 
@@ -299,10 +315,12 @@ export function createPrograms(
       const wanted = new Set(specs.map((spec) => spec.id));
       await Promise.all(
         [...sites.keys()].map(async (id) => {
-          if (!wanted.has(id) && (await remove(id))) count += 1;
+          if (wanted.has(id)) return;
+          count += 1;
+          await settle(remove(id).then(changed), { site: id });
         }),
       );
-      await Promise.all(specs.map(async (spec) => ((await put(spec)) ? (count += 1) : count)));
+      await Promise.all(specs.map(async (spec) => ((await put(spec, 'some')) ? (count += 1) : count)));
       const names = new Set(accounts.map((account) => account.name));
       for (const name of Array.from(desired.accounts.keys())) if (!names.has(name)) await desired.removeAccount(name);
       if (count > 0) changed();

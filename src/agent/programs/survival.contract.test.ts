@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
-import { until } from '../../runtime/deadline.ts';
+import { until, within } from '../../runtime/deadline.ts';
 import type { Checkpoint } from './generation.ts';
 import { createPrograms, type Programs } from './programs.ts';
 import { ask, livingGenerations, openTestGround, runDirectoryOf, siteSpec, type TestGround } from './test-ground.ts';
@@ -191,6 +192,32 @@ describe('an adopted site', () => {
       expect(await agent.wakeDomain(site.domain)).toMatchObject({ state: 'awake' });
     },
     SLOW,
+  );
+});
+
+describe('what the kernel holds back', () => {
+  /** A cgroup with another one inside cannot be removed: for the agent it looks like a process that does not end. */
+  const held = Array.from({ length: 12 }, (_value, index) => `files-1-${index}`);
+  const top = (): string => {
+    const root = existsSync('/sys/fs/cgroup/cgroup.controllers') ? '/sys/fs/cgroup' : '/sys/fs/cgroup/memory';
+    return join(root, 'holdfast', ground.context.configuration.instance, owner.name);
+  };
+
+  afterEach(async () => {
+    for (const program of held) await rmdir(join(top(), program, 'held')).catch(() => undefined);
+  });
+
+  test(
+    'does not hold up a start, nor the sites of others',
+    async () => {
+      for (const program of held) await mkdir(join(top(), program, 'held'), { recursive: true });
+      programs = createPrograms(ground.context, ground.storage);
+      await within(60_000, 'the start beside programs that do not end', programs.start());
+      await programs.sync([owner], [site]);
+      expect(await programs.wakeDomain(site.domain)).toMatchObject({ state: 'awake' });
+      expect(held.every((program) => existsSync(join(top(), program)))).toBe(true);
+    },
+    SLOW * 2,
   );
 });
 
