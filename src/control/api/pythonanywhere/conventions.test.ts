@@ -137,7 +137,7 @@ describe('what is sent', () => {
     const unknown = await alice('GET', '/api/v0/user/alice/nonsense/');
     expect([unknown.statusCode, unknown.headers['content-type']]).toEqual([404, 'text/html; charset=utf-8']);
     const later = await alice('POST', '/api/v0/user/alice/schedule/', { command: 'x' });
-    expect([later.statusCode, later.json()]).toEqual([404, { detail: 'Not found.' }]);
+    expect([later.statusCode, later.json()]).toEqual([404, { detail: 'There are no scheduled tasks here yet.' }]);
     expect((await alice('GET', '/api/v0/user/alice/databases/mysql/')).json()).toEqual({ detail: 'Not found.' });
     expect((await alice('GET', '/api/v0/user/alice/consoles/1')).json()).toEqual({ detail: 'Not found.' });
   });

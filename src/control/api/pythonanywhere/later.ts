@@ -1,11 +1,19 @@
 import { z } from 'zod';
 import type { ZodServer } from '../zod-server.ts';
-import { notFound } from './errors.ts';
+import { ApiAnswer, notFound } from './errors.ts';
 import { ofUser } from './fields.ts';
+
+/** What cannot be made here yet, as its clients' users call it: the clients print this sentence as it is. */
+const NOT_YET: Readonly<Record<string, string>> = {
+  schedule: 'scheduled tasks',
+  always_on: 'always-on tasks',
+  consoles: 'consoles',
+};
 
 /**
  * What Holdfast does not have yet. Lists are truly empty, and clients need a list there; everything else does not exist and
- * says so in JSON, because clients parse the answer whatever it is.
+ * says so in JSON, because clients parse the answer whatever it is. Things that are looked for by number get the exact words
+ * "Not found.", which some clients compare.
  */
 export function registerLater(server: ZodServer): void {
   const base = '/api/v0/user/:username';
@@ -24,7 +32,8 @@ export function registerLater(server: ZodServer): void {
         url,
         schema: { hide: true },
         handler: () => {
-          throw notFound();
+          const things = url.endsWith('*') ? undefined : NOT_YET[name];
+          throw things === undefined ? notFound() : new ApiAnswer(404, { detail: `There are no ${things} here yet.` });
         },
       });
     }
