@@ -109,12 +109,17 @@ async function createWebapp(
   }
 }
 
+/** An empty path as Python's pathlib writes it: clients that wrap every path in a `Path` send this for "none". */
+const EMPTY_PYTHON_PATH = '.';
+
 function toChange(context: ControlContext, body: z.infer<typeof changeSchema>): SiteChange {
   const change: SiteChange = {};
   if (body.python_version) change.pythonVersion = choosePython(context, body.python_version);
-  if (body.source_directory !== undefined) change.sourceDirectory = body.source_directory;
+  if (body.source_directory !== undefined && body.source_directory !== EMPTY_PYTHON_PATH)
+    change.sourceDirectory = body.source_directory;
   if (body.working_directory) change.workingDirectory = body.working_directory;
-  if (body.virtualenv_path !== undefined) change.virtualenv = body.virtualenv_path ?? '';
+  if (body.virtualenv_path !== undefined)
+    change.virtualenv = body.virtualenv_path === EMPTY_PYTHON_PATH ? '' : (body.virtualenv_path ?? '');
   if (body.force_https !== undefined) change.forceHttps = body.force_https;
   if (body.password_protection_enabled !== undefined) change.protectionEnabled = body.password_protection_enabled;
   if (typeof body.password_protection_username === 'string')
