@@ -95,7 +95,9 @@ export async function benchSites(options: SitesOptions, signal: AbortSignal): Pr
     say(`${one.name}: ${one.title}`);
     try {
       const figures = await Promise.race([one.run(ground), aborted]);
-      for (const figure of figures) report.figures.push({ ...judge(figure), measurement: one.name });
+      const judged = figures.map((figure) => ({ ...judge(figure), measurement: one.name }));
+      report.figures.push(...judged);
+      if (wanted.length > 1) say(`${renderTable(judged)}\n`);
     } catch (error) {
       if (signal.aborted) throw error;
       const text = error instanceof Error ? `${error.message}${details(error)}` : String(error);
