@@ -1,7 +1,7 @@
 import type { Configuration } from '../runtime/config.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { AgentClient } from './agent-client.ts';
-import type { Compartments } from './platform/compartments.ts';
+import type { FilePlaces } from './platform/compartments.ts';
 import type { DesiredState } from './platform/desired-state.ts';
 import type { World } from './platform/world.ts';
 import type { LoginThrottle } from './security/login-throttle.ts';
@@ -19,9 +19,9 @@ export interface ControlContext {
   agent: AgentClient;
   world: World;
   desired: DesiredState;
-  /** Places for calls and for streams that touch files, one set per volume. */
-  fileCalls: Compartments;
-  fileStreams: Compartments;
+  /** Places for calls and for streams that touch files, one set per volume, a share of it per member. */
+  fileCalls: FilePlaces;
+  fileStreams: FilePlaces;
   loginsByAccount: LoginThrottle;
   loginsByAddress: LoginThrottle;
   requests: RequestThrottle;

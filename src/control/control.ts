@@ -11,7 +11,7 @@ import { SESSION_IDLE_MS } from './accounts/sign-in.ts';
 import type { AgentClient } from './agent-client.ts';
 import { buildServer } from './api/server.ts';
 import type { ControlContext } from './context.ts';
-import { Compartments } from './platform/compartments.ts';
+import { FilePlaces } from './platform/compartments.ts';
 import { DesiredState } from './platform/desired-state.ts';
 import { followAgent } from './platform/follow-agent.ts';
 import { World } from './platform/world.ts';
@@ -30,9 +30,9 @@ export interface ControlOptions {
 }
 
 /** File calls of one volume at the same time, and those that may wait: a page sends a handful. */
-const FILE_CALLS = { atOnce: 8, waiting: 32 };
+const FILE_CALLS = { volume: { atOnce: 8, waiting: 32 }, member: { atOnce: 4, waiting: 16 } };
 /** Uploads and downloads of one volume at the same time; the next is told to come back. */
-const FILE_STREAMS = { atOnce: 16, waiting: 0 };
+const FILE_STREAMS = { volume: { atOnce: 16, waiting: 0 }, member: { atOnce: 6, waiting: 0 } };
 const HOUSEKEEPING_EVERY_MS = 3_600_000;
 const AUDIT_ENTRIES_KEPT = 100_000;
 
@@ -54,8 +54,8 @@ export async function openControl(
     agent,
     world,
     desired: new DesiredState({ database, agent, world, log }),
-    fileCalls: new Compartments(FILE_CALLS),
-    fileStreams: new Compartments(FILE_STREAMS),
+    fileCalls: new FilePlaces(FILE_CALLS),
+    fileStreams: new FilePlaces(FILE_STREAMS),
     loginsByAccount: new LoginThrottle(PER_ACCOUNT),
     loginsByAddress: new LoginThrottle(PER_ADDRESS),
     requests: new RequestThrottle(),

@@ -38,7 +38,7 @@ export function isMemberRoot(account: AccountRow, path: string): boolean {
 }
 
 export async function statFile(context: ControlContext, account: AccountRow, path: string): Promise<FileEntry> {
-  return await context.fileCalls.run(volumeOf(account), () =>
+  return await context.fileCalls.run(volumeOf(account), account.name, () =>
     context.agent.call('files.stat', { account: account.name, path }),
   );
 }
@@ -62,7 +62,7 @@ export async function listDirectory(
   account: AccountRow,
   path: string,
 ): Promise<{ entries: FileEntry[]; truncated: boolean }> {
-  return await context.fileCalls.run(volumeOf(account), () =>
+  return await context.fileCalls.run(volumeOf(account), account.name, () =>
     context.agent.call('files.list', { account: account.name, path }),
   );
 }
@@ -73,7 +73,7 @@ export async function listTree(
   path: string,
   limit: number,
 ): Promise<string[]> {
-  const { paths } = await context.fileCalls.run(volumeOf(account), () =>
+  const { paths } = await context.fileCalls.run(volumeOf(account), account.name, () =>
     context.agent.call('files.tree', { account: account.name, path, limit }),
   );
   return paths;
@@ -81,7 +81,7 @@ export async function listTree(
 
 export async function removeFile(context: ControlContext, account: AccountRow, path: string): Promise<void> {
   if (isMemberRoot(account, path)) throw new HoldfastError('forbidden', 'You do not have permission to delete this');
-  const { removed } = await context.fileCalls.run(volumeOf(account), () =>
+  const { removed } = await context.fileCalls.run(volumeOf(account), account.name, () =>
     context.agent.call('files.remove', { account: account.name, path }),
   );
   if (!removed) throw noSuchFile(path);
@@ -96,7 +96,7 @@ export async function renameFile(
   if (isMemberRoot(account, from) || isMemberRoot(account, to)) {
     throw new HoldfastError('forbidden', 'Your top directories cannot be renamed.');
   }
-  await context.fileCalls.run(volumeOf(account), () =>
+  await context.fileCalls.run(volumeOf(account), account.name, () =>
     context.agent.call('files.rename', { account: account.name, from, to }),
   );
 }
@@ -104,7 +104,7 @@ export async function renameFile(
 /** Makes the directory and the missing ones above it. Whether it is new. */
 export async function makeDirectory(context: ControlContext, account: AccountRow, path: string): Promise<boolean> {
   if (isMemberRoot(account, path)) return false;
-  const { created } = await context.fileCalls.run(volumeOf(account), () =>
+  const { created } = await context.fileCalls.run(volumeOf(account), account.name, () =>
     context.agent.call('files.makeDirectory', { account: account.name, path }),
   );
   return created;
@@ -112,10 +112,10 @@ export async function makeDirectory(context: ControlContext, account: AccountRow
 
 /**
  * A file's bytes as a stream, which holds a place of the volume until it ends. Throws `storage-repair` when the volume's
- * places are taken.
+ * places are taken, `too-many-requests` beyond the member's share of them.
  */
 export async function openFile(context: ControlContext, account: AccountRow, path: string): Promise<AgentFile> {
-  const leave = await context.fileStreams.enter(volumeOf(account));
+  const leave = await context.fileStreams.enter(volumeOf(account), account.name);
   const opening = context.agent.readFile(account.name, path);
   try {
     const file = await within(ANSWER_MS, 'Opening the file', opening);
@@ -135,7 +135,8 @@ export async function openFile(context: ControlContext, account: AccountRow, pat
 
 /**
  * Writes a file from a stream; the old one stays whole unless everything arrives. Missing directories above it are made.
- * Throws `too-large` beyond `limitBytes`, `storage-repair` when the volume's places are taken.
+ * Throws `too-large` beyond `limitBytes`, `storage-repair` when the volume's places are taken, `too-many-requests` beyond the
+ * member's share of them.
  */
 export async function saveFile(
   context: ControlContext,
@@ -146,7 +147,7 @@ export async function saveFile(
 ): Promise<{ created: boolean }> {
   const { expectedBytes, limitBytes } = options;
   if (expectedBytes !== undefined && expectedBytes > limitBytes) throw tooLarge(limitBytes);
-  const leave = await context.fileStreams.enter(volumeOf(account));
+  const leave = await context.fileStreams.enter(volumeOf(account), account.name);
   const measured = content.pipe(limitedTo(limitBytes));
   // A sender that goes away mid-way closes, with or without an error, but without an end: that must reach the agent as a
   // failure, not as a short file.

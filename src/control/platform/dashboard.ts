@@ -40,7 +40,7 @@ export async function memberDashboard(context: ControlContext, account: AccountR
 async function diskUse(context: ControlContext, account: AccountRow): Promise<Member['disk']> {
   if (account.state !== 'ready' || account.volume === null) return null;
   try {
-    const asked = context.fileCalls.run(account.volume, () =>
+    const asked = context.fileCalls.run(account.volume, account.name, () =>
       context.agent.call('accounts.usage', { name: account.name }),
     );
     return await within(USAGE_MS, 'Reading the disk use', asked);

@@ -185,8 +185,8 @@ describe('transfers over a real connection', () => {
 
   const HEAD = '--b\r\nContent-Disposition: form-data; name="content"; filename="content"\r\n\r\n';
 
-  function uploadHead(length: number): string {
-    return `POST ${FILES}/path/home/alice/x.py HTTP/1.1\r\nHost: x\r\nX-Real-IP: 192.0.2.1\r\nAuthorization: Token ${token}\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${length}\r\n\r\n`;
+  function uploadHead(length: number, member = 'alice', itsToken = token): string {
+    return `POST /api/v0/user/${member}/files/path/home/${member}/x.py HTTP/1.1\r\nHost: x\r\nX-Real-IP: 192.0.2.1\r\nAuthorization: Token ${itsToken}\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: ${length}\r\n\r\n`;
   }
 
   it('leaves the old file whole when an upload is cut off half way', async () => {
@@ -207,21 +207,49 @@ describe('transfers over a real connection', () => {
 
   it("answers 503 when a volume's places are taken, while another volume goes on", async () => {
     const { someVolume } = await import('../../testing/memory-agent.ts');
+    const neighbours: [string, string][] = [['alice', token]];
+    for (const name of ['carol', 'dave']) neighbours.push([name, (await bench.member(name)).apiToken]);
     bench.agent.volumes.set('v2', someVolume('v2'));
     bench.context.world.apply({ type: 'volume', volume: someVolume('v2') });
     const { apiToken } = await bench.member('bob');
     await until(() => bench.agent.accounts.get('bob')?.volume === 'v2', 'placement on the emptier volume', 5_000);
     for (let count = 0; count < 16; count += 1) {
       const socket = await open();
-      socket.write(uploadHead(1_000_000) + HEAD + 'slow');
+      const [name, itsToken] = neighbours[count % 3] ?? ['', ''];
+      socket.write(uploadHead(1_000_000, name, itsToken) + HEAD + 'slow');
     }
     await until(() => bench.context.fileStreams.inside('v1') === 16, 'sixteen uploads', 20_000);
-    const refused = await alice('GET', `${FILES}/path/home/alice/x.py`);
+    const carol = tokenClient(bench, neighbours[1]?.[1] ?? '');
+    const refused = await carol('POST', '/api/v0/user/carol/files/path/home/carol/f', content('x'));
     expect(refused.statusCode).toBe(503);
     expect(refused.headers['retry-after']).toBeDefined();
     const bob = tokenClient(bench, apiToken);
     const form = content('fine');
     expect((await bob('POST', '/api/v0/user/bob/files/path/home/bob/f', form)).statusCode).toBe(201);
+  });
+});
+
+describe('slow transfers of one member', () => {
+  it('take no more than its share of the places, and others on the volume have theirs', async () => {
+    const { apiToken } = await bench.member('bob');
+    const stuck: (() => void)[] = [];
+    const original = bench.agent.writeFile.bind(bench.agent);
+    bench.agent.writeFile = async (account, path, stream) => {
+      if (account === 'alice' && stuck.length < 6) await new Promise<void>((resolve) => stuck.push(resolve));
+      return await original(account, path, stream);
+    };
+    const uploads = Array.from({ length: 6 }, (_value, index) =>
+      alice('POST', `${FILES}/path/home/alice/${index}`, content('slow')),
+    );
+    await until(() => stuck.length === 6, 'six uploads', 20_000);
+    const refused = await alice('POST', `${FILES}/path/home/alice/one-more`, content('x'));
+    expect(refused.statusCode).toBe(429);
+    expect(refused.headers['retry-after']).toBeDefined();
+    const bob = tokenClient(bench, apiToken);
+    expect((await bob('POST', '/api/v0/user/bob/files/path/home/bob/f', content('fine'))).statusCode).toBe(201);
+    for (const go of stuck) go();
+    expect((await Promise.all(uploads)).map((answer) => answer.statusCode)).toEqual(Array(6).fill(201));
+    expect((await alice('POST', `${FILES}/path/home/alice/one-more`, content('x'))).statusCode).toBe(201);
   });
 });
 
