@@ -1,6 +1,7 @@
 import { accountHome } from '../../model/paths.ts';
 import type { Quickstart } from '../../model/sites.ts';
 import { ERRORS, HoldfastError } from '../../protocol/errors.ts';
+import { within } from '../../runtime/deadline.ts';
 import type { Actor, ControlContext } from '../context.ts';
 import { audit } from '../platform/audit.ts';
 import { newSiteId } from '../security/secrets.ts';
@@ -16,6 +17,11 @@ import {
 } from '../store/sites.ts';
 import type { Database } from '../store/tables.ts';
 import { checkDomain, checkPython, limitReached } from './site-rules.ts';
+
+/** How long a change waits for the agent: on a volume in trouble it is answered all the same, and takes effect later. */
+const WAIT_MS = 15_000;
+/** A starter project may have a database to make; whoever asked for it wants to open the site next. */
+const QUICKSTART_WAIT_MS = 75_000;
 
 export interface NewSite {
   domain: string;
@@ -122,7 +128,7 @@ export async function createSite(
       await insertStaticFile(transaction, { site_id: id, url: '/static/', path: `${shape.source_directory}/static` });
   });
   await audit(context, actor, 'site.create', domain, 'ok', `account ${account.name}, ${wanted.quickstart}`);
-  await tellAgent(context, id);
+  await tellAgent(context, id, QUICKSTART_WAIT_MS);
   context.world.apply({ type: 'site-changed', id, account: account.name });
   const site = await findSite(context.database, id);
   if (!site) throw new HoldfastError('conflict', 'The site was removed while it was being made.');
@@ -152,9 +158,9 @@ export function domainTaken(domain: string, own: boolean): HoldfastError {
  * Tells the agent now; a failure that time heals is left to the background, because the change itself is safe in the
  * database. What no waiting heals (the home is full, say) is thrown.
  */
-export async function tellAgent(context: ControlContext, id: string): Promise<void> {
+export async function tellAgent(context: ControlContext, id: string, waitMs = WAIT_MS): Promise<void> {
   try {
-    await context.desired.site(id);
+    await within(waitMs, 'Telling the agent of the site', context.desired.site(id));
   } catch (error) {
     if (error instanceof HoldfastError && !ERRORS[error.code].retry) throw error;
     context.log.warn({ site: id, err: error }, 'the agent is told of the site later');
