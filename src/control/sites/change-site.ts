@@ -145,9 +145,10 @@ async function protectionValues(change: SiteChange): Promise<Partial<SiteRow>> {
   return values;
 }
 
-/** Lets a site's revision grow after its mappings were changed one by one, and tells the agent. */
-export async function touchSite(context: ControlContext, site: Site): Promise<void> {
+/** Lets a site's revision grow after its mappings were changed one by one, and tells the agent. `what` is for the audit log. */
+export async function touchSite(context: ControlContext, actor: Actor, site: Site, what: string): Promise<void> {
   await changeSite(context.database, site.id);
+  await audit(context, actor, 'site.change', site.domain, 'ok', what);
   await afterChange(context, site.id, site.account);
 }
 

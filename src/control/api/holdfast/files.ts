@@ -8,8 +8,10 @@ import type { ControlContext } from '../../context.ts';
 import {
   checkMemberPath, listDirectory, makeDirectory, openFile, removeFile, renameFile, saveFile,
 } from '../../files/member-files.ts'; // prettier-ignore
+import { audit } from '../../platform/audit.ts';
+import type { AccountRow } from '../../store/accounts.ts';
 import { readSettings } from '../../store/settings.ts';
-import { accountInQuestion } from '../identity.ts';
+import { accountInQuestion, actorOf } from '../identity.ts';
 import type { ZodServer } from '../zod-server.ts';
 
 const byPath = z.object({ path: memberPathSchema, account: z.string().optional() });
@@ -18,6 +20,20 @@ const account = z.object({ account: z.string().optional() });
 function expectedBytes(request: FastifyRequest): { expectedBytes?: number } {
   const header = request.headers['content-length'];
   return header !== undefined && /^\d+$/.test(header) ? { expectedBytes: Number(header) } : {};
+}
+
+/** Whose files these are. That an operator goes to a member's files is written down. */
+async function ownerOf(
+  context: ControlContext,
+  request: FastifyRequest,
+  named: string | undefined,
+  path: string,
+): Promise<AccountRow> {
+  const owner = await accountInQuestion(context, request, named);
+  const actor = actorOf(request);
+  if (actor.name !== owner.name)
+    await audit(context, actor, 'file.access', path, 'ok', `${request.method}, account ${owner.name}`);
+  return owner;
 }
 
 /** The Files page. The operator names an account with `&account=`. */
@@ -30,7 +46,7 @@ export function registerFiles(server: ZodServer, context: ControlContext): void 
     '/api/holdfast/files',
     { schema: { querystring: byPath, response: { 200: directorySchema } } },
     async (request) => {
-      const owner = await accountInQuestion(context, request, request.query.account);
+      const owner = await ownerOf(context, request, request.query.account, request.query.path);
       const path = checkMemberPath(owner, request.query.path);
       const { entries, truncated } = await listDirectory(context, owner, path);
       return { path, entries, truncated, writable: path !== '/var/log' && !path.startsWith('/var/log/') };
@@ -41,7 +57,7 @@ export function registerFiles(server: ZodServer, context: ControlContext): void 
     '/api/holdfast/files/content',
     { schema: { querystring: byPath.extend({ download: z.string().optional() }) } },
     async (request, reply) => {
-      const owner = await accountInQuestion(context, request, request.query.account);
+      const owner = await ownerOf(context, request, request.query.account, request.query.path);
       const path = checkMemberPath(owner, request.query.path);
       const file = await openFile(context, owner, path);
       void reply
@@ -67,7 +83,7 @@ export function registerFiles(server: ZodServer, context: ControlContext): void 
       const query = byPath.safeParse(request.query);
       if (!query.success)
         throw new HoldfastError('input-invalid', query.error.issues[0]?.message ?? 'Name the path.', { field: 'path' });
-      const owner = await accountInQuestion(context, request, query.data.account);
+      const owner = await ownerOf(context, request, query.data.account, query.data.path);
       const path = checkMemberPath(owner, query.data.path);
       const { uploadLimitBytes } = await readSettings(context.database);
       // Without a content type no parser runs: the bytes are still in the request itself.
@@ -87,7 +103,7 @@ export function registerFiles(server: ZodServer, context: ControlContext): void 
       },
     },
     async (request) => {
-      const owner = await accountInQuestion(context, request, request.query.account);
+      const owner = await ownerOf(context, request, request.query.account, request.body.path);
       return { created: await makeDirectory(context, owner, checkMemberPath(owner, request.body.path)) };
     },
   );
@@ -102,7 +118,7 @@ export function registerFiles(server: ZodServer, context: ControlContext): void 
       },
     },
     async (request) => {
-      const owner = await accountInQuestion(context, request, request.query.account);
+      const owner = await ownerOf(context, request, request.query.account, request.body.from);
       await renameFile(
         context,
         owner,
@@ -117,7 +133,7 @@ export function registerFiles(server: ZodServer, context: ControlContext): void 
     '/api/holdfast/files',
     { schema: { querystring: byPath, response: { 204: z.null() } } },
     async (request, reply) => {
-      const owner = await accountInQuestion(context, request, request.query.account);
+      const owner = await ownerOf(context, request, request.query.account, request.query.path);
       await removeFile(context, owner, checkMemberPath(owner, request.query.path));
       return reply.code(204).send(null);
     },

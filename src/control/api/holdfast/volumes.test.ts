@@ -96,4 +96,23 @@ describe('volumes, status, dashboard', () => {
     expect(entries.map((entry) => entry.action)).toContain('token.renew');
     expect(JSON.stringify(entries)).not.toMatch(/[0-9a-f]{40}/);
   });
+
+  it('writes down who opens a part of the disk to visitors, and an operator at the files of a member', async () => {
+    await alice.send('POST', `${API}/sites`, { domain: 'alice.holdfast.test', quickstart: 'manual' });
+    const webapps = '/api/v0/user/alice/webapps/alice.holdfast.test';
+    const mapping = { url: '/static/', path: '/home/alice/static' };
+    expect((await alice.send('POST', `${webapps}/static_files/`, mapping)).statusCode).toBe(201);
+    await bench.operator('GET', `${API}/files?path=/home/alice&account=alice`);
+    await bench.operator('GET', '/api/v0/user/alice/files/path/home/alice/secret');
+    await alice.send('GET', `${API}/files?path=/home/alice`);
+    const entries = auditEntrySchema.array().parse((await bench.operator('GET', `${API}/audit?limit=50`)).json());
+    const told = entries.map(({ actor, action, subject, detail }) => [actor, action, subject, detail].join(' | '));
+    expect(told).toContain('alice | site.change | alice.holdfast.test | staticFiles');
+    const operator = 'operator (command line)';
+    expect(told).toContain(`${operator} | file.access | /home/alice | GET, account alice`);
+    expect(told).toContain(
+      `${operator} | account.act-for | alice | GET /api/v0/user/alice/files/path/home/alice/secret`,
+    );
+    expect(told.filter((line) => line.includes('file.access'))).toHaveLength(1);
+  });
 });

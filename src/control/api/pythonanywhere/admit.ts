@@ -2,7 +2,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ControlContext } from '../../context.ts';
 import { findAccount, type AccountRow } from '../../store/accounts.ts';
 import { readSettings } from '../../store/settings.ts';
-import { checkCsrf, isOperator } from '../identity.ts';
+import { audit } from '../../platform/audit.ts';
+import { actorOf, checkCsrf, isOperator } from '../identity.ts';
 import { ApiAnswer, noPermission, notFound } from './errors.ts';
 
 declare module 'fastify' {
@@ -45,6 +46,8 @@ async function ownerOf(context: ControlContext, request: FastifyRequest, usernam
   if (!isOperator(identity)) throw noPermission();
   const account = await findAccount(context.database, username);
   if (!account || account.volume === null || account.state === 'deleting') throw notFound();
+  // The path says which of the member's files, when it is about one.
+  await audit(context, actorOf(request), 'account.act-for', username, 'ok', `${request.method} ${request.url}`);
   return account;
 }
 

@@ -7,6 +7,7 @@ import {
   deleteStaticFile, deleteStaticHeader, insertStaticFile, insertStaticHeader, updateStaticFile, updateStaticHeader,
   type Site, type StaticFileRow, type StaticHeaderRow,
 } from '../../store/sites.ts'; // prettier-ignore
+import { actorOf } from '../identity.ts';
 import type { ZodServer } from '../zod-server.ts';
 import { ApiAnswer, notFound } from './errors.ts';
 import { filledText, looseText } from './fields.ts';
@@ -76,7 +77,7 @@ function registerFiles(server: ZodServer, context: ControlContext): void {
       const mapping = { url: usualUrl(request.body.url), path: request.body.path.trim() };
       checkMapping(mapping);
       const row = await insertStaticFile(database, { site_id: site.id, ...mapping });
-      await touchSite(context, site);
+      await touchSite(context, actorOf(request), site, 'staticFiles');
       return reply.code(201).send(viewFile(row));
     },
   );
@@ -100,7 +101,7 @@ function registerFiles(server: ZodServer, context: ControlContext): void {
         };
         checkMapping(changed);
         await updateStaticFile(database, row.id, { url: changed.url, path: changed.path });
-        await touchSite(context, site);
+        await touchSite(context, actorOf(request), site, 'staticFiles');
         return viewFile(changed);
       },
     });
@@ -109,7 +110,7 @@ function registerFiles(server: ZodServer, context: ControlContext): void {
   server.delete(`${base}/:id/`, { schema: { params: withId, response: { 204: z.null() } } }, async (request, reply) => {
     const site = await find(request, request.params.domain);
     await deleteStaticFile(database, byId(site.staticFiles, request.params.id).id);
-    await touchSite(context, site);
+    await touchSite(context, actorOf(request), site, 'staticFiles');
     return reply.code(204).send(null);
   });
 }
@@ -135,7 +136,7 @@ function registerHeaders(server: ZodServer, context: ControlContext): void {
       const header = { url: usualUrl(request.body.url), name: request.body.name.trim(), value: request.body.value };
       checkHeader(header);
       const row = await insertStaticHeader(database, { site_id: site.id, ...header });
-      await touchSite(context, site);
+      await touchSite(context, actorOf(request), site, 'staticHeaders');
       return reply.code(201).send(viewHeader(row));
     },
   );
@@ -160,7 +161,7 @@ function registerHeaders(server: ZodServer, context: ControlContext): void {
         };
         checkHeader(changed);
         await updateStaticHeader(database, row.id, { url: changed.url, name: changed.name, value: changed.value });
-        await touchSite(context, site);
+        await touchSite(context, actorOf(request), site, 'staticHeaders');
         return viewHeader(changed);
       },
     });
@@ -169,7 +170,7 @@ function registerHeaders(server: ZodServer, context: ControlContext): void {
   server.delete(`${base}/:id/`, { schema: { params: withId, response: { 204: z.null() } } }, async (request, reply) => {
     const site = await find(request, request.params.domain);
     await deleteStaticHeader(database, byId(site.staticHeaders, request.params.id).id);
-    await touchSite(context, site);
+    await touchSite(context, actorOf(request), site, 'staticHeaders');
     return reply.code(204).send(null);
   });
 }
