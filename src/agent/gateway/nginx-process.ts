@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { lstatSync, readFileSync, readlinkSync } from 'node:fs';
+import { constants, lstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { open, readFile, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { HoldfastError } from '../../protocol/errors.ts';
@@ -175,7 +175,8 @@ export class NginxProcess {
     await rm(join(this.#place.run, 'g', 'internal.sock'), { force: true });
     const [program, arguments_] = nginxCommand(this.#place, ['-c', this.configurationFile]);
     const output = join(this.#place.gateway, 'logs', 'start.log');
-    const file = await open(output, 'w', 0o640);
+    const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
+    const file = await open(output, flags, 0o640);
     let ended: string | undefined;
     try {
       const child = spawn(program, arguments_, {
