@@ -120,6 +120,7 @@ async function shift(path: string): Promise<void> {
   }
   const packed = `${path}.2.gz`;
   await rm(`${packed}.new`, { force: true });
+  const old = await open(`${path}.1`, constants.O_RDONLY | constants.O_NOFOLLOW);
   const out = createWriteStream(`${packed}.new`, { flags: 'wx', mode: 0o640 });
   await pipeline(old.createReadStream(), createGzip(), out);
   const file = await open(`${packed}.new`, constants.O_RDWR | constants.O_NOFOLLOW);
