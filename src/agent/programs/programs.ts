@@ -94,9 +94,9 @@ export function createPrograms(
     const done = work.catch((error: unknown) =>
       log.warn({ ...about, err: error }, 'a program could not be brought to its wanted state'),
     );
-    const timer = new AbortController();
-    await Promise.race([done, pause(SETTLE_MS, undefined, { signal: timer.signal }).catch(() => undefined)]);
-    timer.abort();
+    const alarm = new AbortController();
+    await Promise.race([done, pause(SETTLE_MS, undefined, { signal: alarm.signal }).catch(() => undefined)]);
+    alarm.abort();
   };
 
   /** Takes a definition unless a newer one is known. Returns whether it is new. `wait` is for what follows from it. */
