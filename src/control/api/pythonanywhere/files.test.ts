@@ -129,6 +129,16 @@ describe('POST files/path', () => {
     expect(bench.agent.files.get('/home/alice/n')?.toString()).toBe('plain field');
   });
 
+  it.each(['../../bob/x', '/etc/passwd', '..', 'a\u0000b', '\udcff.py'])(
+    'does not care what the file was called where it came from: %j',
+    async (name) => {
+      const form = new FormData();
+      form.set('content', new Blob(['mine']), name);
+      expect((await alice('POST', `${FILES}/path/home/alice/n`, form)).statusCode).toBe(201);
+      expect(bench.agent.files.get('/home/alice/n')?.toString()).toBe('mine');
+    },
+  );
+
   it.each([
     ['no body', undefined, {}],
     ['another field', content('x', 'file'), {}],
