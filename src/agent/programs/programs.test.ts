@@ -240,6 +240,13 @@ test("a command's site gets no mappings, and its text is one argument", () => {
   expect(environment).toEqual({ HOST_NAME: 'alice.localhost' });
 });
 
+test('a starter project never spills into the home itself', async () => {
+  for (const sourceDirectory of ['', '/home/alice', '/home/alice/']) {
+    const files = await starterFiles('flask', { domain: 'a.example', sourceDirectory }, { name: 'alice' }, 8443);
+    expect(files.map((file) => file.path)).toContain('/home/alice/mysite/flask_app.py');
+  }
+});
+
 test.each(['flask', 'django', 'fastapi', 'static', 'manual', 'command'] as const)(
   'the %s quickstart is filled in',
   async (quickstart) => {

@@ -17,6 +17,23 @@ export interface StarterFile {
 
 const resultSchema = z.object({ written: z.array(z.string()), kept: z.array(z.string()) });
 
+/** The directory that each quickstart's project gets when the site names none. */
+const USUAL_DIRECTORY: Record<Quickstart, string> = {
+  flask: 'mysite',
+  django: 'mysite',
+  fastapi: 'myapi',
+  static: 'public',
+  manual: 'mysite',
+  command: 'mysite',
+};
+
+/** Where a site's starter project goes: its source directory, but never the home itself. */
+function projectDirectory(quickstart: Quickstart, sourceDirectory: string, account: string): string {
+  const home = `/home/${account}`;
+  const named = sourceDirectory.replace(/\/+$/, '');
+  return named === '' || named === home ? `${home}/${USUAL_DIRECTORY[quickstart]}` : named;
+}
+
 /**
  * The files of a quickstart as the member sees them. Templates are in quickstarts/<name>/: home/<project>/ becomes the
  * site's source directory, www/wsgi.py the WSGI file of the domain. Words like __HOLDFAST_PROJECT__ are filled in.
@@ -29,7 +46,7 @@ export async function starterFiles(
 ): Promise<StarterFile[]> {
   const root = join(import.meta.dirname, 'quickstarts', quickstart);
   const wsgiFile = `/var/www/${wsgiFileName(site.domain)}`;
-  const project = site.sourceDirectory.replace(/\/+$/, '');
+  const project = projectDirectory(quickstart, site.sourceDirectory, account.name);
   const words: Record<string, string> = {
     __HOLDFAST_NAME__: account.name,
     __HOLDFAST_PROJECT__: project,
@@ -71,7 +88,7 @@ export async function writeQuickstart(
   );
   if (done.code !== 0) throw failed(done.stderr, 'The starter project could not be written.');
   const result = resultSchema.parse(JSON.parse(done.stdout));
-  const project = site.sourceDirectory.replace(/\/+$/, '');
+  const project = projectDirectory(quickstart, site.sourceDirectory, account.name);
   const manage = `${project}/manage.py`;
   if (quickstart === 'django' && result.written.includes(manage)) {
     const prepared = await sandboxes.run(
