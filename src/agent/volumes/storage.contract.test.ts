@@ -126,6 +126,18 @@ describe('the storage of an agent', () => {
     expect(() => storage.homeOf('nobody')).toThrow(expect.objectContaining({ code: 'not-found' }));
   });
 
+  test('whoever asks before the records are read waits for them, and is not told that there are none', async () => {
+    await create('one');
+    await storage.stop();
+    context = contextOf(home, (event) => events.push(event));
+    storage = createStorage(context);
+    const asked = Promise.all([storage.handlers['volumes.list']({}), storage.handlers['operations.list']({})]);
+    await storage.start();
+    const [volumes, operations] = await asked;
+    expect(volumes.map(({ name }) => name)).toEqual(['one']);
+    expect(operations.map(({ kind }) => kind)).toEqual(['volume-create']);
+  });
+
   test('many accounts are made at once, each with its own usage, and known again after a restart', async () => {
     await create('one');
     const names = Array.from({ length: 12 }, (_, index) => `member${index}`);

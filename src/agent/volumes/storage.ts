@@ -32,6 +32,8 @@ class Storage implements StoragePart {
   /** When a stale replica was last tried to be rebuilt. */
   readonly #triedAt = new Map<string, number>();
   #stopped = false;
+  /** Settled once the records of volumes and operations are read: until then nobody is told that there are none. */
+  readonly #known = Promise.withResolvers<void>();
 
   readonly handlers: StoragePart['handlers'];
 
@@ -41,7 +43,10 @@ class Storage implements StoragePart {
     const directory = join(context.layout.agent, 'operations');
     this.#operations = new Operations(directory, context.log, (operation) => this.#tellOperation(operation));
     this.handlers = {
-      'volumes.list': () => Promise.resolve([...this.#volumes.values()].map((volume) => this.#statusOf(volume))),
+      'volumes.list': async () => {
+        await this.#known.promise;
+        return [...this.#volumes.values()].map((volume) => this.#statusOf(volume));
+      },
       'volumes.create': async (input) => {
         this.#operations.assertFree(input.name);
         const plan = await this.#engine.plan(input);
@@ -84,7 +89,10 @@ class Storage implements StoragePart {
         this.#volume(name).assertDeletable();
         return await this.#begin('volume-delete', name, {});
       },
-      'operations.list': () => Promise.resolve(this.#operations.list()),
+      'operations.list': async () => {
+        await this.#known.promise;
+        return this.#operations.list();
+      },
       'accounts.ensure': async (account) => {
         const elsewhere = this.#volumeOf(account.name);
         if (elsewhere !== undefined && elsewhere.name !== account.volume) {
@@ -107,6 +115,7 @@ class Storage implements StoragePart {
   async start(): Promise<void> {
     for (const volume of await this.#engine.load()) this.#adopt(volume);
     const unfinished = await this.#operations.load();
+    this.#known.resolve();
     await Promise.all(
       [...this.#volumes.values()].filter((volume) => volume.wantedOpen).map((volume) => this.#openAtStart(volume)),
     );
