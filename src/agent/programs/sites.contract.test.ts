@@ -88,7 +88,7 @@ async function failureOf(site: SiteSpec): Promise<{ step: string; message: strin
 
 describe('servers of other kinds', () => {
   test(
-    'an ASGI quickstart answers, and by websocket',
+    'an ASGI quickstart answers',
     async () => {
       const owner = await account('quickapi');
       const site = await define(

@@ -28,6 +28,10 @@ export const PLATFORM_PACKAGES: readonly Requirement[] = [
   { package: 'libjs-jquery', proof: ['/usr/share/javascript/jquery/jquery.js'] },
   { package: 'python3-fastapi', proof: ['/usr/lib/python3/dist-packages/fastapi'] },
   { package: 'python3-uvicorn', proof: ['/usr/lib/python3/dist-packages/uvicorn'] },
+  // What makes uvicorn fast, and able to speak websockets.
+  { package: 'python3-websockets', proof: ['/usr/lib/python3/dist-packages/websockets'] },
+  { package: 'python3-uvloop', proof: ['/usr/lib/python3/dist-packages/uvloop'] },
+  { package: 'python3-httptools', proof: ['/usr/lib/python3/dist-packages/httptools'] },
   { package: 'uvicorn', proof: ['/usr/bin/uvicorn'] },
   { package: 'gunicorn', proof: ['/usr/bin/gunicorn'] },
   { package: 'ca-certificates', proof: ['/etc/ssl/certs/ca-certificates.crt'] },
