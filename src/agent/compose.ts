@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AgentHandlers } from '../protocol/agent.ts';
+import { within } from '../runtime/deadline.ts';
 import { readRecord } from '../runtime/process-record.ts';
 import type { AgentContext, ProgramsPart, StoragePart } from './context.ts';
 import { createFiles } from './files/files.ts';
@@ -9,6 +10,9 @@ import { createPrograms } from './programs/programs.ts';
 import { findPythons } from './pythons.ts';
 import { ensureSharedMount, releaseSharedMount } from './shared-mount.ts';
 import { createStorage } from './volumes/storage.ts';
+
+/** A reload of nginx takes well under a second, with hundreds of new certificates to sign a few. */
+const PUBLISH_WAIT_MS = 10_000;
 
 export interface ComposedAgent {
   handlers: AgentHandlers;
@@ -45,12 +49,21 @@ export function composeAgent(context: AgentContext): ComposedAgent {
     gateway,
   });
 
-  const publish = (): void => {
-    gateway.publish(programs.specs()).catch((error: unknown) => {
+  let published = Promise.resolve();
+  programs.onSpecsChange(() => {
+    published = gateway.publish(programs.specs()).catch((error: unknown) => {
       log.error({ error }, 'the gateway did not take the new configuration; it goes on with the old one');
     });
+  });
+  /**
+   * Who made or changed a site and is told so may visit it at once: the answer waits for the gateway, though not for ever.
+   * What is not served by then follows by itself.
+   */
+  const served = async (domain: string): Promise<void> => {
+    await within(PUBLISH_WAIT_MS, `serving ${domain}`, published).catch((error: unknown) => {
+      log.warn({ error, domain }, 'answering before the gateway serves the change');
+    });
   };
-  programs.onSpecsChange(publish);
 
   const handlers: AgentHandlers = {
     ...storage.handlers,
@@ -70,6 +83,16 @@ export function composeAgent(context: AgentContext): ComposedAgent {
         gatewayReady: gateway.ready(),
         processes,
       });
+    },
+    'sites.put': async (site) => {
+      const status = await programs.handlers['sites.put'](site);
+      await served(site.domain);
+      return status;
+    },
+    'sites.remove': async (site) => {
+      const answer = await programs.handlers['sites.remove'](site);
+      await served(site.id);
+      return answer;
     },
     // The programs need the account's limits before its first site; its home must not be in use when it goes.
     'accounts.ensure': async (account) => {
