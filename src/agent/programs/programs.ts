@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { normaliseDomain } from '../../model/names.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
+import type { AgentInput } from '../../protocol/agent.ts';
 import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
 import type { AgentContext, ProgramsPart, StoragePart } from '../context.ts';
 import { findPythons } from '../pythons.ts';
@@ -78,6 +79,15 @@ export function createPrograms(
     lingering: new Set(),
     checkpoint: options.checkpoint ?? (async () => await Promise.resolve()),
   };
+
+  /** Settled when what an earlier agent left is known. A call that came before would be forgotten by the loading. */
+  const adopted = Promise.withResolvers<void>();
+  const afterStart =
+    <A extends unknown[], R>(work: (...input: A) => Promise<R>) =>
+    async (...input: A): Promise<R> => {
+      await adopted.promise;
+      return await work(...input);
+    };
 
   const changed = (): void => {
     for (const listener of listeners) listener();
@@ -289,6 +299,7 @@ export function createPrograms(
       await desired.load();
       for (const spec of desired.sites.values()) sites.set(spec.id, new Site(ground, spec));
       await adoptAll();
+      adopted.resolve();
       for (const site of sites.values()) resume(site);
       schedule();
     },
@@ -302,14 +313,14 @@ export function createPrograms(
       await Promise.all([...sites.values()].map(async (site) => await site.close(STOP_DRAIN_MS)));
       await sandboxes.cgroups.leave();
     },
-    putAccount: async (account) => await desired.putAccount(account),
-    removeAccount: async (name) => {
+    putAccount: afterStart(async (account: AccountSpec) => await desired.putAccount(account)),
+    removeAccount: afterStart(async (name: string) => {
       const own = [...sites.values()].filter((site) => site.spec.account === name);
       const removed = await Promise.all(own.map(async (site) => await remove(site.spec.id)));
       if (removed.includes(true)) changed();
       await desired.removeAccount(name);
-    },
-    sync: async (accounts, specs) => {
+    }),
+    sync: afterStart(async (accounts: readonly AccountSpec[], specs: readonly SiteSpec[]) => {
       for (const account of accounts) await desired.putAccount(account);
       let count = 0;
       const wanted = new Set(specs.map((spec) => spec.id));
@@ -325,32 +336,34 @@ export function createPrograms(
       for (const name of Array.from(desired.accounts.keys())) if (!names.has(name)) await desired.removeAccount(name);
       if (count > 0) changed();
       return count;
-    },
-    wakeDomain: async (domain) => {
+    }),
+    wakeDomain: afterStart(async (domain: string) => {
       const name = normaliseDomain(domain);
       for (const site of sites.values()) if (site.spec.domain === name) return await site.wake('visitor');
       throw new HoldfastError('not-found', `There is no site at ${name}.`);
-    },
+    }),
     handlers: {
-      'sites.put': async (spec) => {
+      'sites.put': afterStart(async (spec: SiteSpec) => {
         if (await put(spec)) changed();
         return siteOf(spec.id).status;
-      },
-      'sites.remove': async ({ id }) => {
+      }),
+      'sites.remove': afterStart(async ({ id }: { id: string }) => {
         const removed = await remove(id);
         if (removed) changed();
         return { removed };
-      },
-      'sites.statuses': async (): Promise<SiteStatus[]> =>
-        await Promise.all([...sites.values()].map(async (site) => await site.measuredStatus())),
-      'sites.wake': async ({ id }) => await siteOf(id).wake('owner'),
-      'sites.sleep': async ({ id }) => {
+      }),
+      'sites.statuses': afterStart(
+        async (): Promise<SiteStatus[]> =>
+          await Promise.all([...sites.values()].map(async (site) => await site.measuredStatus())),
+      ),
+      'sites.wake': afterStart(async ({ id }: { id: string }) => await siteOf(id).wake('owner')),
+      'sites.sleep': afterStart(async ({ id }: { id: string }) => {
         const site = siteOf(id);
         await site.sleep();
         return site.status;
-      },
-      'sites.reload': async ({ id }) => await siteOf(id).reload(),
-      'sites.quickstart': async ({ id, quickstart }) => {
+      }),
+      'sites.reload': afterStart(async ({ id }: { id: string }) => await siteOf(id).reload()),
+      'sites.quickstart': afterStart(async ({ id, quickstart }: AgentInput<'sites.quickstart'>) => {
         const { spec } = siteOf(id);
         const account = desired.accounts.get(spec.account);
         if (account === undefined)
@@ -363,7 +376,7 @@ export function createPrograms(
           quickstart,
           context.configuration.httpsPort,
         );
-      },
+      }),
     },
   };
 }

@@ -221,6 +221,18 @@ describe('what the kernel holds back', () => {
   );
 });
 
+test('what is asked before the stored definitions are read is not forgotten by the reading', async () => {
+  const first = await nextAgent();
+  await first.sync([owner], [site]);
+  await first.stop('leave');
+  programs = createPrograms(ground.context, ground.storage);
+  const told = programs.sync([owner], []);
+  const removed = programs.handlers['sites.remove']({ id: site.id });
+  await programs.start();
+  await Promise.all([told, removed]);
+  expect(programs.specs()).toEqual([]);
+});
+
 test('an older revision of a definition is ignored', async () => {
   const agent = await nextAgent();
   expect(await agent.sync([owner], [{ ...site, revision: 5 }])).toBe(1);

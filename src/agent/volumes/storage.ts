@@ -48,6 +48,7 @@ class Storage implements StoragePart {
         return [...this.#volumes.values()].map((volume) => this.#statusOf(volume));
       },
       'volumes.create': async (input) => {
+        await this.#known.promise;
         this.#operations.assertFree(input.name);
         const plan = await this.#engine.plan(input);
         return await this.#begin('volume-create', plan.name, { plan });
@@ -94,6 +95,7 @@ class Storage implements StoragePart {
         return this.#operations.list();
       },
       'accounts.ensure': async (account) => {
+        await this.#known.promise;
         const elsewhere = this.#volumeOf(account.name);
         if (elsewhere !== undefined && elsewhere.name !== account.volume) {
           throw new HoldfastError(
@@ -103,8 +105,12 @@ class Storage implements StoragePart {
         }
         return await this.#volume(account.volume).ensureAccount(account);
       },
-      'accounts.remove': async ({ name, volume }) => await this.#volume(volume).removeAccount(name),
+      'accounts.remove': async ({ name, volume }) => {
+        await this.#known.promise;
+        return await this.#volume(volume).removeAccount(name);
+      },
       'accounts.usage': async ({ name }) => {
+        await this.#known.promise;
         const volume = this.#volumeOf(name);
         if (volume === undefined) throw new HoldfastError('not-found', `The account ${name} has no home on this host.`);
         return await volume.usage(name);
