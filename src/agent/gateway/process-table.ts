@@ -18,8 +18,11 @@ function pids(): number[] {
     .map(Number);
 }
 
-/** Reads one process, or undefined when it is gone. /proc is kernel memory: these reads do not wait on any disk. */
-export function readProcess(pid: number): ProcessEntry | undefined {
+/**
+ * Reads one process, or undefined when it is gone. The title takes a lock of the process's memory, which a program that
+ * hangs on a volume may hold: it is read of our own processes only (`titled`). The rest does not wait on any disk.
+ */
+export function readProcess(pid: number, titled = true): ProcessEntry | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
     // The name stands in parentheses and may hold spaces and parentheses itself.
@@ -31,7 +34,7 @@ export function readProcess(pid: number): ProcessEntry | undefined {
       state: fields[0] ?? 'X',
       parent: Number(fields[1]),
       startTime: Number(fields[19]),
-      title: readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim(),
+      title: titled ? readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim() : '',
     };
   } catch {
     return undefined; // It ended between the listing and the reading.
@@ -40,7 +43,7 @@ export function readProcess(pid: number): ProcessEntry | undefined {
 
 /** Whether this very process (not another one with its number) is still alive. */
 export function isAlive(entry: Pick<ProcessEntry, 'pid' | 'startTime'>): boolean {
-  const now = readProcess(entry.pid);
+  const now = readProcess(entry.pid, false);
   return now !== undefined && now.startTime === entry.startTime && now.state !== 'Z' && now.state !== 'X';
 }
 
@@ -104,7 +107,7 @@ export function listenersOn(port: number): (ProcessEntry | undefined)[] {
       try {
         const inode = /^socket:\[(\d+)\]$/.exec(readlinkSync(`/proc/${pid}/fd/${descriptor}`))?.[1];
         if (inode === undefined || !inodes.has(inode)) continue;
-        const entry = readProcess(pid);
+        const entry = readProcess(pid, false);
         if (entry) owners.set(inode, [...(owners.get(inode) ?? []), entry]);
       } catch {
         continue;
