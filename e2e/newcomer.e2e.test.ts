@@ -91,6 +91,7 @@ describe('a newcomer with a browser', () => {
     await picture(page, 'new-account');
     await page.getByRole('button', { name: 'Done' }).click();
     await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
   });
 
   it('makes a Django site from the quickstart and opens it', async () => {
