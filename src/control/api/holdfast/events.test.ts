@@ -62,6 +62,20 @@ describe('events', () => {
     expect(all()).toContain('event: volume');
   });
 
+  it('end for an account that is disabled, and for no other', async () => {
+    const { apiToken } = await bench.member('bob');
+    await listen({ authorization: `Token ${apiToken}`, ...visitor });
+    await listen({ cookie: alice.cookie, ...visitor });
+    const ended = open.map((response) => {
+      const seen = { over: false };
+      response.on('end', () => (seen.over = true));
+      return seen;
+    });
+    await bench.operator('PATCH', `${API}/accounts/bob`, { disabled: true });
+    await until(() => ended[0]?.over === true, "the end of bob's events", 20_000);
+    expect(ended[1]?.over).toBe(false);
+  });
+
   it('need a sign-in', async () => {
     expect((await bench.server.inject({ url: `${API}/events`, headers: visitor })).statusCode).toBe(401);
   });

@@ -44,6 +44,18 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
     for (const reader of readers) {
       if (reader.operator || (message.account !== undefined && message.account === reader.account)) send(reader, text);
     }
+    if (change.type === 'account') await dismiss(change.name);
+  }
+
+  /** Who may not sign in any more is not told any more either. */
+  async function dismiss(name: string): Promise<void> {
+    const account = await findAccount(context.database, name);
+    if (account && account.disabled === 0 && account.state !== 'deleting') return;
+    for (const reader of readers) {
+      if (reader.account !== name) continue;
+      readers.delete(reader);
+      reader.response.end();
+    }
   }
 
   // One after the other, so that an older view never overtakes a newer one.
