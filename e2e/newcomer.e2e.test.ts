@@ -77,7 +77,6 @@ describe('a newcomer with a browser', () => {
     await page.getByLabel('New password again').fill('a long enough pass phrase');
     await page.getByRole('button', { name: 'Set the password' }).click();
     await page.getByRole('heading', { name: 'Dashboard' }).waitFor();
-    await picture(page, 'operator-dashboard');
   });
 
   it('creates an account', async () => {
@@ -140,5 +139,15 @@ describe('a newcomer with a browser', () => {
     await page.goto(at('/'));
     await page.getByRole('heading', { name: 'Hello, alice' }).waitFor();
     await picture(page, 'phone');
+    await page.setViewportSize({ width: 1360, height: 850 });
+  });
+
+  it('shows the operator what runs', async () => {
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    await signIn('operator', 'a long enough pass phrase');
+    await page.getByRole('heading', { name: 'Dashboard' }).waitFor();
+    await page.getByText('1 account').first().waitFor();
+    await picture(page, 'operator-dashboard');
   });
 });

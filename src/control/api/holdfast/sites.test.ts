@@ -21,12 +21,26 @@ describe('sites', () => {
     client = (method, url, body) => alice.send(method, `${API}/${url}`, body);
   });
 
+  it("gives a second project a directory of its own, so that it does not take over the first one's", async () => {
+    const first = await client('POST', 'sites', { domain: 'alice.holdfast.test', quickstart: 'flask' });
+    const second = await client('POST', 'sites', { domain: 'shop-alice.holdfast.test', quickstart: 'django' });
+    expect(first.json<SiteView>().sourceDirectory).toBe('/home/alice/mysite');
+    expect(second.json<SiteView>().sourceDirectory).toBe('/home/alice/mysite_shop_alice_holdfast_test');
+  });
+
   it.each([
     [
       'flask',
       { kind: 'wsgi', sourceDirectory: '/home/alice/mysite', wsgiFile: '/var/www/alice_holdfast_test_wsgi.py' },
     ],
-    ['django', { kind: 'wsgi', sourceDirectory: '/home/alice/mysite' }],
+    [
+      'django',
+      {
+        kind: 'wsgi',
+        sourceDirectory: '/home/alice/mysite',
+        staticFiles: [expect.objectContaining({ url: '/static/', path: '/home/alice/mysite/static' })],
+      },
+    ],
     [
       'fastapi',
       { kind: 'command', command: 'python3 -m uvicorn --app-dir /home/alice/myapi --uds ${DOMAIN_SOCKET} main:app' },
