@@ -132,10 +132,17 @@ class Storage implements StoragePart {
       );
       this.#operations.resume(operation, (journey) => this.#work(operation, input, journey));
     }
-    for (const volume of this.#volumes.values()) {
-      await this.#finishPlanned(volume);
-      await this.#rebuildStale(volume);
-    }
+    await Promise.all(
+      [...this.#volumes.values()].map(async (volume) => {
+        try {
+          await this.#finishPlanned(volume);
+          await this.#rebuildStale(volume);
+        } catch (error) {
+          // It is looked at again every two seconds; one volume's trouble must not end the agent's start.
+          this.#context.log.error({ volume: volume.name, error }, 'a rebuild could not be taken up at the start');
+        }
+      }),
+    );
   }
 
   async stop(): Promise<void> {
