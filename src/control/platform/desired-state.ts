@@ -5,9 +5,25 @@ import type { Logger } from '../../runtime/log.ts';
 import type { AgentClient } from '../agent-client.ts';
 import { siteSpec } from '../sites/site-spec.ts';
 import {
-  accountSpec, deleteAccountRow, findAccount, findPlan, listAccounts, listPlans, listUnfinishedAccounts, type AccountRow,
-} from '../store/accounts.ts'; // prettier-ignore
-import { deleteSiteRow, findSite, listSites, recordQuickstartDone, recordTold, type SiteRow } from '../store/sites.ts';
+  accountSpec,
+  deleteAccountRow,
+  findAccount,
+  findPlan,
+  listAccounts,
+  listPlans,
+  listUnfinishedAccounts,
+  recordAccountUntold,
+  type AccountRow,
+} from '../store/accounts.ts';
+import {
+  deleteSiteRow,
+  findSite,
+  listSites,
+  recordQuickstartDone,
+  recordTold,
+  recordUntold,
+  type SiteRow,
+} from '../store/sites.ts';
 import type { Database } from '../store/tables.ts';
 import { Compartments } from './compartments.ts';
 import { RetryingWork } from './retrying-work.ts';
@@ -78,6 +94,21 @@ export class DesiredState {
     for (const site of sites) {
       const revision = told.get(site.id);
       if (revision !== undefined && site.told_revision < revision) await recordTold(database, site.id, revision);
+    }
+    await this.#tellAgain(new Set(ready.map((account) => account.id)), new Set(sites.map((site) => site.id)));
+  }
+
+  /**
+   * What became known to the agent while the snapshot was on its way was undone by it, because the agent drops what a
+   * whole state does not have: it counts as not told, and `unfinished` tells of it again.
+   */
+  async #tellAgain(accountsTold: ReadonlySet<number>, sitesTold: ReadonlySet<string>): Promise<void> {
+    const { database } = this.#parts;
+    for (const account of await listAccounts(database)) {
+      if (account.state === 'ready' && !accountsTold.has(account.id)) await recordAccountUntold(database, account.id);
+    }
+    for (const site of await listSites(database, { state: 'present' })) {
+      if (!sitesTold.has(site.id)) await recordUntold(database, site.id);
     }
   }
 

@@ -144,6 +144,25 @@ describe('desired state', () => {
     expect(bench.agent.callsOf('state.sync')).toHaveLength(told);
   });
 
+  it('tells again of what was made while the whole state was on its way', async () => {
+    await using bench = await openBench();
+    const { agent } = bench;
+    const { account } = await bench.member('alice');
+    // The snapshot has been taken when this runs, and reaches the agent after it: it knows neither the site nor bob.
+    const meanwhile = async (): Promise<void> => {
+      agent.instead.delete('state.sync');
+      await createSite(bench.context, actor, account, { domain: 'new.example.com', quickstart: 'manual' });
+      await bench.member('bob');
+    };
+    agent.instead.set('state.sync', meanwhile as () => Promise<never>);
+    await bench.context.desired.everything();
+    await until(
+      () => agent.accounts.has('bob') && [...agent.sites.values()].some((site) => site.domain === 'new.example.com'),
+      'the account and the site on the agent',
+      WAIT,
+    );
+  });
+
   it('finishes accounts and sites that a crash left unfinished', async () => {
     const home = await mkdtemp('/tmp/holdfast-resume-');
     const agent = new MemoryAgent();

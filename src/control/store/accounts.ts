@@ -130,3 +130,8 @@ export function accountSpec(row: AccountRow, limits: PlanLimits): AccountSpec | 
   if (row.uid === null || row.volume === null) return undefined;
   return { name: row.name, uid: row.uid, volume: row.volume, limits };
 }
+
+/** The agent may have lost this account's limits again. */
+export async function recordAccountUntold(database: Database, id: number): Promise<void> {
+  await database.updateTable('accounts').set({ limits_told: 0 }).where('id', '=', id).execute();
+}

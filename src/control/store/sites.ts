@@ -146,6 +146,11 @@ export async function recordTold(database: Database, id: string, revision: numbe
     .execute();
 }
 
+/** The agent may have lost this site again. */
+export async function recordUntold(database: Database, id: string): Promise<void> {
+  await database.updateTable('sites').set({ told_revision: 0 }).where('id', '=', id).execute();
+}
+
 /** The starter project is written, or never will be. */
 export async function recordQuickstartDone(database: Database, id: string): Promise<void> {
   await database.updateTable('sites').set({ quickstart: null }).where('id', '=', id).execute();
