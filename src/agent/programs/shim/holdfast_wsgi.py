@@ -171,27 +171,50 @@ def guard(application):
     return guarded
 
 
-def watch_for_touch(path, directory):
+def modified(path):
+    try:
+        return os.stat(path).st_mtime_ns
+    except OSError:
+        return None
+
+
+def ask_for_reload(directory):
+    with open(os.path.join(directory, "reload"), "w"):
+        pass
+
+
+def look_once_more(path, directory, loaded):
+    """uWSGI's --touch-exec compares whole seconds and begins some time after the code was read, so a file saved just after that
+    would go unnoticed: a process that lives as long as that looks at the finer time once, then ends."""
+    import time
+
+    # Twice, so that it belongs to the sandbox's init and the server need not wait for it.
+    first = os.fork()
+    if first:
+        os.waitpid(first, 0)
+        return
+    try:
+        if os.fork() == 0:
+            time.sleep(2.5)
+            now = modified(path)
+            if now is not None and now != loaded:
+                ask_for_reload(directory)
+    finally:
+        os._exit(0)
+
+
+def watch_for_touch(path, directory, loaded):
     """gunicorn has no --touch-exec: a thread of its master looks once a second."""
     import threading
     import time
 
-    def modified():
-        try:
-            return os.stat(path).st_mtime_ns
-        except OSError:
-            return None
-
-    first = modified()
-
     def run():
         while True:
             time.sleep(1)
-            now = modified()
-            if now is not None and now != first:
+            now = modified(path)
+            if now is not None and now != loaded:
                 try:
-                    with open(os.path.join(directory, "reload"), "w"):
-                        pass
+                    ask_for_reload(directory)
                 except OSError:
                     continue
                 return
@@ -216,6 +239,8 @@ def start():
     sys.path[:] = ["/var/www"] + [path for path in sys.path if path not in ("", ".", "/var/www", OWN_DIRECTORY)]
     if source and source not in sys.path:
         sys.path.append(source)
+    path, directory = "/var/www/%s.py" % module_name, os.path.dirname(os.environ["DOMAIN_SOCKET"])
+    loaded = modified(path)
     try:
         application = load(module_name)
     except BaseException:
@@ -227,7 +252,7 @@ def start():
         os._exit(65)
     application = guard(application)
     if server == "gunicorn":
-        watch_for_touch("/var/www/%s.py" % module_name, os.path.dirname(os.environ["DOMAIN_SOCKET"]))
+        watch_for_touch(path, directory, loaded)
         if static:
             sys.path.insert(0, OWN_DIRECTORY)
             try:
@@ -237,6 +262,8 @@ def start():
             application = holdfast_static.serve(application, static)
     tell("imported")
     os.close(STEPS)
+    if server == "uwsgi":
+        look_once_more(path, directory, loaded)
     return application
 
 
