@@ -66,9 +66,10 @@ fi
 inputs=$((mappings * 2))
 plugins=router_redirect
 set -- "$@" --master --workers "$workers" --harakiri "$timeout" --http-socket "$DOMAIN_SOCKET" --buffer-size 32768 \
-  --listen 128 --disable-logging --ignore-sigpipe --ignore-write-errors --disable-write-exception --honour-range \
-  --static-index index.html --log-date \
-  --hook-master-start 'unix_signal:15 gracefully_kill_them_all' --route '/\.\.(/|$) break:400 Bad Request'
+  --listen 128 --disable-logging --ignore-sigpipe --ignore-write-errors --disable-write-exception --log-date \
+  --hook-master-start 'unix_signal:15 gracefully_kill_them_all'
+# Only with mappings, because every request pays for them.
+[ "$mappings" -eq 0 ] || set -- "$@" --honour-range --static-index index.html --route '/\.\.(/|$) break:400 Bad Request'
 while [ "$inputs" -gt 0 ]; do
   url=${1%/} path=${2%/}
   shift 2
