@@ -63,10 +63,11 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
  *   <home>/control/              0700 control uid: SQLite, the control plane's TLS key, secrets
  *   <home>/agent/                0700 root: desired state, journals, the agent's TLS key, authority keys
  *   <home>/gateway/              0750 root:gateway gid: nginx.conf, certificates, pages/ (built web pages), logs
- *   <home>/logs/<account>/       0750 root:account gid: <domain>.access.log ... seen as /var/log inside the sandbox
+ *   <home>/logs/                 0710 root:gateway gid: nginx passes through, others cannot come near
+ *   <home>/logs/<account>/       0751 root:account gid: <domain>.access.log ... seen as /var/log inside the sandbox
  *   <home>/volumes/<name>/       0700 root: disks/*.img, valve/, mnt/ (the mount; nothing shared looks inside)
  *   <run>/agent.sock             0660 root:control gid: the agent's RPC (mutual TLS)
- *   <run>/control.sock           0660 control:gateway gid: the control plane's HTTP, nginx in front
+ *   <run>/control/control.sock   0660 control:gateway gid: the control plane's HTTP, nginx in front
  *   <run>/wake/wake.sock         gateway asks the agent to wake a site
  *   <run>/s/<site>/<generation>/ 2770 account:gateway gid: app.sock; `current` is a symlink to a generation
  */

@@ -23,7 +23,7 @@ export async function makeDirectories(configuration: Configuration): Promise<voi
   make(layout.control, 0o700, ids.control, ids.control);
   make(layout.agent, 0o700, 0, 0);
   make(layout.gateway, 0o750, 0, ids.gateway);
-  make(layout.logs, 0o711, 0, 0);
+  make(layout.logs, 0o710, 0, ids.gateway);
   make(layout.volumes, 0o700, 0, 0);
   make(join(configuration.home, 'log'), 0o700, 0, 0);
   make('/run/holdfast', 0o711, 0, 0);
