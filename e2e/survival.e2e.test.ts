@@ -88,6 +88,15 @@ describe('the platform is killed', () => {
     await boot();
   });
 
+  it('stops everything although the agent is just being started again', async () => {
+    await boot();
+    process.kill(platform.pidOf('agent'), 'SIGKILL');
+    await platform.stop();
+    expect(platform.processes()).toEqual([]);
+    await platform.start();
+    await boot();
+  });
+
   it('stops everything with Ctrl-C and resumes with the same state', async () => {
     await platform.stop();
     expect(platform.processes()).toEqual([]);

@@ -11,6 +11,8 @@ import type { AgentContext } from './context.ts';
 
 /** Programs are drained and volumes closed each with deadlines of their own; this bounds the whole. */
 const STOP_DEADLINE_MS = 80_000;
+/** A start that is under way is let finish before everything is stopped: what it has not taken over yet cannot be stopped. */
+const START_DEADLINE_MS = 40_000;
 
 const configuration = readConfiguration();
 const layout = layoutOf(configuration);
@@ -40,6 +42,7 @@ const server = new RpcServer({
 });
 
 let stopping = false;
+let started: Promise<void> = Promise.resolve();
 /**
  * `leave`: programs, nginx, valves and mounts stay for the next agent (SIGTERM: an update or a restart).
  * `stop`: everything ends in reverse order (SIGINT: the platform shuts down).
@@ -48,6 +51,11 @@ async function stop(how: 'stop' | 'leave'): Promise<void> {
   if (stopping) return;
   stopping = true;
   log.info({ how }, 'stopping');
+  if (how === 'stop') {
+    await within(START_DEADLINE_MS, 'the start that is under way', started).catch((error: unknown) => {
+      log.warn({ error }, 'stopping although the start did not finish');
+    });
+  }
   try {
     await within(STOP_DEADLINE_MS, 'stopping the agent', agent.stop(how));
     await within(5_000, 'closing the connection to the control plane', server.close());
@@ -62,5 +70,6 @@ process.on('SIGTERM', () => void stop('leave'));
 process.on('SIGINT', () => void stop('stop'));
 
 await server.listen();
-await agent.start();
+started = agent.start();
+await started;
 log.info({ version: configuration.version }, 'ready');

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { closeSync, copyFileSync, openSync, readFileSync, readlinkSync, statSync, truncateSync } from 'node:fs';
+import { connect } from 'node:net';
 import { basename } from 'node:path';
 import { until } from '../../runtime/deadline.ts';
 import {
@@ -20,6 +21,11 @@ export interface ChildDefinition {
   logFile: string;
   /** Names the living process for the next owner. */
   recordFile: string;
+  /**
+   * Whether it can be asked to end in its own way. A process that has just been started again does not handle signals yet:
+   * it would simply die, and leave behind everything it was to end.
+   */
+  answers?: () => Promise<boolean>;
 }
 
 const LOG_LIMIT = 10 * 1024 * 1024;
@@ -27,6 +33,8 @@ const LOG_LIMIT = 10 * 1024 * 1024;
 const RESTART_DELAYS = [0, 500, 1_000, 2_000, 5_000, 10_000];
 /** A child that has lived this long starts from the first delay again. */
 const CALM_MS = 60_000;
+/** How long one that was just started again may take until it can be asked to stop. */
+const ANSWER_DEADLINE_MS = 30_000;
 
 /** One long-lived process and its owner's duty: start it, start it again when it dies, stop it when asked. */
 export class OwnedChild {
@@ -58,6 +66,7 @@ export class OwnedChild {
   }
 
   #spawn(): void {
+    this.#restart = undefined;
     if (!this.#wanted) return;
     const { program, logFile, recordFile } = this.#definition;
     this.#keepLogShort();
@@ -104,12 +113,47 @@ export class OwnedChild {
     this.#keepLogShort();
   }
 
+  /** One that is dead is not waited for in the pause before its next start: it is started now. */
+  async #untilItAnswers(answers: () => Promise<boolean>): Promise<void> {
+    try {
+      await until(
+        async () => {
+          if (this.#restart !== undefined && this.pid === undefined) {
+            clearTimeout(this.#restart);
+            this.#spawn();
+          }
+          return await answers();
+        },
+        `the ${this.#definition.name} taking orders`,
+        ANSWER_DEADLINE_MS,
+        50,
+      );
+    } catch {
+      this.#onDeath(`${this.#definition.name} does not take orders; it is stopped as it is.`);
+    }
+  }
+
   /** Asks it to end with `signal`, and with SIGKILL after `deadlineMs`. */
   async stop(signal: NodeJS.Signals, deadlineMs: number): Promise<'ended' | 'killed'> {
+    if (this.#wanted && this.#definition.answers !== undefined) await this.#untilItAnswers(this.#definition.answers);
     this.#wanted = false;
     clearTimeout(this.#restart);
     return await endProcess(this.#record, signal, deadlineMs);
   }
+}
+
+/** Whether something listens on a Unix socket. */
+export async function listensOn(path: string): Promise<boolean> {
+  return await new Promise((resolve) => {
+    const socket = connect(path);
+    const done = (answer: boolean) => (): void => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.setTimeout(2_000, done(false));
+    socket.on('connect', done(true));
+    socket.on('error', done(false));
+  });
 }
 
 /** Ends a process that an earlier owner left behind (it was killed before it could). Returns whether there was one. */

@@ -8,7 +8,7 @@ import { until } from '../../runtime/deadline.ts';
 import { readRecord, recordOf, writeRecord } from '../../runtime/process-record.ts';
 import { api } from '../api.ts';
 import { checkMachine, checkPorts, checkState, userOf } from './checks.ts';
-import { endLeftover, OwnedChild } from './child.ts';
+import { endLeftover, listensOn, OwnedChild } from './child.ts';
 import { controlCommand } from './control-sandbox.ts';
 import { makeDirectories } from './directories.ts';
 import { installPackages, PLATFORM_PACKAGES } from './packages.ts';
@@ -150,6 +150,7 @@ export async function start(configuration: Configuration, options: StartOptions)
       environment: { ...environment, ...compileCache(layout.agent) },
       logFile: logFile('agent'),
       recordFile: recordFileOf(configuration, 'agent'),
+      answers: () => listensOn(layout.agentSocket),
     },
     say,
   );

@@ -1,3 +1,4 @@
+import type { AgentOutput } from '../../protocol/agent.ts';
 import type { Status } from '../../protocol/browser.ts';
 import type { ControlContext } from '../context.ts';
 import { readClosedVolumes } from '../store/settings.ts';
@@ -19,9 +20,12 @@ export async function readPlatformStatus(context: ControlContext): Promise<Statu
     storeAnswers = false;
     log.error({ err: error }, 'the store does not answer');
   }
+  // Asked now, not remembered: nginx may have died a moment ago, and whoever reads "ready" acts on it.
+  const host = world.host === undefined ? undefined : await askHost(context);
+  if (host !== undefined) world.host = host;
   const volumes = [...world.volumes.values()].sort((a, b) => a.name.localeCompare(b.name));
-  const reachable = agent.reachable() && world.host !== undefined;
-  const gatewayReady = reachable && world.host?.gatewayReady === true;
+  const reachable = agent.reachable() && host !== undefined;
+  const gatewayReady = reachable && host.gatewayReady;
   const tried = volumes.length > 0 && volumes.every((volume) => hasBeenTried(volume, closed));
   return {
     ready: storeAnswers && reachable && world.synchronised && gatewayReady && tried,
@@ -30,6 +34,15 @@ export async function readPlatformStatus(context: ControlContext): Promise<Statu
     gateway: gatewayReady ? 'ready' : 'not-ready',
     volumes: volumes.map(({ name, state, redundancy }) => ({ name, state, redundancy })),
   };
+}
+
+async function askHost({ agent, log }: ControlContext): Promise<AgentOutput<'host.status'> | undefined> {
+  try {
+    return await agent.call('host.status', {});
+  } catch (error) {
+    log.warn({ err: error }, 'the agent did not say how the host is');
+    return undefined;
+  }
 }
 
 function hasBeenTried(volume: VolumeStatus, closed: ReadonlySet<string>): boolean {

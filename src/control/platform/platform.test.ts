@@ -129,6 +129,8 @@ describe('desired state', () => {
       WAIT,
     );
     expect(agent.callsOf('volumes.list')).toHaveLength(looks); // Without looking at everything anew.
+    agent.gatewayReady = false; // nginx died: there is no event for it, and yet nobody is told "ready".
+    expect((await readPlatformStatus(bench.context)).gateway).toBe('not-ready');
     stop.abort();
     await following;
   });
