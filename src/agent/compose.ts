@@ -4,8 +4,10 @@ import type { AgentHandlers } from '../protocol/agent.ts';
 import { within } from '../runtime/deadline.ts';
 import { readRecord } from '../runtime/process-record.ts';
 import type { AgentContext, ProgramsPart, StoragePart } from './context.ts';
+import { createDrills } from './drills/drills.ts';
 import { createFiles } from './files/files.ts';
 import { createGateway } from './gateway/gateway.ts';
+import { createHealth } from './health/health.ts';
 import { createPrograms } from './programs/programs.ts';
 import { findPythons } from './pythons.ts';
 import { ensureSharedMount, releaseSharedMount } from './shared-mount.ts';
@@ -37,6 +39,7 @@ export function composeAgent(context: AgentContext): ComposedAgent {
   const startedAt = new Date().toISOString();
   const pythons = findPythons();
   const storage: StoragePart = createStorage(context);
+  const health = createHealth(context, { storage });
   const programs = createPrograms(context, storage);
   const gateway = createGateway(context, {
     wakeDomain: (domain) => programs.wakeDomain(domain),
@@ -70,6 +73,8 @@ export function composeAgent(context: AgentContext): ComposedAgent {
     ...programs.handlers,
     ...files.handlers,
     ...gateway.handlers,
+    ...health.handlers,
+    ...createDrills(context),
     'host.status': async () => {
       const nginx = readRecord(join(context.layout.gateway, 'nginx.json'));
       const processes = [{ name: 'agent', pid: process.pid, memoryBytes: residentBytes(process.pid) }];
@@ -118,6 +123,7 @@ export function composeAgent(context: AgentContext): ComposedAgent {
       // Each on its own: a volume that is slow to open holds up neither the gateway nor programs on other volumes.
       await Promise.all([
         storage.start(),
+        health.start(),
         (async () => {
           await programs.start();
           await gateway.start();
@@ -128,6 +134,7 @@ export function composeAgent(context: AgentContext): ComposedAgent {
     },
     async stop(how) {
       const steps: [string, () => Promise<void>][] = [
+        ['health', () => health.stop()],
         ['files', () => files.stop()],
         ['gateway', () => gateway.stop(how)],
         ['programs', () => programs.stop(how)],

@@ -1,4 +1,6 @@
 import type { AgentEventBody, AgentHandlers, AgentMethod } from '../protocol/agent.ts';
+import type { ReplicaState } from '../model/volumes.ts';
+import type { Operation, VolumeStatus } from '../protocol/volumes.ts';
 import type { AccountSpec, SiteSpec, SiteStatus } from '../protocol/sites.ts';
 import type { Configuration, InstanceIds, Layout } from '../runtime/config.ts';
 import type { Logger } from '../runtime/log.ts';
@@ -37,6 +39,56 @@ export interface StoragePart {
   homeOf(account: string): AccountHome;
   /** Called when a volume opens, closes or gets into trouble. */
   onVolumeChange(listener: (volume: string, usable: boolean) => void): void;
+
+  // What the reaction needs. None of these waits for a volume, and none waits its turn behind work that does.
+
+  /** Every attached disk of every open volume. From memory. */
+  disks(): WatchedDisk[];
+  /** From memory. */
+  statuses(): VolumeStatus[];
+  /** Called after any change of `disks()` or `statuses()` other than figures. */
+  onDisksChange(listener: () => void): void;
+  /**
+   * The cut: records that the replica is not complete any more, then makes everything outstanding in its disk fail. Resolves when the kernel
+   * has failed it (milliseconds). Throws `last-replica` (never cut), `not-found`, `disk-unusable` when its driver cannot be cut.
+   */
+  cut(volume: string, replica: string, reason: string): Promise<void>;
+  /**
+   * Takes in a spare disk or a fresh image file and rebuilds onto it, journaled. Answers the running operation when one rebuilds already.
+   * Throws `conflict` when redundancy is full, `no-room`, `input-invalid` when a person has to name a disk.
+   */
+  restoreRedundancy(volume: string): Promise<Operation>;
+  /** Takes a volume out of service honestly (or back): while held, everything that asks for it gets `storage-repair` with this sentence. */
+  hold(volume: string, sentence: string | null): void;
+  /** Finds and heals wrong data from the other replica, journaled. */
+  scrub(volume: string): Promise<Operation>;
+}
+
+/** A disk of a volume as the watcher needs it. Nothing here was read from the volume. */
+export interface WatchedDisk {
+  volume: string;
+  replica: string;
+  /** As the operator calls it. */
+  disk: string;
+  /** Kernel name: "loop3", "sdb". */
+  device: string;
+  kind: 'image' | 'block';
+  /** State of the replica. Only healthy ones may be cut; a rebuilding one may hang too. */
+  state: ReplicaState;
+  /** UUID of the file system and the btrfs device id: its error counters are in /sys/fs/btrfs. */
+  filesystem: string;
+  deviceId: number;
+}
+
+/**
+ * src/agent/health: the watcher, the diagnosis and the reaction. It works from the agent's own memory and disk: the control
+ * plane may be down the whole time.
+ */
+export interface HealthPart {
+  /** Takes up the troubles that were open, starts (or adopts) the watcher. Never waits for a volume. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  handlers: HandlersOf<'health'> & HandlersOf<'troubles'> & HandlersOf<'status'>;
 }
 
 /** src/agent/programs: sandbox, sites, files as the account's own uid, logs. */

@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import { faultNameSchema } from './drills.ts';
 import { fileEntrySchema, memberPathSchema } from './files.ts';
+import { hostHealthSchema, impactSchema, repairPlanSchema, troubleSchema } from './health.ts';
 import { accountSpecSchema, pythonSchema, siteSpecSchema, siteStatusSchema } from './sites.ts';
 import { operationSchema, volumeNameSchema, volumeStatusSchema } from './volumes.ts';
 
@@ -77,7 +79,54 @@ export const agentMethods = {
     60_000,
   ),
   'volumes.delete': method(byVolume, operationSchema, 60_000),
+  /** What `volumes.recover` would do. Changes nothing. */
+  'volumes.planRecovery': method(byVolume, repairPlanSchema, 15_000),
+  /** Walks the recovery runbook; null when nothing has to be done. A recovery that was cut off goes on. */
+  'volumes.recover': method(byVolume, z.object({ operation: operationSchema.nullable() }), 60_000),
+  'volumes.planReplaceDisk': method(
+    z.object({ name: volumeNameSchema, replica: z.string(), disk: z.string().optional() }),
+    repairPlanSchema,
+    15_000,
+  ),
+  /** Takes in another disk (or a fresh image file), copies, and only then lets the old one go. */
+  'volumes.replaceDisk': method(
+    z.object({ name: volumeNameSchema, replica: z.string(), disk: z.string().optional() }),
+    operationSchema,
+    60_000,
+  ),
+  /** A real fault on a valve disk, for drills: `disk-unusable` when the replica has no valve. */
+  'volumes.fault': method(
+    z.object({ name: volumeNameSchema, replica: z.string(), fault: faultNameSchema }),
+    z.object({ active: faultNameSchema.nullable() }),
+    30_000,
+  ),
   'operations.list': method(nothing, z.array(operationSchema), 5_000),
+
+  'health.now': method(nothing, hostHealthSchema, 5_000),
+  /** Open troubles and those resolved in the last days, newest first. */
+  'troubles.list': method(nothing, z.array(troubleSchema), 5_000),
+  /** Whether the host repairs by itself; kept over restarts. */
+  'health.setReaction': method(z.object({ enabled: z.boolean() }), z.object({ enabled: z.boolean() }), 5_000),
+  /** Delayed and failed requests of these domains since a moment, from the gateway's own log of such requests. */
+  'gateway.impact': method(
+    z.object({ domains: z.array(z.string()), since: z.string(), until: z.string().optional() }),
+    impactSchema,
+    15_000,
+  ),
+  /** Words for the public status page that only people know: notes that operators published, by trouble. */
+  'status.notes': method(
+    z.object({ notes: z.array(z.object({ trouble: z.string(), at: z.string(), text: z.string() })) }),
+    nothing,
+    5_000,
+  ),
+  /** Starts a drill in a process of its own; what it says comes to the control plane from there. */
+  'drills.start': method(
+    z.object({ id: z.string(), drill: z.string(), where: z.enum(['scratch', 'here']), reaction: z.boolean() }),
+    nothing,
+    15_000,
+  ),
+  /** Asks a running drill to stop and to remove what it made. */
+  'drills.stop': method(z.object({ id: z.string() }), z.object({ running: z.boolean() }), 15_000),
 
   /** Makes the subvolume, the skeleton and the quota; repeating it adjusts the quota. */
   'accounts.ensure': method(accountSpecSchema, z.object({ created: z.boolean() }), 60_000),
@@ -161,10 +210,12 @@ export const agentEventSchema = z.discriminatedUnion('type', [
   z.object({ seq: z.number(), at: z.string(), type: z.literal('site'), site: siteStatusSchema }),
   z.object({ seq: z.number(), at: z.string(), type: z.literal('volume'), volume: volumeStatusSchema }),
   z.object({ seq: z.number(), at: z.string(), type: z.literal('operation'), operation: operationSchema }),
+  z.object({ seq: z.number(), at: z.string(), type: z.literal('trouble'), trouble: troubleSchema }),
 ]);
 export type AgentEvent = z.infer<typeof agentEventSchema>;
 /** An event before the stream gave it a number and a time. */
 export type AgentEventBody =
   | { type: 'site'; site: z.infer<typeof siteStatusSchema> }
   | { type: 'volume'; volume: z.infer<typeof volumeStatusSchema> }
-  | { type: 'operation'; operation: z.infer<typeof operationSchema> };
+  | { type: 'operation'; operation: z.infer<typeof operationSchema> }
+  | { type: 'trouble'; trouble: z.infer<typeof troubleSchema> };

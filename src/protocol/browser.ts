@@ -15,7 +15,7 @@ import { operationSchema, volumeStatusSchema } from './volumes.ts';
  *   POST   sign-up {username,password}     -> Session            when the setting allows it
  *   POST   token                           -> {token}            new API token, shown once; the old one stops working
  *   GET    dashboard                       -> Dashboard          own account; the operator's has `platform` too
- *   GET    events                          -> text/event-stream  event: site|volume|operation|account, data: the view
+ *   GET    events                          -> text/event-stream  event: site|volume|operation|account|incident|drill|health, data: the view
  *   GET    sites                           -> SiteView[]         own sites (operator: ?account=NAME)
  *   POST   sites CreateSite                -> SiteView (201)
  *   GET    sites/:id                       -> SiteView
@@ -38,7 +38,25 @@ import { operationSchema, volumeStatusSchema } from './volumes.ts';
  *   POST   volumes {name, disks, imageBytes?} -> Operation (202)
  *   POST   volumes/:name/open|close|scrub|add-replica|set-aside|grow {disk?, replica?, imageBytes?} -> VolumeView or Operation
  *   DELETE volumes/:name?confirm=NAME      -> Operation (202)    only when no account lives there
+ *   GET    volumes/:name/recovery          -> RepairPlan         what `recover` would do
+ *   POST   volumes/:name/recover           -> {operation: Operation | null} (202)
+ *   POST   volumes/:name/replace-disk {replica, disk?, dryRun?} -> RepairPlan or Operation (202)
+ *   POST   volumes/:name/fault {replica, fault} -> {active}      a real fault on a valve disk; writes to the audit log
  *   GET    operations                      -> Operation[]
+ *   GET    health                          -> {host: HostHealth | null}   from memory, at most a second old
+ *   PUT    health/reaction {enabled}       -> {enabled}
+ *   GET    incidents?state=open|resolved   -> IncidentSummary[]  newest first
+ *   GET    incidents/:id                   -> Incident
+ *   POST   incidents/:id/notes {text, public} -> Incident
+ *   GET    incidents/:id/post-mortem       -> text/markdown
+ *   GET    notifications / PUT notifications -> NotificationSettings (without secrets)
+ *   POST   notifications/test              -> {webhook: string | null, email: string | null}   outcome in words
+ *   GET    drills                          -> {drills: Drill[], runs: DrillRunSummary[]}
+ *   POST   drills {drill, where, reaction, confirm?} -> DrillRunSummary (202)   where "here" needs confirm = the drill's name
+ *   GET    drills/:id                      -> DrillRun
+ *   PUT    drills/:id DrillRun             -> 204                from the runner (over the control socket of the host)
+ *   DELETE drills/:id                      -> 204                stops it
+ *   GET    /metrics                        (outside /api/) Prometheus text; needs `Authorization: Bearer <metrics token>` from outside
  *   GET    audit?limit=                    -> AuditEntry[]
  *   GET    settings / PATCH settings       -> Settings
  *   GET    plans                           -> Plan[]

@@ -61,6 +61,8 @@ export const operationSchema = z.object({
     'volume-scrub',
     'volume-grow',
     'volume-delete',
+    'volume-recover',
+    'volume-replace-disk',
     'account-create',
     'account-delete',
     'site-quickstart',

@@ -89,6 +89,7 @@ class NginxGateway implements Gateway {
   }
 
   readonly handlers: GatewayPart['handlers'] = {
+    'gateway.impact': async () => await Promise.resolve({ delayed: 0, failed: 0, longestMs: 0 }),
     'gateway.authority': async () => ({ certificatePem: (await this.#ownAuthority()).certificatePem }),
     'sites.certificate': async ({ domain }) => {
       const name = normaliseDomain(domain);

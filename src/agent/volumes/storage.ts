@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
 import { within } from '../../runtime/deadline.ts';
-import type { AccountHome, AgentContext, StoragePart } from '../context.ts';
+import type { AccountHome, AgentContext, StoragePart, WatchedDisk } from '../context.ts';
 import type { CreatePlan, EngineVolume, VolumeEngine } from './engine.ts';
 import type { Journey } from './journey.ts';
 import { createLocalEngine } from './local/engine.ts';
@@ -20,6 +20,10 @@ const CLOSE_DEADLINE_MS = 40_000;
 export function createStorage(context: AgentContext): StoragePart {
   return new Storage(context, createLocalEngine(context));
 }
+
+const later = async (): Promise<never> => {
+  throw await Promise.resolve(new HoldfastError('not-ready', 'This cannot be done yet.'));
+};
 
 class Storage implements StoragePart {
   readonly #context: AgentContext;
@@ -90,6 +94,11 @@ class Storage implements StoragePart {
         this.#volume(name).assertDeletable();
         return await this.#begin('volume-delete', name, {});
       },
+      'volumes.planRecovery': later,
+      'volumes.recover': later,
+      'volumes.planReplaceDisk': later,
+      'volumes.replaceDisk': later,
+      'volumes.fault': later,
       'operations.list': async () => {
         await this.#known.promise;
         return this.#operations.list();
@@ -169,6 +178,30 @@ class Storage implements StoragePart {
     if (volume === undefined) throw new HoldfastError('not-found', `The account ${account} has no home on this host.`);
     volume.assertUsable();
     return volume.homeOf(account);
+  }
+
+  disks(): WatchedDisk[] {
+    return [];
+  }
+
+  statuses(): VolumeStatus[] {
+    return [...this.#volumes.values()].map((volume) => this.#statusOf(volume));
+  }
+
+  onDisksChange(_listener: () => void): void {}
+
+  async cut(): Promise<void> {
+    await later();
+  }
+
+  async restoreRedundancy(): Promise<Operation> {
+    return await later();
+  }
+
+  hold(): void {}
+
+  async scrub(): Promise<Operation> {
+    return await later();
   }
 
   onVolumeChange(listener: (volume: string, usable: boolean) => void): void {
@@ -267,6 +300,9 @@ class Storage implements StoragePart {
   async #work(operation: Pick<Operation, 'kind' | 'subject'>, input: OperationInput, journey: Journey): Promise<void> {
     const name = operation.subject;
     switch (operation.kind) {
+      case 'volume-recover':
+      case 'volume-replace-disk':
+        return await later();
       case 'volume-create':
         return await this.#create(input['plan'] as CreatePlan, journey);
       case 'volume-rebuild': {

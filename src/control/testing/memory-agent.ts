@@ -34,6 +34,10 @@ export function someVolume(name: string, values: Partial<VolumeStatus> = {}): Vo
   };
 }
 
+const later = async (): Promise<never> => {
+  throw await Promise.resolve(new HoldfastError('not-ready', 'Not in this agent.'));
+};
+
 /**
  * The agent, in memory, for tests of the control plane: every question and answer passes through the contract's schemas, so
  * that what is tested is what the real one accepts. Files are kept as a map from path to bytes (null = directory).
@@ -225,6 +229,18 @@ export class MemoryAgent implements AgentClient {
     'volumes.grow': async ({ name }) => await Promise.resolve(this.#operation('volume-grow', this.#volume(name).name)),
     'volumes.delete': async ({ name }) =>
       await Promise.resolve(this.#operation('volume-delete', this.#volume(name).name)),
+    'volumes.planRecovery': later,
+    'volumes.recover': later,
+    'volumes.planReplaceDisk': later,
+    'volumes.replaceDisk': later,
+    'volumes.fault': later,
+    'health.now': later,
+    'health.setReaction': later,
+    'troubles.list': async () => await Promise.resolve([]),
+    'gateway.impact': async () => await Promise.resolve({ delayed: 0, failed: 0, longestMs: 0 }),
+    'status.notes': async () => await Promise.resolve({}),
+    'drills.start': later,
+    'drills.stop': later,
     'operations.list': async () => await Promise.resolve([]),
     'accounts.ensure': async (spec) => {
       this.#volume(spec.volume);

@@ -9,6 +9,8 @@ const WORDS: Readonly<Record<Operation['kind'], string>> = {
   'volume-rebuild': 'Rebuild volume',
   'volume-scrub': 'Scrub volume',
   'volume-grow': 'Grow volume',
+  'volume-recover': 'Recover volume',
+  'volume-replace-disk': 'Replace a disk of volume',
   'volume-delete': 'Delete volume',
   'account-create': 'Create account',
   'account-delete': 'Delete account',

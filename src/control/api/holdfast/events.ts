@@ -125,6 +125,8 @@ async function messageFor(context: ControlContext, change: WorldChange): Promise
   switch (change.type) {
     case 'volume':
       return { event: 'volume', data: volumeView(change.volume, await volumeOccupancy(context.database)) };
+    case 'trouble':
+      return undefined; // The incident made of it is told instead.
     case 'operation':
       return { event: 'operation', data: change.operation };
     case 'account': {

@@ -53,9 +53,9 @@ describe('volumes, status, dashboard', () => {
     bench.agent.online = false;
     expect(await ready()).toBe(false);
     bench.agent.online = true;
-    world.host = { ...world.host!, gatewayReady: false };
+    bench.agent.gatewayReady = false;
     expect(await ready()).toBe(false);
-    world.host = { ...world.host, gatewayReady: true };
+    bench.agent.gatewayReady = true;
     world.apply({ type: 'volume', volume: someVolume('v2', { state: 'closed' }) });
     expect(await ready()).toBe(false);
     world.apply({ type: 'volume', volume: someVolume('v2', { state: 'trouble', trouble: 'A disk is missing.' }) });

@@ -1,0 +1,94 @@
+/** A drill: a real fault, caused on purpose, measured and scored. The code that runs it is in src/drills. */
+export interface DrillDefinition {
+  name: string;
+  title: string;
+  /** What is caused, and what must hold: plain words. */
+  description: string;
+  /** Rough length on an ordinary machine. */
+  minutes: number;
+}
+
+/** Every drill there is, in the order they are shown. */
+export const DRILLS: readonly DrillDefinition[] = [
+  {
+    name: 'outage-2020',
+    title: 'The outage of 7 July 2020',
+    description:
+      'Forty accounts on five volumes; one disk of one volume stops answering under load. Its members wait a moment, everybody else notices nothing, and the mirror is whole again without a person.',
+    minutes: 4,
+  },
+  {
+    name: 'disk-hang',
+    title: 'A disk hangs',
+    description:
+      'One disk stops answering. It is named and cut within a second, its volume goes on, the mirror is rebuilt.',
+    minutes: 2,
+  },
+  {
+    name: 'disk-error',
+    title: 'A disk fails',
+    description: 'One disk answers every request with an error. Nobody notices, and the mirror is rebuilt.',
+    minutes: 2,
+  },
+  {
+    name: 'disk-slow',
+    title: 'A disk becomes slow',
+    description:
+      'One disk is many times slower than its peers for more than a minute. It is named, taken out and replaced; a short burst is not.',
+    minutes: 4,
+  },
+  {
+    name: 'disk-flapping',
+    title: 'A disk flaps',
+    description: 'One disk stops and answers again, over and over. It is taken out once and not believed again.',
+    minutes: 2,
+  },
+  {
+    name: 'both-replicas',
+    title: 'Both disks of a volume hang',
+    description:
+      'The volume is stopped honestly: its members get a clear "storage is being repaired" at once, everybody else goes on, and it comes back by itself with the first disk that answers.',
+    minutes: 3,
+  },
+  {
+    name: 'disk-lost-and-back',
+    title: 'A disk disappears and returns',
+    description:
+      'One disk is gone, service goes on, and when the disk returns with its old content it is not believed but rebuilt.',
+    minutes: 3,
+  },
+  {
+    name: 'bit-rot',
+    title: 'Silent corruption',
+    description:
+      "One replica's blocks are altered behind the platform's back. It is found, healed from the other replica, and reported.",
+    minutes: 2,
+  },
+  {
+    name: 'volume-full',
+    title: 'A volume is full',
+    description:
+      'A volume runs out of room. Its members get honest errors, nobody else notices, and it goes on as soon as there is room.',
+    minutes: 2,
+  },
+  {
+    name: 'agent-killed',
+    title: 'The agent is killed while a disk hangs',
+    description: 'The agent dies at the moment a disk hangs. It comes back and reacts; no program is restarted.',
+    minutes: 2,
+  },
+  {
+    name: 'control-killed',
+    title: 'The control plane is down while a disk hangs',
+    description:
+      'The control plane is dead the whole time. The host repairs by itself, and the incident is there when control returns.',
+    minutes: 2,
+  },
+  {
+    name: 'everything-killed',
+    title: 'Power cut during a repair',
+    description:
+      'Every process is killed while a mirror is being rebuilt. The next start finishes the repair, and no acknowledged write is lost.',
+    minutes: 3,
+  },
+];
