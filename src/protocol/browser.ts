@@ -154,7 +154,14 @@ export const dashboardSchema = z.object({
       sites: z.array(siteViewSchema),
       pythons: z.array(pythonSchema),
       /** What is wrong for this account, in plain words with what to do next. */
-      notices: z.array(z.object({ level: z.enum(['info', 'warning', 'problem']), text: z.string() })),
+      notices: z.array(
+        z.object({
+          level: z.enum(['info', 'warning', 'problem']),
+          text: z.string(),
+          /** storage: their volume is in trouble; shown on every page of theirs, not only on the dashboard. */
+          about: z.enum(['storage']).optional(),
+        }),
+      ),
     })
     .nullable(),
   platform: z

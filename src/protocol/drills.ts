@@ -106,6 +106,17 @@ export const drillRunSchema = z.object({
       }),
     )
     .max(500),
+  /** How each volume did over time, for the charts of a drill that is over. Optional: a page that watched has its own. */
+  series: z
+    .array(
+      z.object({
+        volume: z.string(),
+        /** atMs, requests per second, p99 in ms, requests waiting. One point a second is enough. */
+        points: z.array(z.tuple([z.number(), z.number(), z.number(), z.number()])).max(900),
+      }),
+    )
+    .max(64)
+    .optional(),
   checks: z.array(drillCheckSchema).max(60),
   result: drillResultSchema.nullable(),
   error: z.string().nullable(),
