@@ -1,6 +1,7 @@
 import type { PlanLimits } from '../../model/plans.ts';
 import type { VolumeStatus } from '../../protocol/volumes.ts';
-import type { AccountHome } from '../context.ts';
+import type { FaultName } from '../../protocol/drills.ts';
+import type { AccountHome, WatchedDisk } from '../context.ts';
 import type { Journey } from './journey.ts';
 
 /**
@@ -61,6 +62,17 @@ export interface EngineVolume {
 
   /** Stops using a replica; service goes on. Throws `last-replica`, `not-found`. */
   setAside(replica: string): Promise<void>;
+  /**
+   * The cut (see `StoragePart.cut`): waits for no other work on this volume. A replica that is being rebuilt can be cut too: its rebuild
+   * ends then. Throws `last-replica`, `not-found`, `conflict` when it is not in use, `disk-unusable` when it cannot be cut.
+   */
+  cut(replica: string, reason: string): Promise<void>;
+  /** Every attached disk while the volume is open. From memory, never waits. */
+  disks(): WatchedDisk[];
+  /** Takes the volume out of service with this sentence, or back into it. Never waits. */
+  hold(sentence: string | null): void;
+  /** Gives a disk a real fault. Never waits for the disk. Throws `disk-unusable`, `not-found`, `conflict`, `last-replica`. */
+  fault(replica: string, fault: FaultName): Promise<FaultName | null>;
   /** Checks the disk and records the new replica. Throws as `plan` does, and `conflict` when redundancy is full. */
   planReplica(disk: string | undefined): Promise<string>;
   /** A replica that was planned and is not complete: a crash may have come before its operation was journaled. */

@@ -16,6 +16,14 @@ const RETRY_REBUILD_MS = 10 * 60_000;
 const OPEN_DEADLINE_MS = 25_000;
 const CLOSE_DEADLINE_MS = 40_000;
 
+/** Operations at whose end redundancy is full again. */
+const RESTORING: ReadonlySet<Operation['kind']> = new Set([
+  'volume-rebuild',
+  'volume-recover',
+  'volume-replace-disk',
+  'volume-grow',
+]);
+
 /** The storage part of the agent: all volumes of this host, whatever their engine. */
 export function createStorage(context: AgentContext): StoragePart {
   return new Storage(context, createLocalEngine(context));
@@ -32,6 +40,7 @@ class Storage implements StoragePart {
   readonly #volumes = new Map<string, EngineVolume>();
   readonly #usable = new Map<string, boolean>();
   readonly #listeners: Array<(volume: string, usable: boolean) => void> = [];
+  readonly #diskListeners: Array<() => void> = [];
   readonly #looking = new Map<string, NodeJS.Timeout>();
   /** When a stale replica was last tried to be rebuilt. */
   readonly #triedAt = new Map<string, number>();
@@ -83,8 +92,7 @@ class Storage implements StoragePart {
         return await this.#addReplica(volume, disk);
       },
       'volumes.scrub': async ({ name }) => {
-        this.#volume(name).assertUsable();
-        return await this.#begin('volume-scrub', name, {});
+        return await this.scrub(name);
       },
       'volumes.grow': async ({ name, imageBytes }) => {
         await this.#volume(name).planGrow(imageBytes);
@@ -98,7 +106,10 @@ class Storage implements StoragePart {
       'volumes.recover': later,
       'volumes.planReplaceDisk': later,
       'volumes.replaceDisk': later,
-      'volumes.fault': later,
+      'volumes.fault': async ({ name, replica, fault }) => {
+        await this.#known.promise;
+        return { active: await this.#volume(name).fault(replica, fault) };
+      },
       'operations.list': async () => {
         await this.#known.promise;
         return this.#operations.list();
@@ -181,27 +192,35 @@ class Storage implements StoragePart {
   }
 
   disks(): WatchedDisk[] {
-    return [];
+    return [...this.#volumes.values()].flatMap((volume) => volume.disks());
   }
 
   statuses(): VolumeStatus[] {
     return [...this.#volumes.values()].map((volume) => this.#statusOf(volume));
   }
 
-  onDisksChange(_listener: () => void): void {}
-
-  async cut(): Promise<void> {
-    await later();
+  onDisksChange(listener: () => void): void {
+    this.#diskListeners.push(listener);
   }
 
-  async restoreRedundancy(): Promise<Operation> {
-    return await later();
+  async cut(name: string, replica: string, reason: string): Promise<void> {
+    await this.#volume(name).cut(replica, reason);
   }
 
-  hold(): void {}
+  async restoreRedundancy(name: string): Promise<Operation> {
+    const volume = this.#volume(name);
+    const running = this.#operations.runningOn(name);
+    if (running !== undefined && RESTORING.has(running.kind)) return running;
+    return await this.#addReplica(volume, undefined);
+  }
 
-  async scrub(): Promise<Operation> {
-    return await later();
+  hold(name: string, sentence: string | null): void {
+    this.#volume(name).hold(sentence);
+  }
+
+  async scrub(name: string): Promise<Operation> {
+    this.#volume(name).assertUsable();
+    return await this.#begin('volume-scrub', name, {});
   }
 
   onVolumeChange(listener: (volume: string, usable: boolean) => void): void {
@@ -358,12 +377,18 @@ class Storage implements StoragePart {
     this.#looking.delete(name);
     this.#announce(name, false);
     this.#usable.delete(name);
+    this.#tellDisks();
   }
 
   #changed(volume: EngineVolume): void {
     const status = this.#statusOf(volume);
     this.#context.emit({ type: 'volume', volume: status });
     this.#announce(volume.name, status.state === 'open');
+    this.#tellDisks();
+  }
+
+  #tellDisks(): void {
+    for (const listener of this.#diskListeners) listener();
   }
 
   #announce(name: string, usable: boolean): void {
@@ -376,5 +401,6 @@ class Storage implements StoragePart {
     this.#context.emit({ type: 'operation', operation });
     const volume = this.#volumes.get(operation.subject);
     if (volume !== undefined) this.#context.emit({ type: 'volume', volume: this.#statusOf(volume) });
+    this.#tellDisks();
   }
 }

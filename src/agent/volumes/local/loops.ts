@@ -62,6 +62,19 @@ export async function detachLoop(device: string, backingFile: string): Promise<v
   await until(async () => !(await attached()), `detaching ${device}`, DEADLINE_MS);
 }
 
+/**
+ * Resolves when nothing is outstanding in a device any more, which after a cut is the moment at which the kernel has failed it all.
+ * What comes later fails at once, so a moment of rest is soon found also while programs go on writing.
+ */
+export async function drained(device: string): Promise<void> {
+  const path = `/sys/class/block/${device.replace(/^\/dev\//, '')}/inflight`;
+  const resting = async (): Promise<boolean> => {
+    const text = await readOrUndefined(path);
+    return text === undefined || !/[1-9]/.test(text);
+  };
+  await until(resting, `the outstanding requests of ${device} failing`, DEADLINE_MS, 2);
+}
+
 /** Size of a block device in bytes, from /sys; undefined when it is not there. */
 export async function deviceBytes(device: string): Promise<number | undefined> {
   const sectors = await readOrUndefined(`/sys/class/block/${device.replace(/^\/dev\//, '')}/size`);

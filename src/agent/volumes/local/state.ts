@@ -1,12 +1,13 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { redundancyOf, REPLICAS_WANTED, type ReplicaState } from '../../../model/volumes.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import type { Replica, VolumeStatus } from '../../../protocol/volumes.ts';
-import type { AgentContext } from '../../context.ts';
+import type { AgentContext, WatchedDisk } from '../../context.ts';
 import { AccountHomes } from '../accounts.ts';
 import { Lane } from '../lane.ts';
 import type { AttachedDisk } from './attach.ts';
 import type { DeviceErrors } from './btrfs-output.ts';
+import { drained } from './loops.ts';
 import { Probe } from './probe.ts';
 import { saveRecord, type ReplicaRecord, type VolumeRecord } from './record.ts';
 import { cutValve, valvePaths, type ValvePaths } from './valve.ts';
@@ -49,12 +50,15 @@ export class VolumeState {
   open = false;
   /** Why it cannot be used although it should be, one sentence. */
   trouble: string | null = null;
+  /** Why it is held out of service although it may well answer, one sentence for its members. */
+  held: string | null = null;
   /** Complete replicas that cannot be reached now. What they hold is still good: they are not given up. */
   readonly unreachable = new Set<string>();
   usedBytes = 0;
   readAt = new Date(0);
   readonly #listeners: Array<() => void> = [];
   #shown = '';
+  #saving: Promise<unknown> = Promise.resolve();
 
   constructor(context: AgentContext, record: VolumeRecord) {
     this.context = context;
@@ -100,9 +104,33 @@ export class VolumeState {
     return this.record.replicas.filter((replica) => replica.state === 'healthy');
   }
 
+  /** One after the other: a cut does not wait its turn, and two must never write the same file at once. */
   async save(): Promise<void> {
-    await saveRecord(this.directories.records, this.record);
+    const write = (): Promise<void> => saveRecord(this.directories.records, this.record);
+    const mine = this.#saving.then(write, write);
+    this.#saving = mine.catch(() => undefined);
+    await mine;
     this.changed();
+  }
+
+  /** What a watcher may look at. Nothing here comes from the volume. */
+  disks(): WatchedDisk[] {
+    const found: WatchedDisk[] = [];
+    for (const replica of this.record.replicas) {
+      const disk = this.attached.get(replica.id);
+      if (disk === undefined || !this.open) continue;
+      found.push({
+        volume: this.name,
+        replica: replica.id,
+        disk: replica.disk,
+        device: basename(disk.device),
+        kind: replica.kind,
+        state: replica.state,
+        filesystem: this.record.uuid,
+        deviceId: replica.deviceId,
+      });
+    }
+    return found;
   }
 
   /**
@@ -119,8 +147,16 @@ export class VolumeState {
     replica.state = state;
     replica.reason = reason;
     await this.save();
+    await this.cutDisk(replica);
+  }
+
+  /** Makes everything outstanding and everything later in a replica's disk fail. Record first what it means. */
+  async cutDisk(replica: ReplicaRecord): Promise<void> {
+    const disk = this.attached.get(replica.id);
     this.attached.delete(replica.id);
-    if (replica.kind === 'image') await cutValve(this.pathsOf(replica));
+    if (replica.kind === 'image') await cutValve(this.pathsOf(replica), disk?.valve);
+    if (disk !== undefined) await drained(disk.device);
+    this.changed();
   }
 
   /** The volume cannot be used; tells whoever listens. */
@@ -138,14 +174,14 @@ export class VolumeState {
   /** Tells the listeners when anything but a figure is different from what was told last. */
   changed(): void {
     const { usedBytes: _used, readAt: _read, ...shown } = this.status();
-    const text = JSON.stringify(shown);
+    const text = JSON.stringify([shown, this.disks()]);
     if (text === this.#shown) return;
     this.#shown = text;
     for (const listener of this.#listeners) listener();
   }
 
   state(): VolumeStatus['state'] {
-    if (this.trouble !== null || this.lane.broken) return 'trouble';
+    if (this.trouble !== null || this.held !== null || this.lane.broken) return 'trouble';
     return this.open ? 'open' : 'closed';
   }
 
@@ -175,6 +211,7 @@ export class VolumeState {
   }
 
   #sentence(): string | null {
+    if (this.held !== null) return this.held;
     if (this.trouble !== null) return this.trouble;
     if (this.lane.broken) return `The volume ${this.name} does not answer. It is asked again every 2 seconds.`;
     const complete = this.healthy();

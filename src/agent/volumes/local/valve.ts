@@ -176,8 +176,11 @@ export async function stopValve(paths: ValvePaths): Promise<void> {
 /**
  * The cut: every outstanding and every later request of this disk fails at once, whatever state the valve is in. Repeatable.
  * The image keeps what was written; it may be stale from now on.
+ * @param known the valve as it was found last: ended at once, before all processes are looked through
  */
-export async function cutValve(paths: ValvePaths): Promise<void> {
+export async function cutValve(paths: ValvePaths, known?: Valve): Promise<void> {
+  for (const identity of known === undefined ? [] : [known.front, known.server])
+    if (await isAlive(identity)) kill(identity.pid);
   const processes = await valveProcesses(paths);
   for (const found of processes) {
     const children = await childrenOf(found.pid);
@@ -191,6 +194,7 @@ export async function cutValve(paths: ValvePaths): Promise<void> {
     },
     'the fault valve ending',
     5_000,
+    2,
   );
 }
 

@@ -3,9 +3,12 @@ import { join } from 'node:path';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import type { VolumeStatus } from '../../../protocol/volumes.ts';
 import { mustRun, runCommand } from '../../../runtime/command.ts';
-import type { AccountHome } from '../../context.ts';
+import type { FaultName } from '../../../protocol/drills.ts';
+import type { AccountHome, WatchedDisk } from '../../context.ts';
 import type { AccountWanted, EngineVolume } from '../engine.ts';
 import type { Journey } from '../journey.ts';
+import { cutReplica } from './cutting.ts';
+import { Faults } from './faults.ts';
 import { runningWork } from './filesystem.ts';
 import { deviceBytes } from './loops.ts';
 import { makeVolume } from './make.ts';
@@ -25,10 +28,12 @@ export class LocalVolume implements EngineVolume {
   readonly #state: VolumeState;
   /** Opening, closing, leaving and looking happen one after the other; each of them holds to deadlines. */
   #turn: Promise<unknown> = Promise.resolve();
+  readonly #faults: Faults;
   #healedAt = -Infinity;
 
   constructor(state: VolumeState) {
     this.#state = state;
+    this.#faults = new Faults(state);
   }
 
   get name(): string {
@@ -52,9 +57,13 @@ export class LocalVolume implements EngineVolume {
     if (shown === 'open') return;
     if (shown === 'closed')
       throw new HoldfastError('volume-closed', `The volume ${this.name} is closed.`, { retryAfterSeconds: 10 });
-    throw new HoldfastError('storage-repair', 'This storage is being repaired. Try again shortly.', {
-      retryAfterSeconds: 5,
-    });
+    throw new HoldfastError(
+      'storage-repair',
+      this.#state.held ?? 'This storage is being repaired. Try again shortly.',
+      {
+        retryAfterSeconds: 5,
+      },
+    );
   }
 
   async make(journey: Journey): Promise<void> {
@@ -79,6 +88,7 @@ export class LocalVolume implements EngineVolume {
   }
 
   async close(how: 'forget' | 'keep'): Promise<void> {
+    await this.#faults.end();
     await this.#inTurn(async () => {
       const { record } = this.#state;
       if (how === 'keep' && record.wantedOpen) {
@@ -109,27 +119,34 @@ export class LocalVolume implements EngineVolume {
   }
 
   async setAside(id: string): Promise<void> {
-    await this.#inTurn(async () => {
-      const state = this.#state;
-      const replica = state.replica(id);
-      if (replica.state === 'set-aside') return;
-      if (replica.state === 'rebuilding') {
-        throw new HoldfastError('conflict', `Replica ${id} is being rebuilt and holds nothing complete yet.`);
-      }
-      if (!state.healthy().some((other) => other !== replica)) {
-        throw new HoldfastError(
-          'last-replica',
-          `Replica ${id} is the last complete one of the volume ${this.name}. Add a replica first.`,
-        );
-      }
-      if (replica.kind === 'block' && state.attached.has(id)) {
-        throw new HoldfastError(
-          'disk-unusable',
-          `The driver of ${replica.disk} cannot be told to stop. Pull the disk (or detach it at your provider): the volume goes on with the other one.`,
-        );
-      }
-      await state.leave(replica, 'set-aside', 'it was set aside by an operator.');
-    });
+    const replica = this.#state.replica(id);
+    if (replica.state === 'set-aside') return;
+    if (replica.state === 'rebuilding') {
+      throw new HoldfastError('conflict', `Replica ${id} is being rebuilt and holds nothing complete yet.`);
+    }
+    await cutReplica(this.#state, replica, 'set-aside', 'it was set aside by an operator.');
+  }
+
+  async cut(id: string, reason: string): Promise<void> {
+    await cutReplica(this.#state, this.#state.replica(id), 'failed', reason);
+  }
+
+  disks(): WatchedDisk[] {
+    return this.#state.disks();
+  }
+
+  hold(sentence: string | null): void {
+    const state = this.#state;
+    if (state.held === sentence) return;
+    state.held = sentence;
+    // What waits for the volume now is answered now. The lane opens again when the volume answers a probe.
+    if (sentence !== null) state.lane.trip();
+    state.changed();
+    if (sentence === null) void this.refresh();
+  }
+
+  async fault(id: string, fault: FaultName): Promise<FaultName | null> {
+    return await this.#faults.set(this.#state.replica(id), fault);
   }
 
   async planReplica(disk: string | undefined): Promise<string> {

@@ -1,0 +1,66 @@
+import { HoldfastError } from '../../../protocol/errors.ts';
+import type { ReplicaRecord } from './record.ts';
+import type { VolumeState } from './state.ts';
+import { valveServes } from './valve.ts';
+
+/**
+ * The cut: the replica is recorded as not complete, then everything outstanding in its disk is made to fail. It waits for no other
+ * work on the volume, which may be what hangs. Throws `last-replica` when no other complete replica serves.
+ */
+export async function cutReplica(
+  state: VolumeState,
+  replica: ReplicaRecord,
+  becomes: 'failed' | 'set-aside',
+  reason: string,
+): Promise<void> {
+  if (replica.state === 'rebuilding') return await cutUnfinished(state, replica, reason);
+  if (replica.state !== 'healthy') {
+    // It was left before; should its disk still be in use (the agent was killed in between), it is cut now.
+    await assertDriver(state, replica);
+    await state.cutDisk(replica);
+    if (becomes === 'set-aside') {
+      replica.state = becomes;
+      replica.reason = reason;
+      await state.save();
+    }
+    return;
+  }
+  if (!(await anotherServes(state, replica))) {
+    throw new HoldfastError(
+      'last-replica',
+      `Replica ${replica.id} is the last complete one of the volume ${state.name}. Add a replica first.`,
+    );
+  }
+  await assertDriver(state, replica);
+  await state.leave(replica, becomes, reason);
+}
+
+/** A rebuild whose new disk hangs holds up the volume too: every write goes there as well. Its operation ends with the errors. */
+async function cutUnfinished(state: VolumeState, replica: ReplicaRecord, reason: string): Promise<void> {
+  await assertDriver(state, replica);
+  if (replica.deviceId === 0) {
+    replica.reason = reason;
+    await state.save();
+    await state.cutDisk(replica);
+    return;
+  }
+  await state.leave(replica, 'failed', reason);
+}
+
+async function anotherServes(state: VolumeState, replica: ReplicaRecord): Promise<boolean> {
+  for (const other of state.healthy()) {
+    if (other === replica || state.unreachable.has(other.id)) continue;
+    const disk = state.attached.get(other.id);
+    // A closed volume has nothing attached; what its record says is all there is.
+    if (disk === undefined ? !state.open : disk.valve === undefined || (await valveServes(disk.valve))) return true;
+  }
+  return false;
+}
+
+async function assertDriver(state: VolumeState, replica: ReplicaRecord): Promise<void> {
+  if (replica.kind === 'image' || !state.attached.has(replica.id)) return await Promise.resolve();
+  throw new HoldfastError(
+    'disk-unusable',
+    `The driver of ${replica.disk} cannot be told to stop. Pull the disk (or detach it at your provider): the volume goes on with the other one.`,
+  );
+}
