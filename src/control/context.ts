@@ -1,8 +1,10 @@
 import type { Configuration } from '../runtime/config.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { AgentClient } from './agent-client.ts';
+import type { DrillRuns } from './drills/drill-runs.ts';
 import type { FilePlaces } from './platform/compartments.ts';
 import type { DesiredState } from './platform/desired-state.ts';
+import type { HealthSource } from './platform/host-health.ts';
 import type { World } from './platform/world.ts';
 import type { LoginThrottle } from './security/login-throttle.ts';
 import type { RequestThrottle } from './security/request-throttle.ts';
@@ -19,6 +21,8 @@ export interface ControlContext {
   agent: AgentClient;
   world: World;
   desired: DesiredState;
+  health: HealthSource;
+  drills: DrillRuns;
   /** Places for calls and for streams that touch files, one set per volume, a share of it per member. */
   fileCalls: FilePlaces;
   fileStreams: FilePlaces;

@@ -11,9 +11,11 @@ import { SESSION_IDLE_MS } from './accounts/sign-in.ts';
 import type { AgentClient } from './agent-client.ts';
 import { buildServer } from './api/server.ts';
 import type { ControlContext } from './context.ts';
+import { DrillRuns } from './drills/drill-runs.ts';
 import { FilePlaces } from './platform/compartments.ts';
 import { DesiredState } from './platform/desired-state.ts';
 import { followAgent } from './platform/follow-agent.ts';
+import { HealthSource } from './platform/host-health.ts';
 import { World } from './platform/world.ts';
 import { LoginThrottle, PER_ACCOUNT, PER_ADDRESS } from './security/login-throttle.ts';
 import { RequestThrottle } from './security/request-throttle.ts';
@@ -46,6 +48,7 @@ export async function openControl(
   const store = await openStore({ directory, databaseUrl: configuration.databaseUrl, log });
   const { database } = store;
   const world = new World();
+  const now = options.now ?? (() => new Date());
   const context: ControlContext = {
     configuration,
     log,
@@ -54,12 +57,14 @@ export async function openControl(
     agent,
     world,
     desired: new DesiredState({ database, agent, world, log }),
+    health: new HealthSource({ agent, log }),
+    drills: new DrillRuns({ database, agent, world, log, now }),
     fileCalls: new FilePlaces(FILE_CALLS),
     fileStreams: new FilePlaces(FILE_STREAMS),
     loginsByAccount: new LoginThrottle(PER_ACCOUNT),
     loginsByAddress: new LoginThrottle(PER_ADDRESS),
     requests: new RequestThrottle(),
-    now: options.now ?? (() => new Date()),
+    now,
   };
   try {
     await keepFirstPassword(context, await ensureOperator(context));

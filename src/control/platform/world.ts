@@ -1,15 +1,19 @@
 import type { AgentEventBody, AgentOutput } from '../../protocol/agent.ts';
+import type { DrillRun } from '../../protocol/drills.ts';
+import type { IncidentSummary } from '../../protocol/incidents.ts';
 import type { SiteStatus } from '../../protocol/sites.ts';
 import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
 
 export type Python = AgentOutput<'host.status'>['pythons'][number];
 
-/** What listeners are told; `account` and `removed` come from the control plane itself. */
+/** What listeners are told; what the agent does not say (accounts, removals, incidents, drills) comes from the control plane itself. */
 export type WorldChange =
   | AgentEventBody
   | { type: 'account'; name: string }
   | { type: 'site-changed'; id: string; account: string }
-  | { type: 'site-removed'; id: string; account: string };
+  | { type: 'site-removed'; id: string; account: string }
+  | { type: 'incident'; incident: IncidentSummary }
+  | { type: 'drill'; run: DrillRun };
 
 /** Finished operations kept for the pages. */
 const OPERATIONS_KEPT = 100;

@@ -11,7 +11,10 @@ type Any = Kysely<unknown>;
 export function migrationsFor(engine: 'sqlite' | 'postgres'): Record<string, Migration> {
   const identity = (column: ColumnDefinitionBuilder): ColumnDefinitionBuilder =>
     engine === 'sqlite' ? column.primaryKey().autoIncrement() : column.primaryKey().generatedAlwaysAsIdentity();
-  return { '0001-ground': { up: (database: Any) => ground(database, identity) } };
+  return {
+    '0001-ground': { up: (database: Any) => ground(database, identity) },
+    '0002-incidents': { up: (database: Any) => incidents(database, identity) },
+  };
 }
 
 async function ground(
@@ -141,5 +144,61 @@ async function ground(
   await plans
     .insertInto('plans')
     .values(Object.entries(DEFAULT_PLANS).map(([name, limits]) => ({ name, limits: JSON.stringify(limits) })))
+    .execute();
+}
+
+async function incidents(
+  database: Any,
+  identity: (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder,
+): Promise<void> {
+  const { schema } = database;
+  await schema
+    .createTable('incidents')
+    .addColumn('id', 'integer', identity)
+    .addColumn('trouble', 'text', (column) => column.notNull().unique())
+    .addColumn('state', 'text', (column) => column.notNull())
+    .addColumn('severity', 'text', (column) => column.notNull())
+    .addColumn('worst', 'text', (column) => column.notNull())
+    .addColumn('opened_at', 'text', (column) => column.notNull())
+    .addColumn('resolved_at', 'text')
+    .addColumn('record', 'text', (column) => column.notNull())
+    .addColumn('accounts', 'text', (column) => column.notNull())
+    .addColumn('sites', 'integer', (column) => column.notNull())
+    .addColumn('requests', 'text')
+    .addColumn('counted', 'integer', (column) => column.notNull())
+    .addColumn('entries', 'text', (column) => column.notNull())
+    .addColumn('told', 'text')
+    .execute();
+  await schema.createIndex('incidents_by_state').on('incidents').column('state').execute();
+  const ofIncident = (column: ColumnDefinitionBuilder): ColumnDefinitionBuilder =>
+    column.notNull().references('incidents.id').onDelete('cascade');
+  await schema
+    .createTable('incident_notes')
+    .addColumn('id', 'integer', identity)
+    .addColumn('incident_id', 'integer', ofIncident)
+    .addColumn('at', 'text', (column) => column.notNull())
+    .addColumn('by', 'text', (column) => column.notNull())
+    .addColumn('text', 'text', (column) => column.notNull())
+    .addColumn('public', 'integer', (column) => column.notNull())
+    .execute();
+  await schema.createIndex('incident_notes_by_incident').on('incident_notes').column('incident_id').execute();
+  await schema
+    .createTable('notifications')
+    .addColumn('id', 'integer', identity)
+    .addColumn('incident_id', 'integer', ofIncident)
+    .addColumn('at', 'text', (column) => column.notNull())
+    .addColumn('channel', 'text', (column) => column.notNull())
+    .addColumn('what', 'text', (column) => column.notNull())
+    .addColumn('state', 'text', (column) => column.notNull())
+    .addColumn('outcome', 'text', (column) => column.notNull())
+    .addColumn('content', 'text', (column) => column.notNull())
+    .execute();
+  await schema.createIndex('notifications_by_incident').on('notifications').column('incident_id').execute();
+  await schema.createIndex('notifications_by_state').on('notifications').columns(['state', 'channel']).execute();
+  await schema
+    .createTable('drill_runs')
+    .addColumn('id', 'text', (column) => column.primaryKey())
+    .addColumn('started_at', 'text', (column) => column.notNull())
+    .addColumn('run', 'text', (column) => column.notNull())
     .execute();
 }

@@ -130,6 +130,65 @@ export interface AuditTable {
   detail: string;
 }
 
+export type Severity = 'minor' | 'major' | 'critical';
+
+export interface IncidentTable {
+  /** Counted from 1, as people speak of them. */
+  id: Generated<number>;
+  /** The agent's id of the trouble it was made of: one trouble, one incident. */
+  trouble: string;
+  state: 'open' | 'resolved';
+  /** What it is now, and the worst it has been. */
+  severity: Severity;
+  worst: Severity;
+  opened_at: string;
+  resolved_at: string | null;
+  /** Trouble as JSON, as the agent last told it. */
+  record: string;
+  /** Names of the accounts that were hit, as JSON. */
+  accounts: string;
+  /** How many sites these have. */
+  sites: number;
+  /** Impact on requests as JSON; null while not counted yet. */
+  requests: string | null;
+  /** 1 once the requests have been counted for the last time. */
+  counted: YesNo;
+  /** What the control plane adds to the timeline: TimelineEntry[] as JSON. */
+  entries: string;
+  /** What the operators were told last, as JSON; null: nothing yet. */
+  told: string | null;
+}
+
+export interface IncidentNoteTable {
+  id: Generated<number>;
+  incident_id: number;
+  at: string;
+  by: string;
+  text: string;
+  public: YesNo;
+}
+
+/** What is to be sent to operators, and what became of it. */
+export interface NotificationTable {
+  id: Generated<number>;
+  incident_id: number;
+  at: string;
+  channel: 'webhook' | 'email';
+  what: 'opened' | 'updated' | 'resolved';
+  state: 'waiting' | 'sent' | 'failed';
+  /** In words, for the page of the incident. */
+  outcome: string;
+  /** The incident as it was when this was to be told: IncidentNews as JSON. */
+  content: string;
+}
+
+export interface DrillRunTable {
+  id: string;
+  started_at: string;
+  /** DrillRun as JSON. */
+  run: string;
+}
+
 export interface Tables {
   accounts: AccountTable;
   plans: PlanTable;
@@ -142,6 +201,10 @@ export interface Tables {
   settings: SettingTable;
   counters: CounterTable;
   audit: AuditTable;
+  incidents: IncidentTable;
+  incident_notes: IncidentNoteTable;
+  notifications: NotificationTable;
+  drill_runs: DrillRunTable;
 }
 
 /** A database, or a transaction in it. */

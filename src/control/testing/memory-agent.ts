@@ -9,10 +9,12 @@ import {
   type AgentMethod,
   type AgentOutput,
 } from '../../protocol/agent.ts';
+import type { FaultName } from '../../protocol/drills.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { FileEntry } from '../../protocol/files.ts';
+import type { DiskHealth, RepairPlan, Trouble } from '../../protocol/health.ts';
 import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
-import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
+import type { Operation, Replica, VolumeStatus } from '../../protocol/volumes.ts';
 import type { AgentClient, AgentFile } from '../agent-client.ts';
 
 const START = '2026-01-01T00:00:00.000Z';
@@ -34,9 +36,43 @@ export function someVolume(name: string, values: Partial<VolumeStatus> = {}): Vo
   };
 }
 
-const later = async (): Promise<never> => {
-  throw await Promise.resolve(new HoldfastError('not-ready', 'Not in this agent.'));
-};
+/** Two healthy replicas on image files. */
+export function someReplicas(): Replica[] {
+  return ['r1', 'r2'].map((id) => ({
+    id,
+    disk: `/srv/images/${id}.img`,
+    state: 'healthy' as const,
+    valve: true,
+    sizeBytes: 8 * 1024 ** 3,
+    errors: null,
+  }));
+}
+
+/** A disk that hangs, just named and cut, as the agent would tell it. */
+export function someTrouble(id: string, values: Partial<Trouble> = {}): Trouble {
+  const since = values.since ?? new Date(Date.now() - 2_000).toISOString();
+  return {
+    id,
+    key: 'disk:v1:r2',
+    state: 'open',
+    diagnosis: {
+      culprit: { kind: 'disk', volume: 'v1', replica: 'r2', disk: '/srv/images/r2.img' },
+      fault: 'hung',
+      evidence: ['4 requests wait in /srv/images/r2.img and none has completed for 0.7 s.'],
+      ruledOut: ['The host is fine: 9 other disks completed 214 requests meanwhile.'],
+    },
+    volume: 'v1',
+    service: 'serving',
+    since,
+    namedAt: since,
+    resolvedAt: null,
+    doing: 'A fresh disk is being taken in.',
+    mustAct: null,
+    timeline: [{ at: since, kind: 'signal', text: 'Requests wait in /srv/images/r2.img.' }],
+    operation: 'volume-rebuild-v1',
+    ...values,
+  };
+}
 
 /**
  * The agent, in memory, for tests of the control plane: every question and answer passes through the contract's schemas, so
@@ -54,6 +90,16 @@ export class MemoryAgent implements AgentClient {
   readonly instead = new Map<AgentMethod, () => Promise<never>>();
   online = true;
   gatewayReady = true;
+  readonly troubles = new Map<string, Trouble>();
+  /** The fault on each valve disk: "volume/replica" -> fault. */
+  readonly faults = new Map<string, FaultName>();
+  /** Drills whose runner lives. */
+  readonly runners = new Set<string>();
+  /** What the gateway counted. */
+  impact = { delayed: 0, failed: 0, longestMs: 0 };
+  /** What operators published, as the status page has it. */
+  publicNotes: AgentInput<'status.notes'>['notes'] = [];
+  reaction = true;
   pythons = [
     { version: '3.11', path: '/usr/bin/python3.11', uwsgiPlugin: true },
     { version: '3.13', path: '/opt/python3.13', uwsgiPlugin: false },
@@ -124,6 +170,50 @@ export class MemoryAgent implements AgentClient {
   /** As when the agent dies: forgets its programs, breaks its connections. */
   breakConnections(): void {
     for (const follower of this.#followers) follower(undefined);
+  }
+
+  /** A trouble begins or changes: kept, and told to whoever is connected. */
+  tellTrouble(trouble: Trouble): void {
+    this.troubles.set(trouble.id, trouble);
+    this.emit({ type: 'trouble', trouble });
+  }
+
+  #replica(name: string, id: string): Replica {
+    const replica = this.#volume(name).replicas.find((entry) => entry.id === id);
+    if (!replica) throw new HoldfastError('not-found', `The volume "${name}" has no replica "${id}".`);
+    return replica;
+  }
+
+  #disks(): DiskHealth[] {
+    return [...this.volumes.values()].flatMap((volume) =>
+      volume.replicas.map((replica, index) => {
+        const hung = this.faults.get(`${volume.name}/${replica.id}`) === 'hang';
+        return {
+          disk: replica.disk,
+          device: `loop${index}`,
+          volume: volume.name,
+          replica: replica.id,
+          condition: hung ? ('hung' as const) : ('healthy' as const),
+          inFlight: hung ? 4 : 0,
+          stalledMs: hung ? 700 : 0,
+          readsPerSecond: 1,
+          writesPerSecond: 2,
+          readBytesPerSecond: 4096,
+          writtenBytesPerSecond: 8192,
+          latencyMs: hung ? null : 1.5,
+          probeMs: 0.4,
+        };
+      }),
+    );
+  }
+
+  #plan(name: string, summary: string, needed: boolean): RepairPlan {
+    return {
+      volume: name,
+      summary,
+      steps: [{ name: 'rebuild', detail: 'Copy everything onto a fresh disk.', needed }],
+      problem: null,
+    };
   }
 
   #key(account: string, path: string): string {
@@ -229,18 +319,59 @@ export class MemoryAgent implements AgentClient {
     'volumes.grow': async ({ name }) => await Promise.resolve(this.#operation('volume-grow', this.#volume(name).name)),
     'volumes.delete': async ({ name }) =>
       await Promise.resolve(this.#operation('volume-delete', this.#volume(name).name)),
-    'volumes.planRecovery': later,
-    'volumes.recover': later,
-    'volumes.planReplaceDisk': later,
-    'volumes.replaceDisk': later,
-    'volumes.fault': later,
-    'health.now': later,
-    'health.setReaction': later,
-    'troubles.list': async () => await Promise.resolve([]),
-    'gateway.impact': async () => await Promise.resolve({ delayed: 0, failed: 0, longestMs: 0 }),
-    'status.notes': async () => await Promise.resolve({}),
-    'drills.start': later,
-    'drills.stop': later,
+    'volumes.planRecovery': async ({ name }) => {
+      const needed = this.#volume(name).redundancy !== 'full';
+      const summary = needed ? 'A replica is missing; it is rebuilt.' : 'Nothing has to be done.';
+      return await Promise.resolve(this.#plan(name, summary, needed));
+    },
+    'volumes.recover': async ({ name }) => {
+      const needed = this.#volume(name).redundancy !== 'full';
+      return await Promise.resolve({ operation: needed ? this.#operation('volume-recover', name) : null });
+    },
+    'volumes.planReplaceDisk': async ({ name, replica }) => {
+      const { disk } = this.#replica(name, replica);
+      return await Promise.resolve(this.#plan(name, `${disk} is replaced.`, true));
+    },
+    'volumes.replaceDisk': async ({ name, replica }) => {
+      this.#replica(name, replica);
+      return await Promise.resolve(this.#operation('volume-replace-disk', name));
+    },
+    'volumes.fault': async ({ name, replica, fault }) => {
+      const { valve, disk } = this.#replica(name, replica);
+      if (!valve) throw new HoldfastError('disk-unusable', `${disk} has no valve.`);
+      if (fault === 'clear') this.faults.delete(`${name}/${replica}`);
+      else this.faults.set(`${name}/${replica}`, fault);
+      return await Promise.resolve({ active: fault === 'clear' ? null : fault });
+    },
+    'health.now': async () =>
+      await Promise.resolve({
+        at: new Date().toISOString(),
+        name: 'memory',
+        condition: 'healthy' as const,
+        reaction: this.reaction,
+        watcherGapMs: 60,
+        pressure: { cpu: 1, io: 2, memory: 0 },
+        cores: 2,
+        memoryBytes: 4 * 1024 ** 3,
+        memoryFreeBytes: 2 * 1024 ** 3,
+        disks: this.#disks(),
+        stuck: [],
+      }),
+    'health.setReaction': async ({ enabled }) => {
+      this.reaction = enabled;
+      return await Promise.resolve({ enabled });
+    },
+    'troubles.list': async () => await Promise.resolve([...this.troubles.values()].reverse()),
+    'gateway.impact': async () => await Promise.resolve(this.impact),
+    'status.notes': async ({ notes }) => {
+      this.publicNotes = notes;
+      return await Promise.resolve({});
+    },
+    'drills.start': async ({ id }) => {
+      this.runners.add(id);
+      return await Promise.resolve({});
+    },
+    'drills.stop': async ({ id }) => await Promise.resolve({ running: this.runners.delete(id) }),
     'operations.list': async () => await Promise.resolve([]),
     'accounts.ensure': async (spec) => {
       this.#volume(spec.volume);

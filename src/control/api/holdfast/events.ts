@@ -24,7 +24,7 @@ interface Reader {
   operator: boolean;
 }
 
-/** Live updates as server-sent events: `site`, `volume`, `operation`, `account`, each with the whole view as data. */
+/** Live updates as server-sent events, each with the whole view as data; src/protocol/browser.ts lists them. */
 export function registerEvents(server: ZodServer, context: ControlContext): void {
   const readers = new Set<Reader>();
 
@@ -115,7 +115,7 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
 }
 
 interface Message {
-  event: 'site' | 'volume' | 'operation' | 'account';
+  event: 'site' | 'volume' | 'operation' | 'account' | 'incident' | 'drill';
   data: unknown;
   /** Whose it is; undefined = the operator's only. */
   account?: string;
@@ -127,6 +127,10 @@ async function messageFor(context: ControlContext, change: WorldChange): Promise
       return { event: 'volume', data: volumeView(change.volume, await volumeOccupancy(context.database)) };
     case 'trouble':
       return undefined; // The incident made of it is told instead.
+    case 'incident':
+      return { event: 'incident', data: change.incident };
+    case 'drill':
+      return { event: 'drill', data: change.run };
     case 'operation':
       return { event: 'operation', data: change.operation };
     case 'account': {

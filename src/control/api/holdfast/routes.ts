@@ -3,9 +3,12 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod';
 import type { ControlContext } from '../../context.ts';
 import { registerAccounts } from './accounts.ts';
 import { registerDashboard } from './dashboard.ts';
+import { registerDrills } from './drills.ts';
 import { registerEvents } from './events.ts';
 import { registerFiles } from './files.ts';
+import { registerHealth } from './health.ts';
 import { registerPlatform } from './platform.ts';
+import { registerRecovery } from './recovery.ts';
 import { registerSession } from './session.ts';
 import { registerSites } from './sites.ts';
 import { registerStatus } from './status.ts';
@@ -38,6 +41,9 @@ export async function registerHoldfast(server: FastifyInstance, context: Control
   });
   registerAccounts(scope, context);
   registerVolumes(scope, context);
+  registerRecovery(scope, context);
+  registerHealth(scope, context);
+  registerDrills(scope, context);
   registerPlatform(scope, context);
   registerStatus(scope, context);
 }
