@@ -134,3 +134,4 @@ export const drillRunSummarySchema = drillRunSchema.pick({
   startedAt: true,
   finishedAt: true,
 });
+export type DrillRunSummary = z.infer<typeof drillRunSummarySchema>;

@@ -1,14 +1,30 @@
 import type { QueryClient } from '@tanstack/react-query';
 import type { AccountView, SiteView, VolumeView } from '../../../src/protocol/browser.ts';
 import { apiAddress } from './client.ts';
-import { accountsQuery, dashboardQuery, operationsQuery, siteQuery, sitesQuery, volumesQuery } from './queries.ts';
+import { drillHistory, healthHistory } from './history.ts';
+import {
+  accountsQuery,
+  dashboardQuery,
+  drillQuery,
+  drillsQuery,
+  healthQuery,
+  incidentQuery,
+  incidentsQuery,
+  operationsQuery,
+  siteQuery,
+  sitesQuery,
+  volumesQuery,
+} from './queries.ts';
 import {
   type LiveEvent,
+  mergeIncident,
   parseEvent,
   reduceDashboard,
   refetchAfter,
   upsert,
+  upsertIncident,
   upsertOperation,
+  upsertRun,
   without,
 } from './reduce.ts';
 
@@ -50,6 +66,26 @@ export function applyEvent(client: QueryClient, event: LiveEvent, refetch: (key:
   }
   if (event.type === 'account-removed') {
     client.setQueryData(accountsQuery.queryKey, (old) => without(old, (account) => account.name === event.name));
+  }
+  if (event.type === 'incident') {
+    const incident = event.view;
+    client.setQueryData(incidentsQuery.queryKey, (old) => upsertIncident(old, incident));
+    client.setQueryData(incidentQuery(String(incident.id)).queryKey, (old) => mergeIncident(old, incident));
+  }
+  if (event.type === 'drill') {
+    const run = event.view;
+    drillHistory.add(run, Date.now());
+    client.setQueryData(drillQuery(run.id).queryKey, (old) =>
+      old !== undefined && old.finishedAt !== null && run.finishedAt === null ? old : run,
+    );
+    client.setQueryData(drillsQuery.queryKey, (old) =>
+      old === undefined ? undefined : { ...old, runs: upsertRun(old.runs, run) },
+    );
+  }
+  if (event.type === 'health') {
+    const { host } = event;
+    if (host !== null) healthHistory.add(host);
+    client.setQueryData(healthQuery.queryKey, { host });
   }
   for (const key of refetchAfter(event, before)) refetch(key);
 }
@@ -96,7 +132,7 @@ export function connectLive(client: QueryClient, onState: (state: LiveState) => 
       attempts += 1;
       retry = setTimeout(open, Math.min(30_000, 1000 * 2 ** Math.min(attempts, 5)));
     });
-    for (const type of ['site', 'volume', 'operation', 'account'] as const) {
+    for (const type of ['site', 'volume', 'operation', 'account', 'incident', 'drill', 'health'] as const) {
       source.addEventListener(type, (message: MessageEvent<string>) => {
         const event = parseEvent(type, message.data);
         if (event !== undefined) applyEvent(client, event, refetch);

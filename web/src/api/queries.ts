@@ -10,6 +10,9 @@ import type {
   SiteView,
   VolumeView,
 } from '../../../src/protocol/browser.ts';
+import type { Drill, DrillRun, DrillRunSummary } from '../../../src/protocol/drills.ts';
+import type { HostHealth, RepairPlan } from '../../../src/protocol/health.ts';
+import type { Incident, IncidentSummary, NotificationSettings } from '../../../src/protocol/incidents.ts';
 import type { Operation } from '../../../src/protocol/volumes.ts';
 import { call } from './client.ts';
 
@@ -90,5 +93,59 @@ export function auditQuery(limit: number) {
   return queryOptions({
     queryKey: ['audit', limit],
     queryFn: ({ signal }) => call<AuditEntry[]>('audit', { signal, query: { limit } }),
+  });
+}
+
+export interface HealthAnswer {
+  /** null: the host cannot be seen just now. */
+  host: HostHealth | null;
+}
+
+export const healthQuery = queryOptions({
+  queryKey: ['health'],
+  queryFn: ({ signal }) => call<HealthAnswer>('health', { signal }),
+});
+
+export const incidentsQuery = queryOptions({
+  queryKey: ['incidents'],
+  queryFn: ({ signal }) => call<IncidentSummary[]>('incidents', { signal }),
+});
+
+export function incidentQuery(id: string) {
+  return queryOptions({
+    queryKey: ['incident', id],
+    queryFn: ({ signal }) => call<Incident>(`incidents/${encodeURIComponent(id)}`, { signal }),
+  });
+}
+
+export const notificationsQuery = queryOptions({
+  queryKey: ['notifications'],
+  queryFn: ({ signal }) => call<NotificationSettings>('notifications', { signal }),
+});
+
+/** What `recover` would do now. Never kept: a plan is true at the moment it is made. */
+export function recoveryQuery(volume: string) {
+  return queryOptions({
+    queryKey: ['recovery', volume],
+    queryFn: ({ signal }) => call<RepairPlan>(`volumes/${encodeURIComponent(volume)}/recovery`, { signal }),
+    staleTime: 0,
+    gcTime: 0,
+  });
+}
+
+export interface DrillsAnswer {
+  drills: Drill[];
+  runs: DrillRunSummary[];
+}
+
+export const drillsQuery = queryOptions({
+  queryKey: ['drills'],
+  queryFn: ({ signal }) => call<DrillsAnswer>('drills', { signal }),
+});
+
+export function drillQuery(id: string) {
+  return queryOptions({
+    queryKey: ['drill', id],
+    queryFn: ({ signal }) => call<DrillRun>(`drills/${encodeURIComponent(id)}`, { signal }),
   });
 }

@@ -1,4 +1,7 @@
 import type { AccountView, Dashboard, SiteView, VolumeView } from '../../../src/protocol/browser.ts';
+import type { DrillRun, DrillRunSummary } from '../../../src/protocol/drills.ts';
+import type { HostHealth } from '../../../src/protocol/health.ts';
+import type { Incident, IncidentSummary } from '../../../src/protocol/incidents.ts';
 import type { Operation } from '../../../src/protocol/volumes.ts';
 
 /**
@@ -10,6 +13,9 @@ export type LiveEvent =
   | { type: 'volume'; view: VolumeView }
   | { type: 'operation'; view: Operation }
   | { type: 'account'; view: AccountView }
+  | { type: 'incident'; view: IncidentSummary | Incident }
+  | { type: 'drill'; view: DrillRun }
+  | { type: 'health'; host: HostHealth | null }
   | { type: 'site-removed'; id: string }
   | { type: 'account-removed'; name: string };
 
@@ -68,8 +74,48 @@ export function reduceDashboard(dashboard: Dashboard | undefined, event: LiveEve
     }
     case 'account':
     case 'account-removed':
+    case 'incident':
+    case 'drill':
+    case 'health':
       return dashboard;
   }
+}
+
+/** Open ones first, each part newest first; a view older than what is known (a late answer) cannot reopen an incident. */
+export function upsertIncident(
+  list: IncidentSummary[] | undefined,
+  incident: IncidentSummary,
+): IncidentSummary[] | undefined {
+  const known = list?.find((other) => other.id === incident.id);
+  if (known?.state === 'resolved' && incident.state === 'open') return list;
+  const next = upsert(list, incident, (other) => String(other.id));
+  return next === undefined ? undefined : sortIncidents(next);
+}
+
+export function sortIncidents(list: readonly IncidentSummary[]): IncidentSummary[] {
+  const weight = { critical: 0, major: 1, minor: 2 };
+  return list.toSorted((a, b) => {
+    if (a.state !== b.state) return a.state === 'open' ? -1 : 1;
+    if (a.state === 'open' && a.severity !== b.severity) return weight[a.severity] - weight[b.severity];
+    return b.id - a.id;
+  });
+}
+
+/** An event may carry the whole incident or its summary; the whole one keeps what a summary does not have. */
+export function mergeIncident(old: Incident | undefined, view: IncidentSummary | Incident): Incident | undefined {
+  if ('timeline' in view) return view;
+  return old === undefined ? undefined : { ...old, ...view };
+}
+
+/** Newest first. A run that is over is not brought back by a late event. */
+export function upsertRun(list: DrillRunSummary[], run: DrillRun): DrillRunSummary[] {
+  const { id, drill, title, where, reaction, state, step, startedAt, finishedAt } = run;
+  const known = list.find((other) => other.id === id);
+  if (known !== undefined && known.finishedAt !== null && finishedAt === null) return list;
+  const summary: DrillRunSummary = { id, drill, title, where, reaction, state, step, startedAt, finishedAt };
+  return [summary, ...list.filter((other) => other.id !== id)].toSorted((a, b) =>
+    b.startedAt.localeCompare(a.startedAt),
+  );
 }
 
 /** What an event changes beyond what it carries (counts, notices), so that it must be fetched again. */
@@ -84,6 +130,12 @@ export function refetchAfter(event: LiveEvent, before: SiteView | undefined): Re
     case 'operation':
       if (event.view.state === 'running') return [];
       return event.view.kind.startsWith('account-') ? [['accounts'], ['dashboard']] : [['volumes'], ['dashboard']];
+    case 'incident':
+      // A member is told by notices. A summary says that the timeline went on, but not what is in it.
+      return 'timeline' in event.view ? [['dashboard']] : [['dashboard'], ['incident', String(event.view.id)]];
+    case 'drill':
+    case 'health':
+      return [];
     case 'account':
     case 'account-removed':
     case 'site-removed':
@@ -114,5 +166,14 @@ export function parseEvent(type: string, data: string): LiveEvent | undefined {
   if (type === 'operation' && typeof view['id'] === 'string') return { type, view: view as unknown as Operation };
   if (type === 'volume' && typeof view['name'] === 'string') return { type, view: view as unknown as VolumeView };
   if (type === 'account' && typeof view['name'] === 'string') return { type, view: view as unknown as AccountView };
+  if (type === 'incident' && typeof view['id'] === 'number') return { type, view: view as unknown as IncidentSummary };
+  if (type === 'drill' && typeof view['id'] === 'string' && Array.isArray(view['volumes']))
+    return { type, view: view as unknown as DrillRun };
+  if (type === 'health') {
+    // As `GET health` answers it, or the host alone.
+    const host = 'host' in view ? view['host'] : view;
+    if (host === null) return { type, host };
+    if (isRecord(host) && Array.isArray(host['disks'])) return { type, host: host as unknown as HostHealth };
+  }
   return undefined;
 }

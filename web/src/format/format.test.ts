@@ -4,12 +4,17 @@ import {
   count,
   formatAgo,
   formatBytes,
+  formatClock,
   formatDate,
   formatDuration,
   formatIdle,
+  formatMilliseconds,
+  formatOffset,
+  formatRate,
   formatShare,
   formatTime,
   fullness,
+  listing,
   parseBytes,
 } from './format.ts';
 
@@ -89,4 +94,65 @@ test('count finds the plural', () => {
   expect(count(1, 'site')).toBe('1 site');
   expect(count(0, 'site')).toBe('0 sites');
   expect(count(1200, 'entry', 'entries')).toBe('1,200 entries');
+});
+
+test('short times keep the digits that matter', () => {
+  expect(
+    [0, 0.02, 0.42, 4, 9.96, 12.4, 999.4, 999.6, 1100, 9949, 38_000, 125_000].map((each) => formatMilliseconds(each)),
+  ).toEqual([
+    '0 ms',
+    '< 0.1 ms',
+    '0.4 ms',
+    '4 ms',
+    '10 ms',
+    '12 ms',
+    '999 ms',
+    '1 s',
+    '1.1 s',
+    '9.9 s',
+    '38 s',
+    '2 min',
+  ]);
+  expect(formatMilliseconds(Number.NaN)).toBe('-');
+});
+
+test('a longer time never reads as a shorter one', () => {
+  const inSeconds = (text: string): number => {
+    const [value = '', unit = ''] = text.replace('< ', '').split(' ');
+    return Number(value) * ({ ms: 0.001, s: 1, min: 60 }[unit] ?? Number.NaN);
+  };
+  fc.assert(
+    fc.property(
+      fc.double({ min: 0, max: 3_000_000, noNaN: true }),
+      fc.double({ min: 0, max: 300_000, noNaN: true }),
+      (time, more) => {
+        expect(inSeconds(formatMilliseconds(time + more))).toBeGreaterThanOrEqual(inSeconds(formatMilliseconds(time)));
+      },
+    ),
+  );
+});
+
+test('the time of a drill is told relative to the fault', () => {
+  expect([-12_000, 0, 700, 19_960, 21_400, 59_960, 65_000, 600_000].map((each) => formatOffset(each))).toEqual([
+    '-12.0 s', '+0.0 s', '+0.7 s', '+20 s', '+21 s', '+1 min 00 s', '+1 min 05 s', '+10 min 00 s',
+  ]); // prettier-ignore
+});
+
+test('a time of today is a clock, an older one has its date', () => {
+  const now = Date.parse('2026-03-04T20:00:00Z');
+  expect(formatClock('2026-03-04T14:02:11Z', now)).toBe('14:02:11 UTC');
+  expect(formatClock('2026-03-02T14:02:11Z', now)).toBe('2 Mar 2026, 14:02:11 UTC');
+  expect(formatClock('never', now)).toBe('unknown');
+});
+
+test('a long list is cut short, but never to save a single name', () => {
+  expect(listing([])).toBe('none');
+  expect(listing(['a'])).toBe('a');
+  expect(listing(['a', 'b'])).toBe('a and b');
+  expect(listing(['a', 'b', 'c', 'd'])).toBe('a, b, c and d');
+  expect(listing(['a', 'b', 'c', 'd', 'e'])).toBe('a, b, c and 2 more');
+});
+
+test('rates have no needless digits', () => {
+  expect([0, 0.34, 3, 12.6, 4321].map((each) => formatRate(each))).toEqual(['0', '0.3', '3', '13', '4,321']);
 });

@@ -82,3 +82,52 @@ export function count(amount: number, one: string, many = `${one}s`): string {
 export function formatIdle(seconds: number): string {
   return seconds === 0 ? 'never' : formatDuration(seconds);
 }
+
+/** A short time as people say it: "0.4 ms", "12 ms", "1.1 s", "38 s", then as formatDuration. */
+export function formatMilliseconds(milliseconds: number): string {
+  if (!Number.isFinite(milliseconds) || milliseconds < 0) return '-';
+  if (milliseconds === 0) return '0 ms';
+  if (milliseconds < 0.1) return '< 0.1 ms';
+  if (milliseconds < 9.95) return `${trimmed(milliseconds, 1)} ms`;
+  if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`;
+  if (milliseconds < 9950) return `${trimmed(milliseconds / 1000, 1)} s`;
+  return formatDuration(milliseconds / 1000);
+}
+
+function trimmed(value: number, digits: number): string {
+  return value.toFixed(digits).replace(/\.0+$/, '');
+}
+
+/** Time relative to a drill's fault: "-12 s", "+0.7 s", "+1 min 05 s". Tenths only where they matter. */
+export function formatOffset(milliseconds: number): string {
+  const sign = milliseconds < 0 ? '-' : '+';
+  const tenths = Math.round(Math.abs(milliseconds) / 100) / 10;
+  if (tenths < 60) return `${sign}${tenths < 20 ? tenths.toFixed(1) : String(Math.round(tenths))} s`;
+  const whole = Math.round(tenths);
+  return `${sign}${Math.floor(whole / 60)} min ${String(whole % 60).padStart(2, '0')} s`;
+}
+
+/** "14:02:11 UTC"; with its date when it was not on the day of `now`. */
+export function formatClock(iso: string, now: number): string {
+  const at = new Date(iso);
+  if (Number.isNaN(at.getTime())) return 'unknown';
+  const time = `${at.toISOString().slice(11, 19)} UTC`;
+  return at.toISOString().slice(0, 10) === new Date(now).toISOString().slice(0, 10)
+    ? time
+    : `${formatDate(iso)}, ${time}`;
+}
+
+/** 0.34 -> "0.3", 12.6 -> "13", 4321 -> "4,321": a rate, without needless digits. */
+export function formatRate(perSecond: number): string {
+  if (!Number.isFinite(perSecond)) return '-';
+  return perSecond > 0 && perSecond < 10 ? trimmed(perSecond, 1) : Math.round(perSecond).toLocaleString('en-GB');
+}
+
+/** ["a"] -> "a"; ["a", "b"] -> "a and b"; more than `most` -> "a, b and 3 more". */
+export function listing(items: readonly string[], most = 3): string {
+  if (items.length === 0) return 'none';
+  const rest = items.length - most;
+  const shown = rest > 1 ? [...items.slice(0, most), `${rest} more`] : [...items];
+  const last = shown.pop() ?? '';
+  return shown.length === 0 ? last : `${shown.join(', ')} and ${last}`;
+}

@@ -1,0 +1,60 @@
+import type { DiskHealth } from '../../../src/protocol/health.ts';
+import type { Replica } from '../../../src/protocol/volumes.ts';
+import { formatMilliseconds } from '../format/format.ts';
+
+/** A disk as it is shown: what the volume knows of the replica and what the watcher sees of the disk, in one word. */
+export type ShownState = 'healthy' | 'slow' | 'hung' | 'failed' | 'rebuilding' | 'set-aside' | 'missing' | 'unwatched';
+export type ShownTone = 'good' | 'busy' | 'warn' | 'bad' | 'quiet';
+
+export const SHOWN: Readonly<Record<ShownState, { tone: ShownTone; word: string; meaning: string }>> = {
+  healthy: { tone: 'good', word: 'healthy', meaning: 'It answers, and its copy is complete.' },
+  slow: { tone: 'warn', word: 'slow', meaning: 'It answers many times slower than its peers.' },
+  hung: { tone: 'bad', word: 'hung', meaning: 'Requests are in it and none completes.' },
+  failed: { tone: 'bad', word: 'failed', meaning: 'It answers with errors, or not any more.' },
+  rebuilding: { tone: 'busy', word: 'rebuilding', meaning: 'It is being filled from the complete copy.' },
+  'set-aside': { tone: 'warn', word: 'set aside', meaning: 'It was taken out; its copy may be old and is not used.' },
+  missing: { tone: 'bad', word: 'missing', meaning: 'It is not there.' },
+  unwatched: { tone: 'quiet', word: 'not watched', meaning: 'The watcher cannot say how it is just now.' },
+};
+
+/**
+ * What is out of the volume is out, whatever the disk does now: a replica is never believed because its disk looks well. For one that
+ * takes part, trouble the watcher sees comes before what the volume still believes.
+ */
+export function shownState(
+  replica: Pick<Replica, 'state'>,
+  health: Pick<DiskHealth, 'condition'> | undefined,
+): ShownState {
+  if (replica.state === 'failed' || replica.state === 'missing' || replica.state === 'set-aside') return replica.state;
+  if (health === undefined) return replica.state === 'rebuilding' ? 'rebuilding' : 'unwatched';
+  if (health.condition === 'hung' || health.condition === 'failed' || health.condition === 'slow')
+    return health.condition;
+  if (replica.state === 'rebuilding') return 'rebuilding';
+  return health.condition === 'unknown' ? 'unwatched' : 'healthy';
+}
+
+/** What the disk does now, in a few words under its picture. */
+export function diskNow(health: DiskHealth | undefined): string {
+  if (health === undefined) return 'No figures: the watcher does not see it.';
+  if (health.condition === 'hung' || (health.stalledMs >= 300 && health.inFlight > 0)) {
+    const requests = health.inFlight === 1 ? '1 request waits' : `${health.inFlight} requests wait`;
+    return `${requests} in it; none has completed for ${formatMilliseconds(health.stalledMs)}.`;
+  }
+  if (health.readsPerSecond + health.writesPerSecond < 0.5)
+    return health.probeMs === null
+      ? 'Idle; its last small read and write has not come back yet.'
+      : `Idle; a small read and write takes ${formatMilliseconds(health.probeMs)}.`;
+  return `${Math.round(health.readsPerSecond)} reads and ${Math.round(health.writesPerSecond)} writes a second.`;
+}
+
+/** The watcher's view of a replica: by volume and replica; by disk where the watcher does not know whose it is. */
+export function healthOf(
+  disks: readonly DiskHealth[] | undefined,
+  volume: string,
+  replica: Pick<Replica, 'id' | 'disk'>,
+): DiskHealth | undefined {
+  return (
+    disks?.find((each) => each.volume === volume && each.replica === replica.id) ??
+    disks?.find((each) => each.volume === null && each.disk === replica.disk)
+  );
+}

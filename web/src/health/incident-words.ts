@@ -1,0 +1,99 @@
+import type { Culprit, FaultKind } from '../../../src/model/health.ts';
+import type { IncidentSummary } from '../../../src/protocol/incidents.ts';
+import { count, formatMilliseconds } from '../format/format.ts';
+
+/** What an incident says to somebody who has never seen the platform. Pure; every answer is a whole sentence or a plain name. */
+export type IncidentTone = 'good' | 'busy' | 'warn' | 'bad';
+
+const FAULTS: Readonly<Record<FaultKind, { word: string; meaning: string }>> = {
+  hung: { word: 'hung', meaning: 'It stopped answering: requests are in it and none completes.' },
+  failing: { word: 'failing', meaning: 'It answers with errors.' },
+  slow: { word: 'slow', meaning: 'It answers, but many times slower than its peers.' },
+  full: { word: 'full', meaning: 'It has no room left.' },
+  corrupt: { word: 'returning wrong data', meaning: 'What it returns is not what was written; the checksums show it.' },
+  lost: { word: 'gone', meaning: 'It is not there any more.' },
+};
+
+export function faultWord(fault: FaultKind): string {
+  return FAULTS[fault].word;
+}
+
+export function faultMeaning(fault: FaultKind): string {
+  return FAULTS[fault].meaning;
+}
+
+/** "Disk r2 of home3", "Volume home3", "The host". */
+export function culpritName(culprit: Culprit): string {
+  if (culprit.kind === 'disk') {
+    const name = culprit.replica ?? culprit.disk ?? '(not known)';
+    return culprit.volume === null ? `Disk ${name}` : `Disk ${name} of ${culprit.volume}`;
+  }
+  if (culprit.kind === 'volume') return `Volume ${culprit.volume ?? '(not known)'}`;
+  return 'The host';
+}
+
+export function incidentTone({
+  state,
+  severity,
+  mustAct,
+}: Pick<IncidentSummary, 'state' | 'severity' | 'mustAct'>): IncidentTone {
+  if (state === 'resolved') return 'good';
+  if (severity === 'critical') return 'bad';
+  return severity === 'major' || mustAct !== null ? 'warn' : 'busy';
+}
+
+const SEVERITIES: Readonly<Record<IncidentSummary['severity'], string>> = {
+  critical: 'critical: members are without service',
+  major: 'major: a person must act, or redundancy is gone',
+  minor: 'minor: it is being repaired and nobody notices',
+};
+
+export function severityMeaning(severity: IncidentSummary['severity']): string {
+  return SEVERITIES[severity];
+}
+
+/** The headline: what is the case for members now, first. */
+export function incidentHeadline(
+  incident: Pick<IncidentSummary, 'title' | 'state' | 'service' | 'volume' | 'mustAct' | 'fault' | 'culprit'>,
+): string {
+  const where = incident.volume ?? 'the host';
+  const what = `${culpritName(incident.culprit)} ${incident.state === 'resolved' ? 'was' : 'is'} ${faultWord(incident.fault)}`;
+  if (incident.state === 'resolved') return `${what}. It is resolved.`;
+  if (incident.service === 'stopped') return `${incident.volume ?? 'The host'} is out of service. ${what}.`;
+  if (incident.service === 'waiting') return `${what}. Members on ${where} are waiting.`;
+  return `${what}. Nobody is waiting.`;
+}
+
+export function sentenceCase(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
+}
+
+/** Who is affected, as one sentence. */
+export function whoIsAffected(incident: Pick<IncidentSummary, 'volume' | 'impact' | 'service' | 'state'>): string {
+  const { volume, impact, service, state } = incident;
+  if (volume === null || (impact.accounts === 0 && impact.sites === 0)) return 'No account is affected.';
+  const who = `${count(impact.accounts, 'account')} on ${volume}${impact.sites > 0 ? `, with ${count(impact.sites, 'site')}` : ''}`;
+  if (state === 'resolved') return `${who} ${impact.accounts === 1 ? 'was' : 'were'} on it.`;
+  if (service === 'stopped') return `${who}: out of service until the storage is back.`;
+  if (service === 'waiting') return `${who}: their requests are waiting right now.`;
+  return `${who}: served as always.`;
+}
+
+/** What visitors felt, as the gateway counted it. */
+export function requestsFelt(requests: IncidentSummary['impact']['requests']): string {
+  if (requests === null) return 'The requests are not counted yet.';
+  const { delayed, failed, longestMs } = requests;
+  if (delayed === 0 && failed === 0) return 'No request waited longer than a second, and none failed.';
+  const waited =
+    delayed === 0
+      ? 'No request waited longer than a second'
+      : `${count(delayed, 'request')} waited longer than a second (the longest ${formatMilliseconds(longestMs)})`;
+  return `${waited}; ${failed === 0 ? 'none' : failed.toLocaleString('en-GB')} failed.`;
+}
+
+/** Everybody who is not on the volume: what can honestly be said of them. */
+export function everybodyElse(incident: Pick<IncidentSummary, 'volume'>): string {
+  return incident.volume === null
+    ? 'Each volume serves its own members; none is affected.'
+    : `Accounts on other volumes are not affected: ${incident.volume} is a compartment of its own.`;
+}
