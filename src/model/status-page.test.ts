@@ -1,0 +1,235 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { publicStatusOf, renderStatusFiles, type StatusFacts, type StatusTrouble } from './status-page.ts';
+import { escapeText, shortIdOf } from './status-words.ts';
+
+const at = '2026-07-07T17:00:00.000Z';
+
+function facts(change: Partial<StatusFacts> = {}): StatusFacts {
+  return {
+    name: 'example.org',
+    url: 'https://example.org/status/',
+    at,
+    gateway: true,
+    control: true,
+    volumes: [
+      { name: 'home1', state: 'open' },
+      { name: 'home2', state: 'open' },
+    ],
+    troubles: [],
+    notes: [],
+    ...change,
+  };
+}
+
+function trouble(change: Partial<StatusTrouble> = {}): StatusTrouble {
+  return {
+    id: 't1',
+    state: 'open',
+    diagnosis: { fault: 'hung', culprit: { kind: 'disk' } },
+    volume: 'home1',
+    service: 'waiting',
+    since: '2026-07-07T16:06:00.000Z',
+    namedAt: '2026-07-07T16:06:01.000Z',
+    resolvedAt: null,
+    timeline: [],
+    ...change,
+  };
+}
+
+/** Whether every tag is closed in order, and nothing else stands where XML does not allow it. */
+function wellFormed(xml: string): boolean {
+  // eslint-disable-next-line no-control-regex
+  if (/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/.test(xml)) return false;
+  const open: string[] = [];
+  const body = xml.replace(/^<\?xml [^>]*\?>\n/, '');
+  let last = 0;
+  for (const match of body.matchAll(/<(\/?)([A-Za-z:]+)((?:\s+[A-Za-z:]+="[^"<]*")*)\s*(\/?)>/g)) {
+    if (/[<]|&(?!(amp|lt|gt|quot|#39);)/.test(body.slice(last, match.index) + (match[3] ?? ''))) return false;
+    last = match.index + match[0].length;
+    if (match[1] === '/') {
+      if (open.pop() !== match[2]) return false;
+    } else if (match[4] !== '/') open.push(match[2] ?? '');
+  }
+  return open.length === 0 && body.slice(last).trim() === '';
+}
+
+const anyTrouble: fc.Arbitrary<StatusTrouble> = fc.record({
+  id: fc.string({ unit: 'binary' }),
+  state: fc.constantFrom('open' as const, 'resolved' as const),
+  diagnosis: fc.record({
+    fault: fc.constantFrom('hung', 'failing', 'slow', 'full', 'corrupt', 'lost'),
+    culprit: fc.record({ kind: fc.constantFrom('disk', 'volume', 'host') }),
+  }),
+  volume: fc.constantFrom('home1', 'home2', 'gone', null),
+  service: fc.constantFrom('serving' as const, 'waiting' as const, 'stopped' as const),
+  since: fc.constant('2026-07-07T16:06:00.000Z'),
+  namedAt: fc.constant('2026-07-07T16:06:01.000Z'),
+  resolvedAt: fc.constantFrom(null, '2026-07-07T16:10:00.000Z'),
+  timeline: fc.array(
+    fc.record({ at: fc.constant('2026-07-07T16:06:02.000Z'), kind: fc.constantFrom('action', 'result') }),
+  ),
+}) as fc.Arbitrary<StatusTrouble>;
+
+describe('the public status', () => {
+  it('says that everything works when nothing is wrong', () => {
+    const status = publicStatusOf(facts());
+    expect(status.indicator).toBe('none');
+    expect(status.components.map((one) => one.name)).toEqual([
+      'Websites',
+      'Sign-in, pages and API',
+      'Storage home1',
+      'Storage home2',
+    ]);
+    expect(status.components.every((one) => one.status === 'operational')).toBe(true);
+  });
+
+  it('names the storage that has trouble and clears the others', () => {
+    const status = publicStatusOf(facts({ troubles: [trouble()] }));
+    expect(status.components.map((one) => one.status)).toEqual([
+      'operational',
+      'operational',
+      'partial_outage',
+      'operational',
+    ]);
+    expect(status.open[0]?.name).toBe('Storage home1: a disk does not answer');
+    expect(status.description).toBe('Storage home1 has trouble, all else works');
+  });
+
+  it('calls members unharmed when the culprit is cut, and still shows the repair', () => {
+    const status = publicStatusOf(facts({ troubles: [trouble({ service: 'serving' })] }));
+    expect(status.components.every((one) => one.status === 'operational')).toBe(true);
+    expect(status.indicator).toBe('minor');
+    expect(status.open[0]?.status).toBe('monitoring');
+  });
+
+  it('shows a volume in trouble as such also before anybody has named the cause', () => {
+    const status = publicStatusOf(facts({ volumes: [{ name: 'home1', state: 'trouble' }] }));
+    expect(status.components.at(-1)?.status).toBe('partial_outage');
+  });
+
+  it('is critical only when all sites are out of service', () => {
+    const stopped = [trouble({ service: 'stopped' }), trouble({ id: 't2', volume: 'home2', service: 'stopped' })];
+    expect(publicStatusOf(facts({ troubles: stopped.slice(0, 1) })).indicator).toBe('major');
+    expect(publicStatusOf(facts({ troubles: stopped })).indicator).toBe('critical');
+    expect(publicStatusOf(facts({ gateway: false })).indicator).toBe('critical');
+  });
+
+  it('puts a resolved trouble into the history with its times, and the newest words first', () => {
+    const done = trouble({ state: 'resolved', service: 'serving', resolvedAt: '2026-07-07T16:20:00.000Z' });
+    const status = publicStatusOf(facts({ troubles: [done] }));
+    expect(status.open).toEqual([]);
+    expect(status.resolved[0]?.updates.map((update) => update.status)).toEqual([
+      'resolved',
+      'monitoring',
+      'identified',
+      'investigating',
+    ]);
+    expect(renderStatusFiles(facts({ troubles: [done] }))['index.html']).toContain('It took 14 minutes.');
+  });
+
+  it('shows what operators published, with the trouble it belongs to', () => {
+    const note = { trouble: 't1', at: '2026-07-07T16:30:00.000Z', text: 'We wait for <b>the provider</b> & co.' };
+    const files = renderStatusFiles(facts({ troubles: [trouble()], notes: [note] }));
+    expect(files['index.html']).toContain('We wait for &lt;b&gt;the provider&lt;/b&gt; &amp; co.');
+    expect(files['api/v2/summary.json']).toContain('We wait for <b>the provider</b> & co.');
+  });
+
+  it("has the shape of Statuspage's summary", () => {
+    const summary = JSON.parse(renderStatusFiles(facts({ troubles: [trouble()] }))['api/v2/summary.json']) as Record<
+      string,
+      unknown
+    >;
+    expect(Object.keys(summary).sort()).toEqual([
+      'components',
+      'incidents',
+      'page',
+      'scheduled_maintenances',
+      'status',
+    ]);
+    expect(summary).toMatchObject({
+      page: { name: 'example.org', url: 'https://example.org/status/', updated_at: at },
+      status: { indicator: 'minor' },
+      incidents: [{ status: 'identified', impact: 'major', incident_updates: [{ status: 'identified' }, {}, {}] }],
+    });
+  });
+
+  it('leaks nothing of what operators see: no disk, no path, no account, no evidence', () => {
+    const secret = fc.stringMatching(/^(zq)[a-z0-9]{6,12}$/);
+    fc.assert(
+      fc.property(anyTrouble, secret, (one, word) => {
+        // As a whole trouble comes from the agent: with everything that is not for the public.
+        const whole = {
+          ...one,
+          id: word,
+          key: `disk:home1/${word}`,
+          doing: word,
+          mustAct: word,
+          operation: word,
+          diagnosis: {
+            ...one.diagnosis,
+            culprit: { ...one.diagnosis.culprit, volume: 'home1', replica: word, disk: `/dev/${word}` },
+            evidence: [word],
+            ruledOut: [word],
+          },
+          timeline: one.timeline.map((entry) => ({ ...entry, text: `cut ${word}` })),
+        };
+        for (const text of Object.values(renderStatusFiles(facts({ troubles: [whole] })))) {
+          expect(text).not.toContain(word);
+        }
+      }),
+    );
+  });
+
+  it('is well-formed and breaks out of nothing, whatever is written into notes and names', () => {
+    const nasty = fc.oneof(
+      fc.string({ unit: 'binary' }),
+      fc.constantFrom(']]>', '</script><script>alert(1)</script>', '"><svg/onload=x>', '\u0000\ud800<', '<!--'),
+    );
+    fc.assert(
+      fc.property(fc.array(anyTrouble, { maxLength: 4 }), nasty, nasty, (troubles, text, name) => {
+        const notes = troubles.map((one) => ({ trouble: one.id, at, text }));
+        const files = renderStatusFiles(facts({ name, troubles, notes, volumes: [{ name, state: 'open' }] }));
+        expect(wellFormed(files['history.rss'])).toBe(true);
+        expect(files['index.html'].match(/<script/g)).toHaveLength(1);
+        expect(files['index.html'].match(/<svg/g)?.length).toBe(files['index.html'].match(/<\/svg>/g)?.length);
+        for (const file of ['api/v2/summary.json', 'api/v2/status.json', 'api/v2/incidents.json'] as const)
+          JSON.parse(files[file]);
+      }),
+    );
+  });
+
+  it('never calls an open trouble resolved, nor everything well while one is open', () => {
+    fc.assert(
+      fc.property(fc.array(anyTrouble, { maxLength: 5 }), (troubles) => {
+        const status = publicStatusOf(facts({ troubles }));
+        expect(status.open.length + status.resolved.length).toBe(troubles.length);
+        expect(status.open.every((one) => one.status !== 'resolved')).toBe(true);
+        expect(status.resolved.every((one) => one.status === 'resolved')).toBe(true);
+        expect(status.indicator === 'none').toBe(status.open.length === 0);
+      }),
+    );
+  });
+});
+
+describe('the words of the status page', () => {
+  it('escapes once, so that the text reads as it was written', () => {
+    fc.assert(
+      fc.property(fc.string(), (text) => {
+        const back = escapeText(text)
+          .replaceAll('&lt;', '<')
+          .replaceAll('&gt;', '>')
+          .replaceAll('&quot;', '"')
+          .replaceAll('&#39;', "'")
+          .replaceAll('&amp;', '&');
+        // eslint-disable-next-line no-control-regex
+        expect(back).toBe(text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\ufffe\uffff]/g, ''));
+      }),
+    );
+  });
+
+  it('makes the same short name of the same text, and another of another', () => {
+    expect(shortIdOf('volume home1')).toBe(shortIdOf('volume home1'));
+    expect(shortIdOf('volume home1')).not.toBe(shortIdOf('volume home2'));
+  });
+});
