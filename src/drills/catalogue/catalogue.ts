@@ -1,0 +1,31 @@
+import type { DrillScript } from '../script.ts';
+import { agentKilled } from './agent-killed.ts';
+import { bitRot } from './bit-rot.ts';
+import { bothReplicas } from './both-replicas.ts';
+import { controlKilled } from './control-killed.ts';
+import { diskError } from './disk-error.ts';
+import { diskFlapping } from './disk-flapping.ts';
+import { diskHang } from './disk-hang.ts';
+import { diskLostAndBack } from './disk-lost-and-back.ts';
+import { diskSlow } from './disk-slow.ts';
+import { everythingKilled } from './everything-killed.ts';
+import { outage2020 } from './outage-2020.ts';
+import { volumeFull } from './volume-full.ts';
+
+/** Every drill that can be run, by its name in src/model/drills.ts. */
+export const SCRIPTS: ReadonlyMap<string, DrillScript> = new Map(
+  [
+    outage2020,
+    diskHang,
+    diskError,
+    diskSlow,
+    diskFlapping,
+    bothReplicas,
+    diskLostAndBack,
+    bitRot,
+    volumeFull,
+    agentKilled,
+    controlKilled,
+    everythingKilled,
+  ].map((script) => [script.name, script]),
+);

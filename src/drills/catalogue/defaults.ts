@@ -1,0 +1,26 @@
+import type { DrillScript, Stage } from '../script.ts';
+
+const MiB = 1024 ** 2;
+
+/** What most drills share: twelve accounts on three volumes, and the mirror must be full again. */
+export const ORDINARY: Omit<DrillScript, 'name' | 'cause' | 'checks'> = {
+  accounts: 12,
+  volumes: 3,
+  windowSeconds: 25,
+  imageBytes: 1024 * MiB,
+  plan: 'starter',
+  paces: {},
+  here: true,
+  healed: isRestored,
+  healSeconds: 150,
+};
+
+/** The hurt volume is mirrored in full again, and says so of no old disk. */
+export function isRestored(stage: Stage): boolean {
+  const hurt = [stage.target.replica];
+  return stage.observer.restoredAt(stage.target.volume, stage.faultAt(), hurt) !== undefined;
+}
+
+export function diskName({ target }: Pick<Stage, 'target'>): string {
+  return `${target.volume}/${target.replica}`;
+}

@@ -1,0 +1,17 @@
+import { diskPromises } from '../score.ts';
+import type { DrillScript } from '../script.ts';
+import { diskName, ORDINARY } from './defaults.ts';
+
+/** Forty accounts on five volumes; one disk of one volume stops answering under load. */
+export const outage2020: DrillScript = {
+  ...ORDINARY,
+  name: 'outage-2020',
+  accounts: 40,
+  volumes: 5,
+  windowSeconds: 40,
+  async cause(stage) {
+    stage.hurtNow(`The disk ${diskName(stage)} stops answering`);
+    await stage.faults.hang(stage.target);
+  },
+  checks: (outcome) => diskPromises(outcome, { locatedS: 1, waitS: 2.5 }),
+};

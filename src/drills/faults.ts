@@ -1,0 +1,241 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { open, rm } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { HoldfastError } from '../protocol/errors.ts';
+import type { FaultName } from '../protocol/drills.ts';
+import { recordOf, signalRecorded } from '../runtime/process-record.ts';
+import type { Platform } from './platform.ts';
+
+/** A replica on an image file, as the fault reaches it. */
+export interface Target {
+  volume: string;
+  replica: string;
+  /** The image file. */
+  disk: string;
+}
+
+const VALVE_DEADLINE_MS = 10_000;
+/** Bits per second of a disk that still answers, but some hundred times slower than it did. */
+const SLOW_BITS = '2M';
+const FLAP_HANG_MS = 600;
+const FLAP_ANSWER_MS = 300;
+const BLOCK = 4096;
+
+/** One word to the pause filter of a valve: "p" holds every request, "r" lets them go. Answers false when there is no valve any more. */
+async function tellValve(socketPath: string, word: 'p' | 'r'): Promise<boolean> {
+  return await new Promise((resolve, reject) => {
+    const socket = connect(socketPath);
+    socket.setTimeout(VALVE_DEADLINE_MS, () => {
+      socket.destroy();
+      reject(new HoldfastError('deadline-passed', `The valve at ${socketPath} does not answer.`));
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      socket.destroy();
+      if (['ENOENT', 'ECONNREFUSED', 'EPIPE', 'ECONNRESET'].includes(error.code ?? '')) resolve(false);
+      else reject(error);
+    });
+    socket.on('data', (answer) => {
+      socket.destroy();
+      if (answer.toString('latin1').startsWith(word.toUpperCase())) resolve(true);
+      else reject(new Error(`The valve answered "${answer.toString('latin1')}".`));
+    });
+    socket.on('close', () => resolve(false));
+    socket.on('connect', () => socket.write(word));
+  });
+}
+
+/** Faults of image disks, made at their valves and below them: the platform learns nothing from being asked. */
+export class Faults implements AsyncDisposable {
+  readonly #platform: Platform;
+  readonly #active = new Map<string, { target: Target; fault: FaultName }>();
+  readonly #flaps = new Map<string, AbortController>();
+
+  constructor(platform: Platform) {
+    this.#platform = platform;
+  }
+
+  #paths({ volume, replica }: Target): { socket: string; error: string; rate: string; mountPoint: string } {
+    const { layout, configuration } = this.#platform;
+    const own = join(layout.volumes, volume, 'valve', replica);
+    return {
+      socket: join(configuration.runDirectory, 'valves', `${volume}.${replica}.sock`),
+      error: join(own, 'error'),
+      rate: join(own, 'rate'),
+      mountPoint: join(own, 'disk'),
+    };
+  }
+
+  active(volume: string, replica: string): FaultName | null {
+    return this.#active.get(`${volume}/${replica}`)?.fault ?? null;
+  }
+
+  #remember(target: Target, fault: FaultName): void {
+    this.#active.set(`${target.volume}/${target.replica}`, { target, fault });
+  }
+
+  /** Requests go in and nothing comes out. */
+  async hang(target: Target): Promise<void> {
+    if (!(await tellValve(this.#paths(target).socket, 'p')))
+      throw new HoldfastError('disk-unusable', `The disk ${target.volume}/${target.replica} has no valve that runs.`);
+    this.#remember(target, 'hang');
+  }
+
+  /** Every read and write is answered with an error. */
+  error(target: Target): void {
+    writeFileSync(this.#paths(target).error, '');
+    this.#remember(target, 'error');
+  }
+
+  slow(target: Target): void {
+    writeFileSync(this.#paths(target).rate, SLOW_BITS);
+    this.#remember(target, 'slow');
+  }
+
+  /** Hangs and answers, over and over, until it is cleared or the disk is taken out. `onEnd` is told when it was taken out. */
+  async flap(target: Target, onEnd: (rounds: number) => void): Promise<void> {
+    await this.hang(target);
+    this.#remember(target, 'flap');
+    const controller = new AbortController();
+    this.#flaps.set(`${target.volume}/${target.replica}`, controller);
+    const { socket } = this.#paths(target);
+    const go = async (): Promise<void> => {
+      for (let round = 1; !controller.signal.aborted; round += 1) {
+        await sleep(FLAP_HANG_MS, controller.signal);
+        const there = await tellValve(socket, 'r');
+        await sleep(FLAP_ANSWER_MS, controller.signal);
+        if (!there || (!controller.signal.aborted && !(await tellValve(socket, 'p')))) {
+          onEnd(round);
+          return;
+        }
+      }
+      await tellValve(socket, 'r');
+    };
+    void go().catch(() => onEnd(0)); // A valve that ends while it is spoken to was taken out.
+  }
+
+  /** The disk is gone from one moment to the next: the processes that are its driver are killed. Its image file stays. */
+  lose(target: Target): void {
+    const { mountPoint } = this.#paths(target);
+    let found = 0;
+    for (const entry of readdirSync('/proc')) {
+      if (!/^\d+$/.test(entry)) continue;
+      try {
+        const words = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0');
+        if (words[0]?.endsWith('nbdfuse') !== true || !words.includes(mountPoint)) continue;
+        const record = recordOf(Number(entry));
+        if (record !== undefined && signalRecorded(record, 'SIGKILL')) found += 1;
+      } catch {
+        continue; // It ended while we looked.
+      }
+    }
+    if (found === 0)
+      throw new HoldfastError('disk-unusable', `The disk ${target.volume}/${target.replica} has no valve that runs.`);
+  }
+
+  /** Makes the disk as it should be again; nothing happens when it was taken out meanwhile. */
+  async clear(target: Target): Promise<void> {
+    const key = `${target.volume}/${target.replica}`;
+    this.#flaps.get(key)?.abort();
+    this.#flaps.delete(key);
+    const paths = this.#paths(target);
+    await rm(paths.error, { force: true });
+    // An empty rate file means no limit; one that is removed leaves the last limit standing.
+    if (existsSync(paths.rate)) writeFileSync(paths.rate, '');
+    await tellValve(paths.socket, 'r');
+    this.#active.delete(key);
+  }
+
+  async clearAll(): Promise<void> {
+    for (const { target } of this.#active.values()) await this.clear(target);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.clearAll();
+  }
+}
+
+async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}
+
+/** What a drill fills its accounts' files with: each block says whose it is, so that it can be found again on the raw disk. */
+const MARK = 'holdfast drill block of ';
+
+export function markedFile(account: string, byteCount: number): Buffer {
+  const content = Buffer.alloc(byteCount);
+  for (let offset = 0; offset < byteCount; offset += BLOCK) {
+    // Random, so that it cannot be compressed away; marked, so that it can be found.
+    randomBytes(BLOCK).copy(content, offset);
+    content.write(`${MARK}${account} ${String(offset).padStart(12, '0')}\n`, offset, 'latin1');
+  }
+  return content;
+}
+
+export interface AlteredBlocks {
+  disk: string;
+  /** Offset in the image -> what stood there. */
+  blocks: Map<number, Buffer>;
+}
+
+/**
+ * Alters blocks of members' files in a replica's image behind the platform's back. Only blocks of the drill's own files, found
+ * by their marks: metadata is not touched, because what is to be shown is that data heals.
+ */
+export async function rot(target: Target, count: number): Promise<AlteredBlocks> {
+  const file = await open(target.disk, 'r+');
+  try {
+    const { size } = statSync(target.disk);
+    const piece = Buffer.alloc(4 * 1024 * 1024);
+    const found: number[] = [];
+    for (let start = 0; start < size; start += piece.length) {
+      const { bytesRead } = await file.read(piece, 0, piece.length, start);
+      for (let offset = 0; offset + BLOCK <= bytesRead; offset += BLOCK) {
+        if (piece.subarray(offset, offset + MARK.length).equals(Buffer.from(MARK, 'latin1')))
+          found.push(start + offset);
+      }
+    }
+    if (found.length === 0) throw new Error(`No block of the drill's files was found in ${target.disk}.`);
+    const blocks = new Map<number, Buffer>();
+    const step = Math.max(1, Math.floor(found.length / count));
+    for (let index = 0; index < found.length && blocks.size < count; index += step) {
+      const offset = found[index] ?? 0;
+      const before = Buffer.alloc(BLOCK);
+      await file.read(before, 0, BLOCK, offset);
+      blocks.set(offset, before);
+      await file.write(randomBytes(BLOCK), 0, BLOCK, offset);
+    }
+    await file.sync();
+    return { disk: target.disk, blocks };
+  } finally {
+    await file.close();
+  }
+}
+
+/** How many of the altered blocks are as they were; undefined when the disk was replaced as a whole. */
+export async function healedBlocks(altered: AlteredBlocks): Promise<number | undefined> {
+  if (!existsSync(altered.disk)) return undefined;
+  const file = await open(altered.disk, 'r');
+  try {
+    let healed = 0;
+    const now = Buffer.alloc(BLOCK);
+    for (const [offset, before] of altered.blocks) {
+      await file.read(now, 0, BLOCK, offset);
+      if (now.equals(before)) healed += 1;
+    }
+    return healed;
+  } finally {
+    await file.close();
+  }
+}

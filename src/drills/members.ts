@@ -1,0 +1,133 @@
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { wsgiFileName } from '../model/names.ts';
+import type { SiteView } from '../protocol/browser.ts';
+import { until } from '../runtime/deadline.ts';
+import { markedFile } from './faults.ts';
+import type { Platform } from './platform.ts';
+import type { WitnessAccount } from './witness/messages.ts';
+
+const SITE = readFileSync(join(import.meta.dirname, 'site', 'wsgi.py'), 'utf8');
+/** How many accounts are made at the same time: making one is half waiting for the disk, half work. */
+const AT_ONCE = 6;
+const PAGE_BYTES = 2 * 1024 * 1024;
+const FIRST_ANSWER_MS = 120_000;
+
+/** Runs `work` over the items, at most `parallel` at a time. */
+export async function inParallel<T, R>(
+  items: readonly T[],
+  parallel: number,
+  work: (item: T, index: number) => Promise<R>,
+): Promise<R[]> {
+  const results: R[] = [];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let index = next++; index < items.length; index = next++)
+      results[index] = await work(items[index] as T, index);
+  };
+  await Promise.all(Array.from({ length: Math.min(parallel, items.length) }, lane));
+  return results;
+}
+
+export interface MemberPlan {
+  name: string;
+  volume: string;
+  role: WitnessAccount['role'];
+}
+
+/**
+ * Who lives where: spread evenly; on each volume one site is put to sleep and woken, one is reloaded (when there are enough), all
+ * others have a steady stream of requests.
+ */
+export function planMembers(count: number, volumes: readonly string[]): MemberPlan[] {
+  const places = Array.from({ length: count }, (_, index) => volumes[index % volumes.length] ?? '');
+  return places.map((volume, index) => {
+    const place = Math.floor(index / volumes.length);
+    const role = place === 1 ? 'starts' : place === 2 ? 'reloads' : 'steady';
+    return { name: `drill${String(index + 1).padStart(2, '0')}`, volume, role };
+  });
+}
+
+/** Makes accounts, each with a site that answers. */
+export async function makeMembers(
+  platform: Platform,
+  plans: readonly MemberPlan[],
+  plan: string,
+  signal: AbortSignal,
+  onMade: (made: number) => void,
+): Promise<WitnessAccount[]> {
+  let made = 0;
+  return await inParallel(plans, AT_ONCE, async (member) => {
+    signal.throwIfAborted();
+    const account = await makeMember(platform, member, plan);
+    made += 1;
+    onMade(made);
+    return account;
+  });
+}
+
+async function makeMember(
+  platform: Platform,
+  { name, volume, role }: MemberPlan,
+  plan: string,
+): Promise<WitnessAccount> {
+  const password = randomBytes(12).toString('hex');
+  const { api_token: token } = (await platform.operator('accounts', {
+    method: 'POST',
+    body: { username: name, password, plan, volume },
+  })) as { api_token: string };
+  const domain = `${name}.${platform.configuration.domain}`;
+  const put = async (path: string, bytes: Buffer): Promise<void> => {
+    await platform.member(token, `files/content?path=${encodeURIComponent(path)}`, { method: 'PUT', bytes });
+  };
+  await put(`/home/${name}/drill/page.bin`, markedFile(name, PAGE_BYTES));
+  const site = (await platform.member(token, 'sites', {
+    method: 'POST',
+    json: { domain, quickstart: 'manual' },
+  })) as SiteView;
+  await put(`/var/www/${wsgiFileName(domain)}`, Buffer.from(SITE.replaceAll('__NAME__', name)));
+  await firstAnswer(platform, domain, token, site.id);
+  return { name, volume, domain, siteId: site.id, token, password, role };
+}
+
+/** Wakes it; a start that read the starter project before ours was there is made good by a reload. */
+async function firstAnswer(platform: Platform, domain: string, token: string, siteId: string): Promise<void> {
+  let last = '';
+  await until(
+    async () => {
+      const answer = await platform.http
+        .send({ host: domain, at: { port: platform.configuration.httpPort } }, { path: '/', deadlineMs: 60_000 })
+        .catch((error: unknown) => String(error));
+      if (typeof answer === 'string') {
+        last = answer;
+        return false;
+      }
+      if (answer.status === 200 && answer.headers['x-drill-boot'] !== undefined) return true;
+      last = `${answer.status} ${answer.body.toString('utf8').slice(0, 200)}`;
+      if (answer.status === 200) await platform.member(token, `sites/${siteId}/reload`, { method: 'POST' });
+      return false;
+    },
+    `the first answer of ${domain}`,
+    FIRST_ANSWER_MS,
+    200,
+  ).catch((error: unknown) => {
+    throw new Error(`${String(error)} Last: ${last}`, { cause: error });
+  });
+}
+
+/** For a drill on the running platform: takes away what it made there. What is gone already is fine. */
+export async function removeMembers(platform: Platform, names: readonly string[]): Promise<void> {
+  await inParallel(names, AT_ONCE, async (name) => {
+    const known = (await platform.operator('accounts')) as { name: string }[];
+    if (!known.some((account) => account.name === name)) return;
+    await platform.operator(`accounts/${name}?confirm=${name}`, { method: 'DELETE' });
+    await until(
+      async () =>
+        !((await platform.operator('accounts')) as { name: string }[]).some((account) => account.name === name),
+      `removing the account ${name}`,
+      120_000,
+      200,
+    );
+  });
+}

@@ -1,0 +1,118 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Trouble } from '../protocol/health.ts';
+import type { Operation, VolumeStatus } from '../protocol/volumes.ts';
+import type { Platform } from './platform.ts';
+
+const LOOK_EVERY_MS = 250;
+
+/** Which replicas a volume had at one moment, and how complete they were. */
+export interface VolumeMoment {
+  at: number;
+  status: VolumeStatus;
+}
+
+/**
+ * What the platform says of itself while it is hurt: asked of the agent's own methods, because the control plane may be down. What is not
+ * answered is not an error here; it is asked again.
+ */
+export class Observer implements AsyncDisposable {
+  readonly #platform: Platform;
+  readonly #say: (text: string, at: number) => void;
+  readonly #stop = new AbortController();
+  readonly #told = new Map<string, number>();
+  readonly #shown = new Map<string, string>();
+  readonly #known = new Set<string>();
+  #running: Promise<void> | undefined;
+  volumes: VolumeStatus[] = [];
+  operations: Operation[] = [];
+  /** Those that were opened after `watchFrom`. */
+  troubles: Trouble[] = [];
+  /** Changes of each volume's state, oldest first. */
+  readonly history = new Map<string, VolumeMoment[]>();
+  #silentSince: number | undefined;
+
+  constructor(platform: Platform, say: (text: string, at: number) => void) {
+    this.#platform = platform;
+    this.#say = say;
+  }
+
+  async start(): Promise<void> {
+    for (const trouble of await this.#platform.agent.call('troubles.list', {}).catch(() => []))
+      this.#known.add(trouble.id);
+    this.#running = this.#go();
+  }
+
+  async #go(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await this.look();
+      await pause(LOOK_EVERY_MS);
+    }
+  }
+
+  async look(): Promise<void> {
+    const { agent } = this.#platform;
+    try {
+      this.volumes = await agent.call('volumes.list', {});
+      this.#silentSince = undefined;
+      for (const status of this.volumes) this.#seeVolume(status);
+      this.operations = await agent.call('operations.list', {});
+      const troubles = await agent.call('troubles.list', {});
+      this.troubles = troubles.filter((trouble) => !this.#known.has(trouble.id));
+      for (const trouble of this.troubles) this.#seeTrouble(trouble);
+    } catch (error) {
+      if (this.#silentSince === undefined) {
+        this.#silentSince = Date.now();
+        this.#say(`the agent does not answer: ${error instanceof Error ? error.message : String(error)}`, Date.now());
+      }
+    }
+  }
+
+  #seeVolume(status: VolumeStatus): void {
+    const shown = [
+      `${status.name}: ${status.state}, redundancy ${status.redundancy}`,
+      `(${status.replicas.map((replica) => `${replica.id} ${replica.state}`).join(', ')})`,
+    ].join(' ');
+    if (this.#shown.get(status.name) === shown) return;
+    const first = !this.#shown.has(status.name);
+    this.#shown.set(status.name, shown);
+    const at = Date.now();
+    this.history.set(status.name, [...(this.history.get(status.name) ?? []), { at, status }]);
+    if (!first) this.#say(shown, at);
+  }
+
+  #seeTrouble(trouble: Trouble): void {
+    const told = this.#told.get(trouble.id) ?? 0;
+    for (const entry of trouble.timeline.slice(told)) this.#say(`${entry.kind}: ${entry.text}`, Date.parse(entry.at));
+    this.#told.set(trouble.id, trouble.timeline.length);
+  }
+
+  status(volume: string): VolumeStatus | undefined {
+    return this.volumes.find((status) => status.name === volume);
+  }
+
+  /** The first trouble with this volume after a moment. */
+  troubleOf(volume: string, from: number): Trouble | undefined {
+    return this.troubles
+      .filter((trouble) => trouble.diagnosis.culprit.volume === volume && Date.parse(trouble.namedAt) >= from - 1_000)
+      .sort((a, b) => a.namedAt.localeCompare(b.namedAt))[0];
+  }
+
+  /**
+   * When the mirror was whole again after a moment: full now, and either seen otherwise since, or without the replica that was
+   * hurt. undefined: it is not, or was whole all the time.
+   */
+  restoredAt(volume: string, from: number, hurt: readonly string[]): number | undefined {
+    const history = this.history.get(volume) ?? [];
+    const since = history.filter((moment) => moment.at >= from);
+    const last = since.at(-1);
+    if (last === undefined || last.status.redundancy !== 'full' || last.status.state !== 'open') return undefined;
+    const left = since.some(({ status }) => status.redundancy !== 'full' || status.state !== 'open');
+    const replaced = hurt.some((id) => last.status.replicas.every((replica) => replica.id !== id));
+    return left || replaced ? last.at : undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+}

@@ -1,0 +1,205 @@
+import type { DrillCheck, DrillResult } from '../protocol/drills.ts';
+import { bytes, longest, rounded, spoken } from './figures.ts';
+import type { Outcome } from './script.ts';
+import type { Group, Tally } from './witness/messages.ts';
+
+const NOTHING: Tally = { requests: 0, failed: 0, refused: 0, p50Ms: 0, p99Ms: 0, longestMs: 0 };
+const EMPTY: Group = { all: NOTHING, steady: NOTHING, kinds: {} };
+
+export type WindowName = 'before' | 'during' | 'whole';
+
+export function groupOf(outcome: Outcome, window: string, group: 'affected' | 'unaffected'): Group {
+  return outcome.witness.windows[window]?.[group] ?? EMPTY;
+}
+
+/**
+ * The longest a member waited for a page, a write, a file or the dashboard. Starts and reloads take their time on a healthy platform
+ * too, so they are not waits for storage.
+ */
+export function longestWaitMs(group: Group): number {
+  return longest((['site', 'write', 'upload', 'api'] as const).map((kind) => group.kinds[kind]?.longestMs ?? 0));
+}
+
+/** The result in exactly the keys and the order of `drillResultSchema`. */
+export function resultOf(outcome: Outcome): DrillResult {
+  const affected = groupOf(outcome, 'whole', 'affected');
+  const unaffected = groupOf(outcome, 'whole', 'unaffected');
+  return {
+    drill: outcome.drill,
+    engine: 'local',
+    hang_at: new Date(outcome.faultAt).toISOString(),
+    located_s: outcome.locatedS === null ? null : rounded(outcome.locatedS, 2),
+    culprit: outcome.culprit,
+    affected: {
+      accounts: outcome.witness.affectedAccounts,
+      requests: affected.all.requests,
+      failed: affected.all.failed,
+      longest_wait_s: rounded(longestWaitMs(affected) / 1000, 2),
+    },
+    unaffected: {
+      accounts: outcome.witness.unaffectedAccounts,
+      requests: unaffected.all.requests,
+      failed: unaffected.all.failed,
+      p99_before_ms: rounded(groupOf(outcome, 'before', 'unaffected').steady.p99Ms, 1),
+      p99_during_ms: rounded(groupOf(outcome, 'during', 'unaffected').steady.p99Ms, 1),
+      starts: unaffected.kinds.start?.requests ?? 0,
+      starts_failed: notOk(unaffected.kinds.start),
+      reloads_failed: notOk(unaffected.kinds.reload),
+      tasks_missed: null,
+      console_stalls: null,
+    },
+    redundancy_restored_s: outcome.restoredS === null ? null : rounded(outcome.restoredS, 1),
+    rebuild_bytes: outcome.rebuildBytes,
+    acknowledged_writes: outcome.witness.acknowledgedWrites,
+    lost_writes: outcome.witness.lostWrites,
+    operator_commands: outcome.operatorCommands,
+    reboots: outcome.reboots,
+    programs_restarted: outcome.witness.restarted.length,
+  };
+}
+
+/** A start that is refused did not happen either. */
+function notOk(tally: Tally | undefined): number {
+  return tally === undefined ? 0 : tally.failed + tally.refused;
+}
+
+// The promises, one by one; each drill takes those that it is about.
+
+export function located(outcome: Outcome, limitS: number): DrillCheck {
+  return {
+    what: 'The culprit is named',
+    target: `within ${limitS} s`,
+    measured: outcome.locatedS === null ? 'never' : `${outcome.locatedS.toFixed(2)} s`,
+    ok: outcome.locatedS !== null && outcome.locatedS <= limitS,
+  };
+}
+
+export function rightCulprit(outcome: Outcome): DrillCheck {
+  const { volume, replica } = outcome.target;
+  return {
+    what: 'It is the right one',
+    target: `${volume}/${replica}`,
+    measured: outcome.culprit ?? 'none was named',
+    ok: outcome.culprit?.startsWith(`${volume}/${replica} `) ?? false,
+  };
+}
+
+export function affectedWait(outcome: Outcome, limitS: number): DrillCheck {
+  const waited = longestWaitMs(groupOf(outcome, 'whole', 'affected'));
+  return {
+    what: 'Longest wait of a member on that volume',
+    target: `at most ${limitS} s`,
+    measured: spoken(waited),
+    ok: waited <= limitS * 1000,
+  };
+}
+
+export function affectedFailed(outcome: Outcome, refusalsToo = true): DrillCheck {
+  const { all } = groupOf(outcome, 'whole', 'affected');
+  const bad = all.failed + (refusalsToo ? all.refused : 0);
+  return {
+    what: 'Failed requests of members on that volume',
+    target: '0',
+    measured: `${bad} of ${all.requests}`,
+    ok: bad === 0,
+  };
+}
+
+/** Everybody else: nothing failed, nothing was slower. */
+export function everybodyElse(outcome: Outcome): DrillCheck[] {
+  const whole = groupOf(outcome, 'whole', 'unaffected');
+  const before = groupOf(outcome, 'before', 'unaffected').steady;
+  const during = groupOf(outcome, 'during', 'unaffected').steady;
+  const ratio = before.p99Ms === 0 ? Number.POSITIVE_INFINITY : during.p99Ms / before.p99Ms;
+  const failed = whole.all.failed + whole.all.refused;
+  const count = (what: string, tally: Tally | undefined): DrillCheck => ({
+    what: `${what} of everybody else that failed`,
+    target: '0',
+    measured: tally === undefined ? 'none were made' : `${notOk(tally)} of ${tally.requests}`,
+    ok: tally === undefined ? null : notOk(tally) === 0,
+  });
+  return [
+    {
+      what: 'Failed requests of everybody else',
+      target: '0',
+      measured: `${failed} of ${whole.all.requests}`,
+      ok: failed === 0,
+    },
+    {
+      what: 'p99 of everybody else, during / before',
+      target: 'at most 1.2 x',
+      measured: `${during.p99Ms.toFixed(1)} / ${before.p99Ms.toFixed(1)} ms = ${ratio.toFixed(2)} x`,
+      ok: ratio <= 1.2,
+    },
+    count('Starts', whole.kinds.start),
+    count('Reloads', whole.kinds.reload),
+    count('Uploads', whole.kinds.upload),
+    count('API calls', whole.kinds.api),
+    count('Sign-ins', whole.kinds['sign-in']),
+  ];
+}
+
+export function restored(outcome: Outcome, limitS?: number): DrillCheck[] {
+  const { restoredS, restoreStartedS, rebuildBytes } = outcome;
+  return [
+    {
+      what: 'Restoring redundancy starts',
+      target: 'within 10 s',
+      measured: restoreStartedS === null ? 'not seen' : `${restoreStartedS.toFixed(1)} s`,
+      ok: restoreStartedS !== null && restoreStartedS <= 10,
+    },
+    {
+      what: 'Redundancy is full again',
+      target: limitS === undefined ? 'yes' : `within ${limitS} s`,
+      measured:
+        restoredS === null
+          ? 'no'
+          : `${restoredS.toFixed(1)} s${rebuildBytes === null ? '' : `, ${bytes(rebuildBytes)} copied`}`,
+      ok: restoredS !== null && (limitS === undefined || restoredS <= limitS),
+    },
+  ];
+}
+
+export function nothingLost(outcome: Outcome): DrillCheck {
+  const { acknowledgedWrites, lostWrites, unreadable } = outcome.witness;
+  return {
+    what: 'Acknowledged writes lost',
+    target: '0',
+    measured: `${lostWrites} of ${acknowledgedWrites}${unreadable.length === 0 ? '' : `, ${unreadable.join(', ')} could not be read`}`,
+    // Without a single write nothing was shown.
+    ok: lostWrites === 0 && unreadable.length === 0 && acknowledgedWrites > 0,
+  };
+}
+
+export function nobodyNeeded(outcome: Outcome, restarts: 'counted' | 'meant' = 'counted'): DrillCheck[] {
+  const { restarted } = outcome.witness;
+  const zero = (what: string, value: number): DrillCheck => ({
+    what,
+    target: '0',
+    measured: String(value),
+    ok: value === 0,
+  });
+  return [
+    zero('Commands of an operator', outcome.operatorCommands),
+    zero('Reboots', outcome.reboots),
+    { ...zero('Programs restarted', restarted.length), ...(restarts === 'meant' ? { ok: null } : {}) },
+  ];
+}
+
+/** A disk that stops or fails under load, and everything that is promised of it. */
+export function diskPromises(outcome: Outcome, limits: { locatedS: number; waitS: number }): DrillCheck[] {
+  return [
+    located(outcome, limits.locatedS),
+    rightCulprit(outcome),
+    affectedWait(outcome, limits.waitS),
+    affectedFailed(outcome),
+    ...everybodyElse(outcome),
+    ...restored(outcome),
+    nothingLost(outcome),
+    ...nobodyNeeded(outcome),
+  ];
+}
+
+export function holds(checks: readonly DrillCheck[]): boolean {
+  return checks.every((check) => check.ok !== false);
+}

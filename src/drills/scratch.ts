@@ -1,0 +1,124 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { closeSync, cpSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import type { Operation, VolumeStatus } from '../protocol/volumes.ts';
+import { layoutOf, readConfiguration, type Configuration } from '../runtime/config.ts';
+import { until } from '../runtime/deadline.ts';
+import { Platform } from './platform.ts';
+
+const START_DEADLINE_MS = 240_000;
+const VOLUME_DEADLINE_MS = 120_000;
+
+/** A free TCP port, taken from the kernel. */
+async function freePort(): Promise<number> {
+  return await new Promise((resolve, reject) => {
+    const server = createServer();
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() =>
+        address !== null && typeof address === 'object' ? resolve(address.port) : reject(new Error('no free port')),
+      );
+    });
+  });
+}
+
+/** A whole platform of a drill's own beside the running one: own home, ports, users, volumes. */
+export class Scratch {
+  readonly platform: Platform;
+  readonly #environment: NodeJS.ProcessEnv;
+  readonly #logFile: string;
+  #child: ChildProcess | undefined;
+
+  private constructor(environment: NodeJS.ProcessEnv, logFile: string) {
+    this.#environment = environment;
+    this.#logFile = logFile;
+    this.platform = new Platform(readConfiguration(environment));
+  }
+
+  static async prepare(directory: string, main: Configuration, reaction: boolean): Promise<Scratch> {
+    const home = join(directory, 'platform');
+    mkdirSync(home, { recursive: true, mode: 0o711 });
+    const environment: NodeJS.ProcessEnv = {
+      PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',
+      LC_ALL: 'C.UTF-8',
+      HOLDFAST_HOME: home,
+      HOLDFAST_HTTP_PORT: String(await freePort()),
+      HOLDFAST_HTTPS_PORT: String(await freePort()),
+      HOLDFAST_DOMAIN: 'localhost',
+      ...(reaction ? {} : { HOLDFAST_REACTION: 'off' }),
+    };
+    // The pages are the same as the running platform's: building them again would cost more than all the rest.
+    const pages = join(layoutOf(main).gateway, 'pages');
+    if (existsSync(join(pages, '.built-from'))) cpSync(pages, join(home, 'gateway', 'pages'), { recursive: true });
+    return new Scratch(environment, join(directory, 'platform.log'));
+  }
+
+  /** Starts it and waits until it says that it is ready. */
+  async start(signal: AbortSignal): Promise<void> {
+    const file = openSync(this.#logFile, 'w', 0o600);
+    const child = spawn(join(this.platform.configuration.source, 'bin/holdfast'), ['start'], {
+      cwd: '/',
+      env: this.#environment,
+      stdio: ['ignore', file, file],
+      detached: true, // Its own session: Ctrl-C reaches the runner, which stops it in order.
+    });
+    closeSync(file);
+    this.#child = child;
+    let ended: string | undefined;
+    child.on('error', (error) => (ended = error.message));
+    child.on('exit', (code, how) => (ended = `it ended (${how ?? String(code)})`));
+    const output = (): string => readFileSync(this.#logFile, 'utf8');
+    await until(
+      () => signal.aborted || ended !== undefined || /^ready /m.test(output()),
+      'the start of the platform for the drill',
+      START_DEADLINE_MS,
+      50,
+    );
+    signal.throwIfAborted();
+    if (ended !== undefined)
+      throw new Error(`The platform for the drill did not start: ${ended}\n${output().slice(-2_000)}`);
+  }
+
+  /** Takes away the volumes that a new platform starts with: a drill has its own. */
+  async clear(): Promise<void> {
+    const volumes = (await this.platform.operator('volumes')) as VolumeStatus[];
+    await Promise.all(volumes.map((volume) => removeVolume(this.platform, volume.name)));
+  }
+
+  get ended(): boolean {
+    return this.#child === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null;
+  }
+}
+
+/** Makes volumes on image files; at once, because making one is mostly waiting. */
+export async function makeVolumes(platform: Platform, names: readonly string[], imageBytes: number): Promise<void> {
+  await Promise.all(
+    names.map(async (name) => {
+      const operation = (await platform.operator('volumes', {
+        method: 'POST',
+        body: { name, disks: [], imageBytes },
+      })) as Operation;
+      await finished(platform, operation.id, `making the volume ${name}`);
+    }),
+  );
+}
+
+export async function removeVolume(platform: Platform, name: string): Promise<void> {
+  const operation = (await platform.operator(`volumes/${name}?confirm=${name}`, { method: 'DELETE' })) as Operation;
+  await finished(platform, operation.id, `removing the volume ${name}`);
+}
+
+async function finished(platform: Platform, id: string, what: string): Promise<void> {
+  await until(
+    async () => {
+      const found = ((await platform.operator('operations')) as Operation[]).find((entry) => entry.id === id);
+      if (found?.state === 'failed') throw new Error(`${what} failed: ${found.error ?? 'unknown'}`);
+      return found?.state === 'done';
+    },
+    what,
+    VOLUME_DEADLINE_MS,
+    100,
+  );
+}

@@ -1,0 +1,96 @@
+import type { Trouble } from '../protocol/health.ts';
+import type { DrillCheck } from '../protocol/drills.ts';
+import type { AlteredBlocks, Faults, Target } from './faults.ts';
+import type { Observer } from './observer.ts';
+import type { Platform } from './platform.ts';
+import type { Scratch } from './scratch.ts';
+import type { WitnessProcess } from './witness-process.ts';
+import type { Paces, Window, WitnessAccount, WitnessResult } from './witness/messages.ts';
+
+/** What a drill's script works with while it hurts the platform. */
+export interface Stage {
+  platform: Platform;
+  /** Undefined when the drill runs on the running platform. */
+  scratch: Scratch | undefined;
+  accounts: readonly WitnessAccount[];
+  witness: WitnessProcess;
+  observer: Observer;
+  faults: Faults;
+  /** The disk to hurt, and the other one of the same volume. */
+  target: Target;
+  other: Target;
+  /** Length of the windows before and during, milliseconds. */
+  windowMs: number;
+  signal: AbortSignal;
+  say(text: string): void;
+  /** Everything is counted from the moment of the (last) call. */
+  hurtNow(text: string): void;
+  faultAt(): number;
+  /** Throws when the drill is stopped meanwhile. */
+  pause(milliseconds: number): Promise<void>;
+  until(condition: () => boolean | Promise<boolean>, what: string, milliseconds: number): Promise<void>;
+  /** Further windows for the witness's tallies. */
+  windows: Window[];
+  /** Times in which the whole platform was down on purpose. */
+  blackouts: { from: number; to: number }[];
+  /** What a script wants to know again when it is scored. */
+  facts: Facts;
+}
+
+export interface Facts {
+  /** Troubles that were named although there was nothing to name. */
+  falseAlarms?: number;
+  flapRounds?: number;
+  altered?: AlteredBlocks;
+  /** Of the altered blocks; undefined when the disk was replaced as a whole. */
+  healed?: number | undefined;
+  /** When requests were answered again, after it became possible; seconds. */
+  backAfterS?: number;
+  /** A later look over everything: blocks that had to be repaired. */
+  scrubCorrected?: number;
+  incidentSeen?: boolean;
+  agentBackAfterS?: number;
+  platformBackAfterS?: number;
+}
+
+/** Everything that was measured. Times are milliseconds since 1970 unless the name says otherwise. */
+export interface Outcome {
+  drill: string;
+  target: Target;
+  faultAt: number;
+  windowMs: number;
+  witness: WitnessResult;
+  trouble: Trouble | undefined;
+  /** As the platform named it, with the disk. */
+  culprit: string | null;
+  locatedS: number | null;
+  restoreStartedS: number | null;
+  restoredS: number | null;
+  rebuildBytes: number | null;
+  operatorCommands: number;
+  reboots: number;
+  facts: Facts;
+}
+
+export interface DrillScript {
+  name: string;
+  accounts: number;
+  volumes: number;
+  /** Of the windows before and during, seconds. */
+  windowSeconds: number;
+  /** Bytes of each image file. */
+  imageBytes: number;
+  plan: string;
+  paces: Partial<Paces>;
+  /** Whether it can run on the running platform. */
+  here: boolean;
+  /** Causes the fault, and whatever belongs to it. Ends when nothing more is to be caused; what then heals is waited for by the runner. */
+  cause(stage: Stage): Promise<void>;
+  /** Whether the platform is whole again after it. */
+  healed(stage: Stage): boolean | Promise<boolean>;
+  /** How long that may take, seconds. */
+  healSeconds: number;
+  /** After everything has healed, and while the witness still runs. */
+  afterwards?(stage: Stage): Promise<void>;
+  checks(outcome: Outcome): DrillCheck[];
+}

@@ -1,0 +1,77 @@
+"""The site of a drill's account: answers pages from its home, and takes writes that it acknowledges only when they are on the disk.
+
+    GET  /         a page that is in memory after the first time
+    GET  /cold     a block of a file, read from the disk each time
+    POST /write    ?seq=N&check=HEX: appended to a file and fsynced before the answer
+    GET  /written  that file, read from the disk
+"""
+
+import errno
+import os
+import random
+import urllib.parse
+import uuid
+
+BOOT = uuid.uuid4().hex
+DIRECTORY = "/home/__NAME__/drill"
+PAGE = DIRECTORY + "/page.bin"
+WRITTEN = DIRECTORY + "/written"
+BLOCK = 65536
+
+
+def cold(path, offset, length):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        parts = []
+        while length is None or length > 0:
+            part = os.read(descriptor, BLOCK if length is None else min(BLOCK, length))
+            if not part:
+                break
+            parts.append(part)
+            if length is not None:
+                length -= len(part)
+        return b"".join(parts)
+    finally:
+        os.close(descriptor)
+
+
+def write(query):
+    values = urllib.parse.parse_qs(query)
+    line = f"{values['seq'][0]} {values['check'][0]}\n".encode()
+    descriptor = os.open(WRITTEN, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(descriptor, line)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return line
+
+
+def answer(environ):
+    path = environ["PATH_INFO"]
+    if path == "/write":
+        return write(environ["QUERY_STRING"])
+    if path == "/written":
+        return cold(WRITTEN, 0, None) if os.path.exists(WRITTEN) else b""
+    if path == "/cold":
+        blocks = max(1, os.stat(PAGE).st_size // BLOCK)
+        return cold(PAGE, random.randrange(blocks) * BLOCK, BLOCK)[:512]
+    with open(PAGE, "rb") as page:
+        return page.read(512)
+
+
+def application(environ, start_response):
+    try:
+        status, body = "200 OK", answer(environ)
+    except OSError as error:
+        # No room is an honest answer that the witness counts apart; anything else of a disk is a failure.
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        status = "507 Insufficient Storage" if full else "500 Internal Server Error"
+        body = f"{errno.errorcode.get(error.errno, error.errno)}: {error.strerror}".encode()
+    start_response(
+        status,
+        [("Content-Type", "application/octet-stream"), ("Content-Length", str(len(body))), ("X-Drill-Boot", BOOT)],
+    )
+    return [body]
