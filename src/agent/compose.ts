@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import type { AgentHandlers } from '../protocol/agent.ts';
 import { within } from '../runtime/deadline.ts';
 import { readRecord } from '../runtime/process-record.ts';
-import type { AgentContext, ProgramsPart, StoragePart } from './context.ts';
+import type { AgentContext, HealthPart, ProgramsPart, StoragePart } from './context.ts';
 import { createDrills } from './drills/drills.ts';
 import { createFiles } from './files/files.ts';
 import { createGateway } from './gateway/gateway.ts';
+import type { StatusSource } from './gateway/status-writer.ts';
 import { createHealth } from './health/health.ts';
 import { createPrograms } from './programs/programs.ts';
 import { findPythons } from './pythons.ts';
@@ -15,6 +16,11 @@ import { createStorage } from './volumes/storage.ts';
 
 /** A reload of nginx takes well under a second, with hundreds of new certificates to sign a few. */
 const PUBLISH_WAIT_MS = 10_000;
+
+/** What the public status page is told of the health. */
+interface PublicHealth extends Pick<StatusSource, 'troubles' | 'notes'> {
+  onTroubles(listener: () => void): void;
+}
 
 export interface ComposedAgent {
   handlers: AgentHandlers;
@@ -40,11 +46,27 @@ export function composeAgent(context: AgentContext): ComposedAgent {
   const pythons = findPythons();
   const storage: StoragePart = createStorage(context);
   const health = createHealth(context, { storage });
+  const known: HealthPart & Partial<PublicHealth> = health;
   const programs = createPrograms(context, storage);
-  const gateway = createGateway(context, {
-    wakeDomain: (domain) => programs.wakeDomain(domain),
-    volumeOf: (account) => programs.accountOf(account)?.volume,
+  const gateway = createGateway(
+    context,
+    {
+      wakeDomain: (domain) => programs.wakeDomain(domain),
+      volumeOf: (account) => programs.accountOf(account)?.volume,
+    },
+    {
+      troubles: () => known.troubles?.() ?? [],
+      notes: () => known.notes?.() ?? [],
+      volumes: () => storage.statuses(),
+    },
+  );
+  storage.onVolumeChange((volume, usable) => {
+    // A volume that is deleted has nobody left to be told.
+    gateway.hold(volume, !usable && storage.statuses().some((one) => one.name === volume));
+    gateway.statusChanged();
   });
+  storage.onDisksChange(() => gateway.statusChanged());
+  known.onTroubles?.(() => gateway.statusChanged());
   const files = createFiles(context, {
     storage,
     sandboxes: programs.sandboxes,

@@ -11,10 +11,13 @@ import type { AgentContext, GatewayPart } from '../context.ts';
 import { ensureAccessLog } from './access-logs.ts';
 import { openAuthority, type LocalAuthority } from './authority.ts';
 import { CertificateStore } from './certificates.ts';
+import { HeldVolumes } from './held-volumes.ts';
+import { countImpact, IMPACT_LOG } from './impact-log.ts';
 import { runningConfiguration } from './internal.ts';
 import { renderConfiguration, type GatewayConfiguration, type GatewaySite } from './nginx-configuration.ts';
 import { NginxProcess, nginxVersion, openFileLimit } from './nginx-process.ts';
 import { PAGES, renderPage, type PageName } from './pages.ts';
+import { StatusWriter, type StatusSource } from './status-writer.ts';
 import { checkedSpecs, passwordLine } from './plan.ts';
 import { WakerServer, type Waker } from './waker.ts';
 import { ensureSharedMount } from '../shared-mount.ts';
@@ -33,10 +36,18 @@ export interface Gateway extends GatewayPart {
   reopenLogs(): void;
   /** nginx's processes: name, pid. For host.status. */
   processes(): { name: string; pid: number }[];
+  /** Visitors of this volume's sites get the honest 503 at once, or their sites again. Nobody else notices. */
+  hold(volume: string, held: boolean): void;
+  /** Something that the public status page shows has changed. */
+  statusChanged(): void;
 }
 
-export function createGateway(context: AgentContext, waker: Waker): Gateway {
-  return new NginxGateway(context, waker);
+export function createGateway(
+  context: AgentContext,
+  waker: Waker,
+  status: Omit<StatusSource, 'gateway'> = { troubles: () => [], notes: () => [], volumes: () => [] },
+): Gateway {
+  return new NginxGateway(context, waker, status);
 }
 
 interface Publication {
@@ -49,8 +60,11 @@ class NginxGateway implements Gateway {
   readonly #waker: Waker;
   readonly #wakerServer: WakerServer;
   readonly #nginx: NginxProcess;
+  readonly #held: HeldVolumes;
+  readonly #status: StatusWriter;
   readonly #directory: string;
   readonly #socket: string;
+  readonly #statusUrl: string;
   #authority: LocalAuthority | undefined;
   #certificates: CertificateStore | undefined;
   #version: number[] = [];
@@ -65,7 +79,7 @@ class NginxGateway implements Gateway {
   #renewal: NodeJS.Timeout | undefined;
   #reviving = false;
 
-  constructor(context: AgentContext, waker: Waker) {
+  constructor(context: AgentContext, waker: Waker, status: Omit<StatusSource, 'gateway'>) {
     const { layout, ids, configuration, log } = context;
     this.#context = context;
     this.#waker = waker;
@@ -79,7 +93,22 @@ class NginxGateway implements Gateway {
       ports: () => [configuration.httpPort, configuration.httpsPort],
       log,
     });
+    this.#held = new HeldVolumes(configuration.runDirectory);
+    const statusUrl = `https://${configuration.domain}${configuration.httpsPort === 443 ? '' : `:${configuration.httpsPort}`}/status/`;
+    this.#statusUrl = statusUrl;
+    this.#status = new StatusWriter({
+      directory: join(layout.gateway, 'status'),
+      gid: ids.gateway,
+      name: configuration.domain,
+      url: statusUrl,
+      controlSocket: layout.controlSocket,
+      // It may be starting: only after that its absence is worth telling.
+      source: { ...status, gateway: () => this.#wanted === undefined || this.#nginx.alive() },
+      log,
+    });
     this.#wakerServer = new WakerServer({
+      held: (volume) => this.#held.has(volume),
+      statusUrl,
       directory: layout.wakeDirectory,
       gatewayGid: ids.gateway,
       waker,
@@ -89,7 +118,11 @@ class NginxGateway implements Gateway {
   }
 
   readonly handlers: GatewayPart['handlers'] = {
-    'gateway.impact': async () => await Promise.resolve({ delayed: 0, failed: 0, longestMs: 0 }),
+    'gateway.impact': async ({ domains, since, until: end }) => {
+      const path = join(this.#context.layout.gateway, 'logs', IMPACT_LOG);
+      const names = new Set(domains.map((domain) => normaliseDomain(domain)));
+      return await countImpact(path, names, Date.parse(since), end === undefined ? Date.now() : Date.parse(end));
+    },
     'gateway.authority': async () => ({ certificatePem: (await this.#ownAuthority()).certificatePem }),
     'sites.certificate': async ({ domain }) => {
       const name = normaliseDomain(domain);
@@ -103,6 +136,7 @@ class NginxGateway implements Gateway {
   async start(): Promise<void> {
     this.#stopping = false;
     await this.#prepare();
+    await this.#status.start();
     this.#version = await nginxVersion();
     await this.#wakerServer.start();
     this.#nginx.adopt();
@@ -124,7 +158,9 @@ class NginxGateway implements Gateway {
     await this.#publishing;
     if (how === 'stop') await this.#nginx.stop();
     await this.#wakerServer.stop();
+    await this.#status.stop();
     this.#ready = false;
+    if (how === 'stop') this.#held.clear();
   }
 
   ready(): boolean {
@@ -133,6 +169,17 @@ class NginxGateway implements Gateway {
 
   reopenLogs(): void {
     this.#nginx.signal('SIGUSR1');
+  }
+
+  hold(volume: string, held: boolean): void {
+    // Volumes close one after the other when the platform stops; the next start must not find that.
+    if (this.#stopping && held) return;
+    this.#held.set(volume, held);
+    this.#status.changed();
+  }
+
+  statusChanged(): void {
+    this.#status.changed();
   }
 
   processes(): { name: string; pid: number }[] {
@@ -345,14 +392,18 @@ class NginxGateway implements Gateway {
     await mkdir(configuration.runDirectory, { recursive: true, mode: 0o755 });
     await owned(layout.gateway, 0, gid, 0o750);
     await owned(layout.logs, 0, gid, 0o710);
-    for (const name of ['conf', 'certificates', 'errors', 'acme'])
+    this.#held.prepare();
+    for (const name of ['conf', 'certificates', 'errors', 'acme', 'status'])
       await owned(join(layout.gateway, name), 0, gid, 0o750);
     for (const name of ['temp', 'logs']) await owned(join(layout.gateway, name), gid, gid, 0o750);
     await mkdir(join(layout.gateway, 'pages'), { recursive: true, mode: 0o755 });
     await ensureSharedMount(layout.sites);
     await owned(dirname(this.#socket), gid, gid, 0o700);
     for (const name of Object.keys(PAGES) as PageName[]) {
-      await writeIfChanged(join(layout.gateway, 'errors', `${name}.html`), renderPage(name), { mode: 0o640, gid });
+      await writeIfChanged(join(layout.gateway, 'errors', `${name}.html`), renderPage(name, this.#statusUrl), {
+        mode: 0o640,
+        gid,
+      });
     }
     const authority = await this.#ownAuthority();
     await writeIfChanged(join(layout.gateway, 'authority.pem'), authority.certificatePem, { mode: 0o644 });

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto';
+import { heldDirectory } from './held-volumes.ts';
+import { IMPACT_FORMAT, IMPACT_LOG } from './impact-log.ts';
 import { pagesLocations, platformServer } from './nginx-platform.ts';
 import { PAGES, type PageText } from './pages.ts';
 
@@ -44,6 +46,17 @@ export interface GatewayConfiguration {
 
 /** Largest body of one request to a site, bytes. Bodies are buffered on the platform's own disk before they are passed on. */
 export const SITE_BODY_LIMIT = '512m';
+/**
+ * How many requests of one volume's sites may be under way. Requests to a hung volume stay, and each takes two connections of one
+ * worker. The kernel may have handed them all to the same worker, so all volumes together get three quarters of what one
+ * worker has, in equal shares: however many volumes hang, each of the others keeps its whole share, and the platform's own pages the
+ * last quarter. Below the least share a single busy site would notice; it is reached with 24 volumes on one host.
+ */
+export function connectionShare(connectionsPerWorker: number, volumes: number): number {
+  return Math.max(256, Math.floor((connectionsPerWorker * 3) / 4 / 2 / Math.max(1, volumes)));
+}
+const MOST_OF_A_SITE = 2048;
+
 /** Sites have their own request timeout; this only ends what hangs for good. Websockets send pings well within it. */
 const SITE_READ_TIMEOUT = '3600s';
 
@@ -73,6 +86,7 @@ function maps(plan: GatewayPlan): string {
   const retries = Object.entries(PAGES).flatMap(([name, page]: [string, PageText]): [string, string][] =>
     page.retryAfterSeconds === undefined ? [] : [[`/.holdfast-page/${name}.html`, String(page.retryAfterSeconds)]],
   );
+  const pageNames = Object.keys(PAGES);
   const only = (keep: (site: GatewaySite) => boolean, value: (site: GatewaySite) => string): [string, string][] =>
     sites.filter(keep).map((site) => [site.id, value(site)]);
   // One entry of the domain map is a name of up to 253 bytes and two pointers: buckets of 512 hold it on any machine.
@@ -138,6 +152,26 @@ function maps(plan: GatewayPlan): string {
       sites.map((site) => [site.domain, site.certificate]),
     ),
     map('$uri', '$retry_after', '', retries),
+    // Which page stood in for the site: from nginx, or from the waker.
+    map(
+      '$uri',
+      '$own_page',
+      '-',
+      pageNames.map((name) => [`/.holdfast-page/${name}.html`, name]),
+    ),
+    map(
+      '$upstream_http_x_holdfast_page',
+      '$waker_page',
+      '$own_page',
+      pageNames.map((name) => [name, name]),
+    ),
+    map('$own_page', '$honest_page', '$own_page', [['-', '$waker_page']]),
+    // Worth a line: a site's request of a second or longer, or one that failed; a websocket is meant to last.
+    map('$site|$upgrade|$status|$request_time', '$impact', '1', [
+      ['~^[^|]*\\|\\|[1-4]..\\|0\\.', ''],
+      ['~^\\|', ''],
+      ['~^[^|]*\\|websocket\\|', ''],
+    ]),
     // A request line with a whole URL names the site, and its Host header may say something else (RFC 9112, 3.2.2); nor is
     // what follows a colon checked by nginx. A site is told its own name only, for it makes links of it.
     map('"$host|$http_host"', '$asked_host', '$host', [['~*^([^|]+)\\|\\1(:\\d+)?$', '$http_host']]),
@@ -157,6 +191,8 @@ function maps(plan: GatewayPlan): string {
 
 /** What passes a request on to the site's current socket. */
 function siteProxy(plan: GatewayPlan): string {
+  const volumes = new Set(plan.sites.map((site) => site.volume).filter((volume) => volume !== undefined));
+  const share = connectionShare(plan.connectionsPerWorker, volumes.size);
   return `
       proxy_pass http://unix:${plan.run}/s/$site/current/app.sock:;
       proxy_http_version 1.1;
@@ -176,8 +212,8 @@ function siteProxy(plan: GatewayPlan): string {
       proxy_read_timeout ${SITE_READ_TIMEOUT};
       proxy_send_timeout 300s;
       proxy_max_temp_file_size 256m;
-      limit_conn sites 2048;
-      limit_conn volumes ${Math.floor((plan.workers * plan.connectionsPerWorker) / 6)};
+      limit_conn sites ${Math.min(MOST_OF_A_SITE, share)};
+      limit_conn volumes ${share};
       limit_conn_status 591;
       # A sleeping site is no error; what a site says is in its own logs.
       error_log ${plan.gateway}/logs/error.log alert;`;
@@ -194,7 +230,8 @@ function errorPages(plan: GatewayPlan): string {
       error_page 591 =503 /.holdfast-page/busy.html;
       error_page 592 =502 /.holdfast-page/broken.html;
       error_page 593 =504 /.holdfast-page/late.html;
-      error_page 594 =503 /.holdfast-page/waking.html;`;
+      error_page 594 =503 /.holdfast-page/waking.html;
+      error_page 596 =503 /.holdfast-page/repair.html;`;
 }
 
 function sitesServer(plan: GatewayPlan): string {
@@ -206,6 +243,7 @@ ${listen(plan, plan.httpsPort, true, ' default_server backlog=4096')}
     # nginx writes a log with variables in its name only while this directory exists.
     root ${plan.gateway}/errors;
     access_log ${plan.logs}/$account/$host.access.log site if=$site;
+    access_log ${plan.gateway}/logs/${IMPACT_LOG} impact if=$impact;
     client_max_body_size ${SITE_BODY_LIMIT};
     merge_slashes off;
     recursive_error_pages on;
@@ -215,6 +253,8 @@ ${errorPages(plan)}
       if ($site = "") { return 404; }
       if ($to_https) { return 308 ${httpsOrigin(plan)}$request_uri; }
       if ($site_off) { return 590; }
+      # The switch of a volume in trouble: see held-volumes.ts. Requests that wait already are left to finish.
+      if (-f ${heldDirectory(plan.run)}/$volume) { return 596; }
       auth_basic $site_realm;
       auth_basic_user_file ${plan.gateway}/conf/${GENERATION}/passwords/$site;
 ${errorPages(plan)}
@@ -238,6 +278,7 @@ ${siteProxy(plan)}
       proxy_set_header X-Holdfast-Site $site;
       proxy_connect_timeout 2s;
       proxy_read_timeout 120s;
+      proxy_hide_header X-Holdfast-Page;
 ${errorPages(plan)}
       error_page 502 504 = @no_waker;
       error_log ${plan.gateway}/logs/error.log alert;
@@ -267,6 +308,7 @@ ${siteProxy(plan)}
       if ($site = "") { return 404; }
       if ($acme = "") { return 404; }
       if ($site_off) { return 590; }
+      if (-f ${heldDirectory(plan.run)}/$volume) { return 596; }
 ${errorPages(plan)}
       error_page 502 504 = @unreached;
 ${siteProxy(plan)}
@@ -282,6 +324,8 @@ export function renderConfiguration(plan: GatewayPlan): GatewayConfiguration {
 daemon off;
 worker_processes ${plan.workers};
 worker_rlimit_core 0;
+# Workers of an older configuration finish what they carry, but not for ever: a hung volume must not keep one for each reload.
+worker_shutdown_timeout 15m;
 pid ${plan.gateway}/temp/nginx.pid;
 error_log ${plan.gateway}/logs/error.log warn;
 
@@ -299,6 +343,7 @@ http {
     text/plain txt;
     text/javascript js mjs;
     application/json json map;
+    application/rss+xml rss;
     application/manifest+json webmanifest;
     application/wasm wasm;
     image/svg+xml svg;
@@ -321,6 +366,7 @@ http {
   # PythonAnywhere's format: combined, then X-Forwarded-For as the site gets it, then the time.
   log_format site '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
     '"$http_user_agent" "$proxy_add_x_forwarded_for" response-time=$request_time';
+  log_format impact '${IMPACT_FORMAT}';
   open_log_file_cache max=2000 inactive=60s valid=2s min_uses=1;
   access_log off;
 

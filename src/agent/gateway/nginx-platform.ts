@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { STATUS_SCRIPT, STATUS_STYLE } from '../../model/status-page.ts';
 import type { GatewayPlan } from './nginx-configuration.ts';
 
 /** The platform's own pages: nothing from elsewhere, nothing framed. The editor adds style elements as it runs. */
@@ -60,11 +62,47 @@ export function apiLocations(plan: GatewayPlan): string {
       gzip off;
     }
 
+    # For Prometheus; the control plane asks for the token.
+    location = /metrics {
+      ${pass}${headers}
+      proxy_read_timeout 30s;
+    }
+
     location @control_down {
       default_type application/json;
       add_header Retry-After 5 always;
       add_header Cache-Control no-store always;
       return 503 '{"code":"not-ready","message":"The control plane is starting or being updated. Try again in a few seconds. Sites go on working.","retryAfterSeconds":5}';
+    }
+`;
+}
+
+const hashOf = (text: string): string => `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+
+/** The public status page: plain files that the agent wrote. Nobody else has to be alive for it. */
+export function statusLocations(plan: GatewayPlan): string {
+  const policy = [
+    "default-src 'none'",
+    `style-src ${hashOf(STATUS_STYLE)}`,
+    `script-src ${hashOf(STATUS_SCRIPT)}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+  return `
+    location = /status {
+      absolute_redirect off;
+      return 308 /status/;
+    }
+    location ^~ /status/ {
+      alias ${plan.gateway}/status/;
+      index index.html;
+      charset utf-8;
+      add_header Cache-Control "public, max-age=10" always;
+      add_header Access-Control-Allow-Origin * always;
+      add_header Content-Security-Policy "${policy}" always;
+      add_header X-Content-Type-Options nosniff always;
+      add_header Referrer-Policy same-origin always;
     }
 `;
 }
@@ -99,6 +137,7 @@ ${listenHttp}
       root ${plan.gateway}/acme;
       default_type text/plain;
     }
+${statusLocations(plan)}
     location / { return 308 ${origin}$request_uri; }
   }
 
@@ -113,6 +152,7 @@ ${listenHttps}
     error_page 497 =308 ${origin}$request_uri;
     error_page 595 =503 /.holdfast-page/control.html;
 ${apiLocations(plan)}
+${statusLocations(plan)}
     location /assets/ {
       try_files $uri =404;
       charset utf-8;

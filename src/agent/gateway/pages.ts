@@ -99,10 +99,16 @@ main{width:100%;max-width:34rem;border-top:3px solid var(--mark);padding-top:1.7
 p{margin:0 0 1rem;max-width:60ch}
 .code{margin:0 0 .35rem;color:var(--mark);font-size:.875rem;font-weight:600;letter-spacing:.04em;font-variant-numeric:tabular-nums}
 h1{margin:0 0 .75rem;font-size:clamp(1.5rem,1.2rem + 1.6vw,2.1rem);line-height:1.2;font-weight:650;text-wrap:balance}
-.owner{margin-top:1.5rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--soft);font-size:.9375rem}`;
+.owner{margin-top:1.5rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--soft);font-size:.9375rem}
+a{color:var(--mark);text-underline-offset:.15em}`;
 
-export function renderPage(name: PageName): string {
+/** `statusUrl` is where the platform says what it is doing; the page about storage leads there. */
+export function renderPage(name: PageName, statusUrl?: string): string {
   const page: PageText = PAGES[name];
+  const about =
+    name === 'repair' && statusUrl !== undefined
+      ? `<p class="owner">What is being done about it: <a href="${escape(statusUrl)}">status page</a></p>\n`
+      : '';
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -118,7 +124,7 @@ ${page.refresh === true ? `<meta http-equiv="refresh" content="${page.retryAfter
 <p class="code">${page.status}</p>
 <h1>${escape(page.title)}</h1>
 <p>${escape(page.text)}</p>
-${page.owner === undefined ? '' : `<p class="owner">${escape(page.owner)}</p>\n`}</main>
+${page.owner === undefined ? '' : `<p class="owner">${escape(page.owner)}</p>\n`}${about}</main>
 </body>
 </html>
 `;

@@ -38,6 +38,10 @@ export interface WakerServerOptions {
   waker: Waker;
   /** The account of a published domain. */
   accountOf: (domain: string) => string | undefined;
+  /** Whether a volume is in trouble now: a start that did not come in time is then the storage's matter. */
+  held?: (volume: string) => boolean;
+  /** Where the status page is. */
+  statusUrl?: string;
   log: Logger;
   holdMs?: number;
   waitingPerSite?: number;
@@ -109,9 +113,10 @@ export class WakerServer {
       const code = error instanceof HoldfastError ? error.code : 'internal';
       if (code === 'internal') log.error({ err: error, domain }, 'Waking a site failed.');
       else log.info({ domain, code }, 'A site was not woken.');
+      const held = volume !== undefined && this.#options.held?.(volume) === true;
       this.#page(
         response,
-        PAGE_OF[code] ?? 'failed',
+        held && code !== 'site-disabled' ? 'repair' : (PAGE_OF[code] ?? 'failed'),
         error instanceof HoldfastError ? error.retryAfterSeconds : undefined,
       );
     } finally {
@@ -131,8 +136,10 @@ export class WakerServer {
       'Content-Type': 'text/html; charset=utf-8',
       'Cache-Control': 'no-store',
       'X-Content-Type-Options': 'nosniff',
+      // For the gateway's own log; nginx takes it off.
+      'X-Holdfast-Page': name,
       ...(retry === undefined ? {} : { 'Retry-After': String(retry) }),
     });
-    response.end(renderPage(name));
+    response.end(renderPage(name, this.#options.statusUrl));
   }
 }

@@ -6,7 +6,7 @@ import { HoldfastError } from '../../protocol/errors.ts';
 import type { AccountHome, AgentContext } from '../context.ts';
 import { launchOf } from './launch.ts';
 import { linesSince, openLog, type OpenLog } from './output.ts';
-import { bootId, isAlive, leadersOf, processFacts, sendSignal } from './processes.ts';
+import { bootId, isAlive, leadersOf, processFacts, sendSignal, waitForDisk } from './processes.ts';
 import type { GenerationRecord, RunDirectory } from './records.ts';
 import type { Sandboxes } from './sandbox.ts';
 import { connectionsOf } from './sockets.ts';
@@ -50,7 +50,8 @@ const DRAIN_MS = 30_000;
 
 /**
  * Starts a generation and waits until it answers. Throws StartError; storage that is not usable comes as the HoldfastError
- * of the storage part, before anything is started.
+ * of the storage part, before anything is started, and as `storage-repair` when what was started waits for its disk. `signal` cuts the
+ * start short.
  */
 export async function startGeneration(
   ground: Ground,
@@ -59,6 +60,7 @@ export async function startGeneration(
   home: AccountHome,
   generation: number,
   purpose: 'start' | 'reload',
+  signal?: AbortSignal,
 ): Promise<Generation> {
   const { run, sandboxes, context } = ground;
   const program = `site-${site.id}-${generation}`;
@@ -103,6 +105,7 @@ export async function startGeneration(
       progress,
       socketPath,
       program,
+      signal,
     );
     await ground.checkpoint('answered', site.id);
     record = { ...record, phase: 'answering' };
@@ -125,28 +128,42 @@ export async function startGeneration(
       const lines = await linesSince(log, OUTPUT_LINES).catch(() => []);
       if (failure.output.length === 0 && lines.length > 0) failure.output = lines;
     }
+    // It was not the member's program that was slow, so it is not called that.
+    const storage =
+      error instanceof StepError &&
+      (await waitForDisk(await sandboxes.cgroups.processes(account.name, program).catch(() => [])));
     await endGeneration(ground, record);
+    if (storage) {
+      throw new HoldfastError('storage-repair', 'Your storage does not answer now. The site starts when it does.', {
+        retryAfterSeconds: 5,
+      });
+    }
     throw new StartError({ ...failure, at: new Date().toISOString() });
   } finally {
     for (const log of logs) await log.handle.close();
   }
 }
 
+/** A process ends within milliseconds of its SIGKILL, or only when its disk answers. */
+const END_MS = 5_000;
+
 /** Kills what is left of a generation and removes every trace. Repeatable; a process the kernel holds back is logged. */
-export async function endGeneration(ground: Ground, record: GenerationRecord): Promise<boolean> {
+export async function endGeneration(ground: Ground, record: GenerationRecord, deadlineMs = END_MS): Promise<boolean> {
   try {
-    await ground.sandboxes.end(record.account, record.program);
+    await ground.sandboxes.end(record.account, record.program, deadlineMs);
     await ground.run.removeGeneration(record.site, record.generation);
     ground.lingering.delete(record);
     return true;
   } catch (error) {
     if (!(error instanceof HoldfastError)) throw error;
     // The record stays, so that the sweep or the next agent tries again.
+    if (!ground.lingering.has(record)) {
+      ground.context.log.warn(
+        { err: error, site: record.site, generation: record.generation },
+        'a generation does not end; it is tried again until the kernel lets go of it',
+      );
+    }
     ground.lingering.add(record);
-    ground.context.log.warn(
-      { err: error, site: record.site, generation: record.generation },
-      'a generation does not end',
-    );
     return false;
   }
 }

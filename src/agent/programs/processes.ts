@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises';
+import { setTimeout as pause } from 'node:timers/promises';
 
 /**
  * Facts of a process from /proc. Only `stat` and `status` are read: `cmdline`, `environ` and `maps` take the lock of its
@@ -12,6 +13,8 @@ export interface ProcessFacts {
   startTime: string;
   /** Ended, but not yet waited for. */
   zombie: boolean;
+  /** In uninterruptible sleep (state D): it waits for a disk. */
+  waits: boolean;
 }
 
 export async function processFacts(pid: number): Promise<ProcessFacts | undefined> {
@@ -33,6 +36,7 @@ export function parseStat(text: string): ProcessFacts | undefined {
     name: text.slice(open + 1, close),
     startTime,
     zombie: rest[0] === 'Z' || rest[0] === 'X',
+    waits: rest[0] === 'D',
   };
 }
 
@@ -40,6 +44,17 @@ export function parseStat(text: string): ProcessFacts | undefined {
 export async function isAlive(pid: number, startTime: string): Promise<boolean> {
   const facts = await processFacts(pid);
   return facts !== undefined && facts.startTime === startTime && !facts.zombie;
+}
+
+/** Whether one of these processes waits for a disk, and does so for longer than an ordinary read or write takes. */
+export async function waitForDisk(pids: readonly number[]): Promise<boolean> {
+  let waiting = [...pids];
+  for (let look = 0; look < 4 && waiting.length > 0; look++) {
+    if (look > 0) await pause(50);
+    const facts = await Promise.all(waiting.map(processFacts));
+    waiting = facts.flatMap((one) => (one?.waits === true ? [one.pid] : []));
+  }
+  return waiting.length > 0;
 }
 
 /** The boot this is: records of an earlier one mean nothing. */

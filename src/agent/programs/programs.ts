@@ -5,11 +5,12 @@ import { normaliseDomain } from '../../model/names.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { AgentInput } from '../../protocol/agent.ts';
 import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
+import { within } from '../../runtime/deadline.ts';
 import type { AgentContext, ProgramsPart, StoragePart } from '../context.ts';
 import { findPythons } from '../pythons.ts';
 import { createDesiredState } from './desired.ts';
 import { endGeneration, type Checkpoint } from './generation.ts';
-import { bootId, isAlive } from './processes.ts';
+import { bootId, isAlive, processFacts } from './processes.ts';
 import { writeQuickstart } from './quickstarts.ts';
 import { createRunDirectory, type GenerationRecord } from './records.ts';
 import { createSandboxes, type Sandboxes } from './sandbox.ts';
@@ -31,6 +32,11 @@ export interface Programs extends Pick<
   accountOf(name: string): AccountSpec | undefined;
   /** Takes up one account, new or changed; its running programs keep their limits until their next start. */
   putAccount(account: AccountSpec): Promise<void>;
+  /**
+   * Programs that wait in the kernel for their volume: those that were so at the last call, too, a second or more ago. Only what a
+   * process that is stuck gives away at once is read.
+   */
+  stuck(): Promise<{ volume: string; programs: number }[]>;
   /** Stops and forgets the account's sites, then the account. */
   removeAccount(name: string): Promise<void>;
 }
@@ -49,9 +55,15 @@ const STARTS_PER_VOLUME = 4;
 /** Memory, last request and idleness are looked at every so many rounds. */
 const MEASURE_EVERY = 5;
 const SWEEP_EVERY = 30;
+/** The same while the kernel holds something back. */
+const SWEEP_SOON = 3;
 const STOP_DRAIN_MS = 10_000;
 /** A start, or a sync of everything, waits this long for the end of one program; the kernel may hold it with its volume. */
 const SETTLE_MS = 3_000;
+/** All programs together, at the end of the platform: what the kernel still holds then is dead already and ends with its disk. */
+const STOP_MS = 25_000;
+/** Ended programs of one volume that the kernel holds; more are not added to them. */
+const HELD_PER_VOLUME = 32;
 
 export function createPrograms(
   context: AgentContext,
@@ -77,6 +89,15 @@ export function createPrograms(
     pluginVersion: options.pluginVersion ?? findPythons().find((python) => python.uwsgiPlugin)?.version ?? '',
     accountOf: (name) => desired.accounts.get(name),
     lingering: new Set(),
+    assertRoom: (volume) => {
+      const held = [...ground.lingering].filter((record) => desired.accounts.get(record.account)?.volume === volume);
+      if (held.length < HELD_PER_VOLUME) return;
+      throw new HoldfastError(
+        'storage-repair',
+        `${held.length} ended programs of this storage still wait for its disk. New ones start when it answers.`,
+        { retryAfterSeconds: 5 },
+      );
+    },
     checkpoint: options.checkpoint ?? (async () => await Promise.resolve()),
   };
 
@@ -204,7 +225,7 @@ export function createPrograms(
     if (sweeping) return;
     sweeping = true;
     (async () => {
-      for (const record of Array.from(ground.lingering)) await endGeneration(ground, record);
+      for (const record of Array.from(ground.lingering)) await endGeneration(ground, record, 100);
       await sandboxes.sweep();
     })()
       .catch((error: unknown) => log.warn({ err: error }, 'the sweep failed'))
@@ -215,7 +236,7 @@ export function createPrograms(
   const look = async (): Promise<void> => {
     rounds += 1;
     const measure = rounds % MEASURE_EVERY === 0;
-    if (rounds % SWEEP_EVERY === 0) sweep();
+    if (rounds % (ground.lingering.size > 0 ? SWEEP_SOON : SWEEP_EVERY) === 0) sweep();
     await Promise.all(
       [...sites.values()].map(async (site) => {
         // Neither a start nor a drain of one site may hold up the looks at the others.
@@ -240,6 +261,8 @@ export function createPrograms(
     );
   };
   const busy = new Set<Site>();
+  /** Processes that waited for a disk at the last call of `stuck`, and since when. */
+  let waiting = new Map<string, number>();
 
   /** Whether the site's own process has left a `reload` beside its socket (the run directory is the platform's). */
   const takeReloadRequest = async (site: Site): Promise<boolean> => {
@@ -268,6 +291,7 @@ export function createPrograms(
   };
 
   storage.onVolumeChange((volume, usable) => {
+    if (usable) sweep();
     for (const site of sites.values()) {
       const account = desired.accounts.get(site.spec.account);
       if (account?.volume !== volume) continue;
@@ -310,8 +334,34 @@ export function createPrograms(
         for (const site of sites.values()) site.leave();
         return;
       }
-      await Promise.all([...sites.values()].map(async (site) => await site.close(STOP_DRAIN_MS)));
+      const closing = Promise.all([...sites.values()].map(async (site) => await site.close(STOP_DRAIN_MS)));
+      await within(STOP_MS, 'ending all programs', closing).catch(async (error: unknown) => {
+        log.warn({ err: error }, 'the kernel holds programs; they are killed and end when their disk answers');
+        const left = await sandboxes.cgroups.list();
+        await Promise.allSettled(left.map(async (one) => await sandboxes.end(one.account, one.program, 1_000)));
+      });
       await sandboxes.cgroups.leave();
+    },
+    stuck: async () => {
+      const now = performance.now();
+      const seen = new Map<string, number>();
+      const counts = new Map<string, number>();
+      for (const { account, program } of await sandboxes.cgroups.list()) {
+        const volume = desired.accounts.get(account)?.volume;
+        if (volume === undefined) continue;
+        let waits = false;
+        for (const pid of await sandboxes.cgroups.processes(account, program)) {
+          const facts = await processFacts(pid);
+          if (facts?.waits !== true) continue;
+          const key = `${pid} ${facts.startTime}`;
+          const since = waiting.get(key) ?? now;
+          seen.set(key, since);
+          waits ||= now - since >= 1_000;
+        }
+        if (waits) counts.set(volume, (counts.get(volume) ?? 0) + 1);
+      }
+      waiting = seen;
+      return [...counts].map(([volume, programs]) => ({ volume, programs }));
     },
     putAccount: afterStart(async (account: AccountSpec) => await desired.putAccount(account)),
     removeAccount: afterStart(async (name: string) => {
@@ -368,13 +418,19 @@ export function createPrograms(
         const account = desired.accounts.get(spec.account);
         if (account === undefined)
           throw new HoldfastError('not-found', `The account ${spec.account} is not on this host.`);
-        return await writeQuickstart(
-          sandboxes,
-          storage.homeOf(account.name),
-          account,
-          spec,
-          quickstart,
-          context.configuration.httpsPort,
+        ground.assertRoom(account.volume);
+        return await ground.slots.with(
+          account.volume,
+          30_000,
+          async () =>
+            await writeQuickstart(
+              sandboxes,
+              storage.homeOf(account.name),
+              account,
+              spec,
+              quickstart,
+              context.configuration.httpsPort,
+            ),
         );
       }),
     },

@@ -39,6 +39,9 @@ export interface Sandboxes {
 
 export type StdioEntry = Exclude<StdioOptions, string>[number];
 
+/** One try each: what the kernel holds is asked for again at the next sweep. */
+const SWEEP_MS = 100;
+
 let jobs = 0;
 let starts = 0;
 
@@ -132,7 +135,7 @@ export function createSandboxes(
     await Promise.all(
       [...lingering.values()].map(async ({ account, program }) => {
         try {
-          await end(account, program, 1000);
+          await end(account, program, SWEEP_MS);
           context.log.info({ account, program }, 'a program that the kernel had held has ended');
         } catch (error) {
           context.log.debug({ err: error, account, program }, 'the kernel still holds a program');

@@ -15,12 +15,14 @@ import {
 import { modifiedAt } from './output.ts';
 import type { GenerationRecord } from './records.ts';
 import type { Slots } from './slots.ts';
-import { accepts, connectionsOf, openToGateway } from './sockets.ts';
+import { connectionsOf, knock, openToGateway } from './sockets.ts';
 
 export interface SiteGround extends Ground {
   slots: Slots;
   storage: Pick<StoragePart, 'homeOf'>;
   accountOf(name: string): AccountSpec | undefined;
+  /** Throws `storage-repair` when the kernel holds so many ended programs of the volume that more must not be added. */
+  assertRoom(volume: string): void;
 }
 
 const SLOT_WAIT_MS = 30_000;
@@ -48,6 +50,8 @@ export class Site {
   #lastRequestAt: Date | null = null;
   #memoryBytes: number | null = null;
   #lastNumber = 0;
+  /** Cuts the start under way short. */
+  #cut: AbortController | undefined;
   #processes = 0;
   #closed = false;
   /** Wakes whoever waits out a crash's delay. */
@@ -138,7 +142,11 @@ export class Site {
     if (!this.spec.enabled || this.#closed) throw disabledError(this.spec);
     this.#wokenAt = Date.now();
     const generation = this.#generation;
-    if (generation !== undefined && this.#life.serving && (await this.#reachable(generation))) return this.status;
+    if (generation !== undefined && this.#life.serving) {
+      const door = await this.#door(generation);
+      if (door === 'full') throw busyError(this.spec);
+      if (door === 'open') return this.status;
+    }
     if (this.#reloading !== undefined) {
       await this.#reloading;
       return this.status;
@@ -187,8 +195,11 @@ export class Site {
 
   /** Kills what runs without asking it: its volume is closing, and would wait for it. */
   async abandon(): Promise<void> {
+    const wanted = this.spec.enabled && !['asleep', 'disabled', 'failed'].includes(this.#life.state);
     await this.#cutShort();
     await this.#enqueue(async () => await this.#stopNow(0));
+    // It ran, and was stopped for its volume's sake only: it runs again when the volume is back.
+    this.interrupted ||= wanted;
     await Promise.all(this.#draining);
   }
 
@@ -233,17 +244,19 @@ export class Site {
     return this.status;
   }
 
-  async #reachable(generation: Generation): Promise<boolean> {
-    if (!(await generationAlive(generation))) return false;
+  async #door(generation: Generation): Promise<'open' | 'full' | 'gone'> {
+    if (!(await generationAlive(generation))) return 'gone';
     // A server that made its socket anew has made it with the member's umask again.
-    return (await openToGateway(generation.socketPath)) && (await accepts(generation.socketPath, 2000));
+    return (await openToGateway(generation.socketPath)) ? await knock(generation.socketPath, 2000) : 'gone';
   }
 
   async #ensureStarted(): Promise<void> {
     const work = (this.#starting ??= this.#enqueue(async () => {
       const generation = this.#generation;
       if (generation !== undefined) {
-        if (await this.#reachable(generation)) return;
+        const door = await this.#door(generation);
+        if (door === 'full') throw busyError(this.spec);
+        if (door === 'open') return;
         await this.#crashed(generation, 'The server no longer accepted connections.');
         if (this.#generation !== undefined) return;
       }
@@ -258,6 +271,7 @@ export class Site {
   async #cutShort(): Promise<void> {
     this.#hurry?.();
     if (this.#life.state !== 'starting' && this.#life.state !== 'reloading') return;
+    this.#cut?.abort();
     const program = `site-${this.spec.id}-${this.#lastNumber}`;
     await this.#ground.sandboxes
       .end(this.spec.account, program, 5_000)
@@ -297,9 +311,12 @@ export class Site {
       const old = this.#generation;
       const generation = await slots.with(account.volume, SLOT_WAIT_MS, async () => {
         const home = storage.homeOf(account.name);
+        this.#ground.assertRoom(account.volume);
         // Never used before: what an older generation left behind cannot be taken for this one.
         this.#lastNumber = Math.max(this.#lastNumber, await run.highest(spec.id)) + 1;
-        return await startGeneration(this.#ground, spec, account, home, this.#lastNumber, purpose);
+        this.#cut = new AbortController();
+        const { signal } = this.#cut;
+        return await startGeneration(this.#ground, spec, account, home, this.#lastNumber, purpose, signal);
       });
       await run.point(spec.id, generation.record.generation);
       await this.#ground.checkpoint('gateway-pointed', spec.id);
@@ -378,7 +395,11 @@ export class Site {
       this.#apply({ type: 'start-failed', failure });
       return;
     }
-    await this.#startNow();
+    await this.#startNow().catch((error: unknown) => {
+      // It ended with its volume: it starts again with it.
+      this.interrupted ||= error instanceof HoldfastError && ['storage-repair', 'volume-closed'].includes(error.code);
+      throw error;
+    });
   }
 
   async #pause(milliseconds: number): Promise<void> {
@@ -448,6 +469,15 @@ function disabledError(spec: SiteSpec): HoldfastError {
   return new HoldfastError(
     'site-disabled',
     `The site ${spec.domain} is switched off. Enable it on the Web page first.`,
+  );
+}
+
+/** Its workers are busy, or wait for their disk; it is alive, and what it holds must not be thrown away. */
+function busyError(spec: SiteSpec): HoldfastError {
+  return new HoldfastError(
+    'too-many-requests',
+    `The site ${spec.domain} has as many requests waiting as it can hold. Try again shortly.`,
+    { retryAfterSeconds: 5 },
   );
 }
 

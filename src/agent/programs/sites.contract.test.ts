@@ -86,6 +86,51 @@ async function failureOf(site: SiteSpec): Promise<{ step: string; message: strin
   return status.failure;
 }
 
+/** Answers until it is told to hang: from then on it takes no connection from its queue of two. */
+const HANGS_WHEN_TOLD = `
+import os, socket, time
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(os.environ['DOMAIN_SOCKET'])
+listener.listen(1)
+while True:
+    connection, _ = listener.accept()
+    request = connection.recv(4096)
+    # A knock at the door sends nothing.
+    if request: connection.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\nConnection: close\\r\\n\\r\\nok')
+    connection.close()
+    if b'/hang' in request:
+        while not os.path.exists('/tmp/go-on'): time.sleep(0.02)
+`;
+
+test(
+  'a server whose queue is full is left alone: what it holds waits, and it goes on without a restart',
+  async () => {
+    const owner = await account('crowded');
+    await ground.write(owner, '/home/crowded/server.py', HANGS_WHEN_TOLD);
+    const site = await commandSite('crowded', 'python3 /home/crowded/server.py');
+    const before = await programs.wakeDomain(site.domain);
+    await ask(ground.context, site, '/hang');
+    const waiting = [1, 2, 3].map(async () => await ask(ground.context, site, '/').catch((error: unknown) => error));
+    await until(
+      async () =>
+        await programs.wakeDomain(site.domain).then(
+          () => false,
+          (error: unknown) => {
+            expect(error).toMatchObject({ code: 'too-many-requests' });
+            return true;
+          },
+        ),
+      'the full queue',
+      10_000,
+    );
+    await ground.write(owner, '/tmp/go-on', '');
+    const answers = await Promise.all(waiting);
+    expect(answers.filter((answer) => !(answer instanceof Error)).length).toBeGreaterThan(0);
+    expect(await programs.wakeDomain(site.domain)).toMatchObject({ state: 'awake', generation: before.generation });
+  },
+  SLOW,
+);
+
 describe('servers of other kinds', () => {
   test(
     'an ASGI quickstart answers',

@@ -43,16 +43,24 @@ export async function connectionsOf(domain: string): Promise<UnixSocket[]> {
 
 /** Whether something accepts connections there. Never throws. */
 export async function accepts(socketPath: string, deadlineMs: number): Promise<boolean> {
-  return await new Promise<boolean>((resolve) => {
+  return (await knock(socketPath, deadlineMs)) === 'open';
+}
+
+/**
+ * `full`: somebody listens, but its queue holds all it can (EAGAIN, see unix(7)): its workers are busy, or wait for their disk. `gone`: nobody
+ * listens. Only the second is a reason to start it anew. Never throws.
+ */
+export async function knock(socketPath: string, deadlineMs: number): Promise<'open' | 'full' | 'gone'> {
+  return await new Promise((resolve) => {
     const socket = connect(socketPath);
-    const settle = (answer: boolean): void => {
+    const settle = (answer: 'open' | 'full' | 'gone'): void => {
       clearTimeout(timer);
       socket.destroy();
       resolve(answer);
     };
-    const timer = setTimeout(() => settle(false), deadlineMs);
-    socket.once('connect', () => settle(true));
-    socket.once('error', () => settle(false));
+    const timer = setTimeout(() => settle('full'), deadlineMs);
+    socket.once('connect', () => settle('open'));
+    socket.once('error', (error: NodeJS.ErrnoException) => settle(error.code === 'EAGAIN' ? 'full' : 'gone'));
   });
 }
 

@@ -97,9 +97,11 @@ export async function waitUntilItAnswers(
   progress: Progress,
   socketPath: string,
   program: string,
+  signal?: AbortSignal,
 ): Promise<void> {
   const wholeEnd = performance.now() + WHOLE_START;
   let step: Exclude<StartStep, 'storage'> = 'sandbox';
+  const aborted = new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }));
 
   /** Waits for a step; ends early with the sentence that says why it cannot come any more. */
   const waitFor = async (
@@ -112,6 +114,8 @@ export async function waitUntilItAnswers(
     for (;;) {
       const change = progress.changed();
       if (progress.failed !== undefined) throw new StepError(progress.failed.step, progress.failed.message);
+      // What waits in the kernel for its volume does not end when it is killed, and is not waited for.
+      if (signal?.aborted === true) throw new StepError(name, 'The start was cut short.');
       if (progress.exited === undefined && (await done())) return;
       if (progress.exited !== undefined) throw await endedEarly(name);
       const left = end - performance.now();
@@ -119,6 +123,7 @@ export async function waitUntilItAnswers(
       const timer = new AbortController();
       await Promise.race([
         change,
+        aborted,
         pause(Math.min(left, everyMs ?? left), undefined, { signal: timer.signal }).catch(() => undefined),
       ]);
       timer.abort();
