@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { readConfiguration } from '../runtime/config.ts';
 import { accountCommands } from './account.ts';
+import { drillCommands } from './drill.ts';
 import { platformCommands } from './platform.ts';
 import { serviceCommands } from './service.ts';
 import { siteCommands } from './site.ts';
@@ -29,6 +30,7 @@ Exit codes: 0 done, 1 refused or failed, 64 wrong input, 66 not found, 69 not ru
   accountCommands(program, configuration);
   volumeCommands(program, configuration);
   siteCommands(program, configuration);
+  drillCommands(program, configuration);
   serviceCommands(program, configuration);
   await program.parseAsync();
 } catch (error) {

@@ -8,6 +8,8 @@ import type { VolumeLive } from './witness/messages.ts';
 const SEND_EVERY_MS = 500;
 const SEND_DEADLINE_MS = 2_000;
 const LINES = 500;
+const POINTS = 900;
+const POINT_EVERY_MS = 1_000;
 const LINE_LENGTH = 500;
 
 type Line = DrillRun['timeline'][number];
@@ -22,6 +24,8 @@ export class Live implements Disposable {
   #timer: NodeJS.Timeout | undefined;
   #sending = false;
   #faultAt: number | undefined;
+  readonly #curves = new Map<string, [number, number, number, number][]>();
+  #pointAt = 0;
   #lines: { at: number; kind: Line['kind']; text: string }[] = [];
 
   constructor(first: Pick<DrillRun, 'id' | 'drill' | 'title' | 'where' | 'reaction'>, show: Show) {
@@ -124,6 +128,17 @@ export class Live implements Disposable {
       });
   }
 
+  /** One point a second of each volume, for the charts of a drill that is over. */
+  draw(load: readonly VolumeLive[], now: number): void {
+    if (now - this.#pointAt < POINT_EVERY_MS) return;
+    this.#pointAt = now;
+    for (const { name, requestsPerSecond, p99Ms, waiting } of load) {
+      const points = this.#curves.get(name) ?? [];
+      if (points.length < POINTS) points.push([now, requestsPerSecond, Math.round(p99Ms * 10) / 10, waiting]);
+      this.#curves.set(name, points);
+    }
+  }
+
   score(checks: readonly DrillCheck[], result: DrillResult): void {
     this.run.checks = [...checks];
     this.run.result = result;
@@ -141,6 +156,10 @@ export class Live implements Disposable {
     ];
     this.run.error = error;
     this.run.finishedAt = new Date().toISOString();
+    this.run.series = [...this.#curves].map(([volume, points]) => ({
+      volume,
+      points: points.map(([at, ...figures]): [number, number, number, number] => [this.#relative(at), ...figures]),
+    }));
     clearInterval(this.#timer);
     if (directory !== undefined)
       writeFileSync(join(directory, 'run.json'), `${JSON.stringify(this.run, undefined, 2)}\n`, { mode: 0o600 });

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -39,7 +40,7 @@ let asked = 0;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => {
     asked += 1;
-    if (asked > 3) process.exit(130);
+    if (asked > 3 && process.stdin.isTTY) process.exit(130); // An impatient person; the next drill cleans up.
     if (asked === 1) process.stderr.write('Stopping, and removing what the drill made ...\n');
     stop.abort(new Error('Stopped by a signal.'));
   });
@@ -56,13 +57,16 @@ if (process.getuid?.() !== 0) {
   process.exit(77);
 }
 
-const stamp = new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, '').replace('T', '-').toLowerCase();
+const stamp = `${new Date()
+  .toISOString()
+  .slice(0, 19)
+  .replaceAll(/[^0-9]/g, '')}-${randomBytes(2).toString('hex')}`;
 const printer = new Printer((text) => process.stdout.write(text), process.stdout.isTTY);
 try {
   const end = await runDrill(
     readConfiguration(),
     {
-      id: values.id ?? `${stamp}-${name}`,
+      id: values.id ?? `${name}-${stamp}`,
       drill: name,
       where: values.here ? 'here' : 'scratch',
       reaction: !values['no-reaction'],

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readConfiguration, type Configuration } from '../runtime/config.ts';
@@ -77,7 +77,8 @@ export async function cleanLeftovers(
     }
     const finished = readdirSync(directory)
       .filter((id) => !existsSync(join(directory, id, 'owner.json')) && existsSync(join(directory, id, 'run.json')))
-      .sort();
-    for (const id of finished.slice(0, -RUNS_KEPT)) rmSync(join(directory, id), { recursive: true, force: true });
+      .map((id) => ({ id, at: statSync(join(directory, id, 'run.json')).mtimeMs }))
+      .sort((a, b) => a.at - b.at);
+    for (const { id } of finished.slice(0, -RUNS_KEPT)) rmSync(join(directory, id), { recursive: true, force: true });
   }
 }

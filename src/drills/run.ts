@@ -77,6 +77,7 @@ export async function runDrill(
   const say = (text: string): void => live.say('runner', text);
   await cleanLeftovers(main, (here) => removeHere(main, here), say);
   const place = makePlace(main, options.id);
+  writeOwner(place, { home: null, here: null });
   let state: RunEnd['state'] = 'aborted';
   let problem: string | null = null;
   try {
@@ -252,6 +253,7 @@ async function measured(
       (volume) =>
         observer.operations.find((entry) => entry.state === 'running' && entry.subject === volume)?.progress ?? null,
     );
+    live.draw(witness.volumes, Date.now());
   }, LOOK_EVERY_MS);
   const pause = async (milliseconds: number): Promise<void> => {
     await wait(milliseconds, undefined, { signal });

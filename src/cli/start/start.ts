@@ -131,6 +131,8 @@ export async function start(configuration: Configuration, options: StartOptions)
     HOLDFAST_HTTP_PORT: String(configuration.httpPort),
     HOLDFAST_HTTPS_PORT: String(configuration.httpsPort),
     HOLDFAST_DOMAIN: configuration.domain,
+    // "off": the host does not repair by itself. For drills that show what happens then.
+    ...(process.env['HOLDFAST_REACTION'] ? { HOLDFAST_REACTION: process.env['HOLDFAST_REACTION'] } : {}),
     ...(process.env['HOLDFAST_LOG_LEVEL'] ? { HOLDFAST_LOG_LEVEL: process.env['HOLDFAST_LOG_LEVEL'] } : {}),
   };
   // Node keeps the compiled form of the program there: half the processor time of a start, and less memory.
