@@ -7,7 +7,9 @@ import { ERRORS, type ErrorCode, HoldfastError } from '../../src/protocol/errors
 import { memberPathSchema } from '../../src/protocol/files.ts';
 import { planLimitsSchema } from '../../src/protocol/sites.ts';
 import { type Operation, operationSchema } from '../../src/protocol/volumes.ts';
-import { ago, limits, SCENARIOS, site as makeSite, status, type World } from './scenarios.ts';
+import { ago, limits, SCENARIOS as OTHERS, site as makeSite, status, type World } from './scenarios.ts';
+import { healthAt, storageRoutes } from './storage-routes.ts';
+import { drillRun, STORAGE_SCENARIOS } from './storage-scenarios.ts';
 
 /**
  * A stand-in for the control plane, for working on the pages and for their screenshots: `node dev/mock-api.ts [port] [scenario]`.
@@ -25,6 +27,9 @@ const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
 };
 
+const SCENARIOS: Readonly<Record<string, () => World>> = { ...OTHERS, ...STORAGE_SCENARIOS };
+const STILL = process.env['STAND_IN_STILL'] === '1';
+
 let world: World = startWorld(process.argv[3] ?? 'busy');
 const streams = new Set<ServerResponse>();
 
@@ -35,7 +40,7 @@ function startWorld(name: string): World {
   return make();
 }
 
-function emit(event: 'site' | 'volume' | 'operation' | 'account', data: unknown): void {
+function emit(event: string, data: unknown): void {
   for (const stream of streams) stream.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
 }
 
@@ -122,6 +127,7 @@ type Route = readonly [method: string, pattern: RegExp, run: (call: Call) => Ans
 const credentials = z.object({ username: z.string(), password: z.string() });
 
 const routes: readonly Route[] = [
+  ...storageRoutes({ world: () => world, emit, ok, find, fail, startOperation }),
   ['GET', /^session$/, () => ok(shapes.sessionSchema, world.session)],
   [
     'POST',
@@ -520,6 +526,10 @@ async function answerApi(request: IncomingMessage, response: ServerResponse, url
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write('retry: 2000\n\n');
     streams.add(response);
+    // The last minutes, so that charts of a picture are not empty. The real one starts with now.
+    if (world.host !== null)
+      for (let seconds = 150; seconds >= 0; seconds -= 1)
+        response.write(`event: health\ndata: ${JSON.stringify(healthAt(world, seconds))}\n\n`);
     response.on('close', () => streams.delete(response));
     return;
   }
@@ -577,11 +587,25 @@ const server = createServer((request, response) => {
 // A rebuild that goes on, so that live updates can be seen.
 setInterval(() => {
   for (const operation of world.operations) {
-    if (operation.state !== 'running' || operation.progress === null || process.env['STAND_IN_STILL'] === '1') continue;
+    if (operation.state !== 'running' || operation.progress === null || STILL) continue;
     operation.progress = operation.progress >= 0.99 ? 0.05 : operation.progress + 0.01;
     emit('operation', operation);
   }
 }, 700).unref();
+setInterval(() => {
+  if (STILL) return;
+  if (world.host !== null) emit('health', healthAt(world, 0));
+  if (world.drillSecond !== null) {
+    world.drillSecond += 0.5;
+    const [first, ...rest] = world.runs;
+    if (first === undefined || first.finishedAt !== null) return;
+    const { id, drill, title, where, reaction } = first;
+    const fresh = drillRun(world.drillSecond > 67 ? 'passed' : 'running', Math.min(67, world.drillSecond));
+    world.runs = [{ ...fresh, id, drill, title, where, reaction }, ...rest];
+    if (world.drillSecond > 67) world.drillSecond = null;
+    emit('drill', world.runs[0]);
+  }
+}, 500).unref();
 
 const port = Number(process.argv[2] ?? '8090');
 server.listen(port, '127.0.0.1', () =>

@@ -8,7 +8,10 @@ import type {
   SiteView,
   VolumeView,
 } from '../../src/protocol/browser.ts';
+import type { DrillRun } from '../../src/protocol/drills.ts';
 import type { FileEntry } from '../../src/protocol/files.ts';
+import type { HostHealth } from '../../src/protocol/health.ts';
+import type { Incident, NotificationSettings } from '../../src/protocol/incidents.ts';
 import type { SiteStatus } from '../../src/protocol/sites.ts';
 import type { Operation } from '../../src/protocol/volumes.ts';
 
@@ -16,7 +19,7 @@ import type { Operation } from '../../src/protocol/volumes.ts';
 export interface World {
   session: Session;
   disk: { usedBytes: number; limitBytes: number } | null;
-  notices: Array<{ level: 'info' | 'warning' | 'problem'; text: string }>;
+  notices: Array<{ level: 'info' | 'warning' | 'problem'; text: string; about?: 'storage' }>;
   platformNotices: Array<{ level: 'info' | 'warning' | 'problem'; text: string }>;
   sites: SiteView[];
   logs: Record<string, string[]>;
@@ -29,6 +32,13 @@ export interface World {
   settings: Settings;
   plans: Plan[];
   agentReachable: boolean;
+  /** null: the host cannot be seen. */
+  host: HostHealth | null;
+  incidents: Incident[];
+  runs: DrillRun[];
+  /** Seconds after the fault of the drill that runs. */
+  drillSecond: number | null;
+  notifications: NotificationSettings;
 }
 
 const NOW = Date.now();
@@ -217,7 +227,7 @@ function accessLog(lines: number): string[] {
   });
 }
 
-function volume(name: string, more: Partial<VolumeView> = {}): VolumeView {
+export function volume(name: string, more: Partial<VolumeView> = {}): VolumeView {
   const none = { write: 0, read: 0, flush: 0, corruption: 0, generation: 0 };
   return {
     name,
@@ -253,7 +263,7 @@ function volume(name: string, more: Partial<VolumeView> = {}): VolumeView {
   };
 }
 
-function accountView(name: string, more: Partial<AccountView> = {}): AccountView {
+export function accountView(name: string, more: Partial<AccountView> = {}): AccountView {
   return {
     name,
     role: 'member',
@@ -297,7 +307,17 @@ function base(name: string | null, role: 'member' | 'operator' = 'member'): Worl
     settings: { signUpOpen: true, signUpPlan: 'starter', uploadLimitBytes: 100 * MiB, apiRequestsPerMinute: 120 },
     plans: Object.entries(DEFAULT_PLANS).map(([planName, planLimits]) => ({ name: planName, limits: planLimits })),
     agentReachable: true,
+    host: null,
+    incidents: [],
+    runs: [],
+    drillSecond: null,
+    notifications: { webhook: null, email: null },
   };
+}
+
+/** An operator on a platform with nothing on it. */
+export function operatorBase(): World {
+  return { ...base('operator', 'operator'), disk: null };
 }
 
 function rebuild(): Operation {
@@ -542,6 +562,20 @@ function muchWorld(): World {
   return world;
 }
 
+/** A member whose volume is out of service. */
+function repairWorld(): World {
+  const world = busyWorld();
+  world.disk = null;
+  world.notices = [
+    {
+      level: 'problem',
+      about: 'storage',
+      text: 'Your storage is being repaired. Nothing is lost; files and sites come back by themselves.',
+    },
+  ];
+  return world;
+}
+
 export const SCENARIOS: Readonly<Record<string, () => World>> = {
   'signed-out': () => base(null),
   'first-password': () => ({ ...base('alice'), session: sessionOf('alice', 'member', { mustChangePassword: true }) }),
@@ -553,6 +587,7 @@ export const SCENARIOS: Readonly<Record<string, () => World>> = {
   },
   busy: busyWorld,
   failed: failedWorld,
+  repair: repairWorld,
   operator: operatorWorld,
   much: muchWorld,
 };

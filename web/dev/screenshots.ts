@@ -225,18 +225,119 @@ const SHOTS: readonly Shot[] = [
     path: '/accounts',
     act: (page) => page.getByRole('button', { name: 'Manage alice' }).click(),
   },
-  { name: 'volumes', scenario: 'operator', path: '/volumes' },
+  ...[
+    'operator',
+    'quiet',
+    'hung',
+    'rebuilding',
+    'no-spare',
+    'stopped',
+    'slow',
+    'corrupt',
+    'full',
+    'blind',
+    'unseen',
+    'reaction-off',
+    'many',
+  ].map((scenario) => ({ name: `storage-${scenario}`, scenario, path: '/storage' })),
   {
-    name: 'volumes-new',
-    scenario: 'operator',
-    path: '/volumes',
-    act: (page) => page.getByRole('button', { name: 'New volume' }).click(),
+    name: 'storage-open',
+    scenario: 'quiet',
+    path: '/storage',
+    act: async (page: Page) => {
+      await page.locator('#volume-home2').getByRole('button', { name: 'Open' }).click();
+      await page.locator('#volume-home2').getByText('live here').click();
+    },
   },
   {
-    name: 'volumes-delete',
+    name: 'storage-new',
     scenario: 'operator',
-    path: '/volumes',
-    act: (page) => page.locator('#volume-coral').getByRole('button', { name: 'Delete' }).click(),
+    path: '/storage',
+    act: (page: Page) => page.getByRole('button', { name: 'New volume' }).click(),
+  },
+  {
+    name: 'storage-reaction',
+    scenario: 'quiet',
+    path: '/storage',
+    act: (page: Page) => page.getByRole('button', { name: 'Switch off' }).click(),
+  },
+  {
+    name: 'storage-recover',
+    scenario: 'no-spare',
+    path: '/storage',
+    act: async (page: Page) => {
+      await page.locator('#volume-home3').getByRole('button', { name: 'Recover' }).click();
+      await page.getByText('Take in a spare disk').waitFor();
+    },
+  },
+  {
+    name: 'storage-recovering',
+    scenario: 'no-spare',
+    path: '/storage',
+    act: async (page: Page) => {
+      await page.locator('#volume-home3').getByRole('button', { name: 'Recover' }).click();
+      await page.getByRole('button', { name: 'Recover home3' }).click();
+      await page.getByText('It goes on by itself').waitFor();
+    },
+  },
+  {
+    name: 'storage-replace',
+    scenario: 'slow',
+    path: '/storage',
+    act: async (page: Page) => {
+      await page.locator('#volume-home3').getByRole('button', { name: 'Replace a disk' }).click();
+      await page.getByRole('button', { name: 'Show the plan' }).click();
+      await page.getByText('Release the old disk').waitFor();
+    },
+  },
+  ...['quiet', 'hung', 'rebuilding', 'stopped', 'full'].map((scenario) => ({
+    name: `incidents-${scenario}`,
+    scenario,
+    path: '/incidents',
+  })),
+  { name: 'incidents-none', scenario: 'operator', path: '/incidents' },
+  ...['hung', 'rebuilding', 'no-spare', 'stopped', 'slow', 'corrupt', 'full', 'reaction-off'].map((scenario) => ({
+    name: `incident-${scenario}`,
+    scenario,
+    path: '/incidents/7',
+  })),
+  { name: 'incident-old', scenario: 'quiet', path: '/incidents/4' },
+  { name: 'incident-missing', scenario: 'quiet', path: '/incidents/99' },
+  { name: 'drills', scenario: 'quiet', path: '/drills' },
+  { name: 'drills-running', scenario: 'drill-live', path: '/drills' },
+  {
+    name: 'drill-start',
+    scenario: 'quiet',
+    path: '/drills',
+    act: (page: Page) => page.getByRole('button', { name: 'Start The outage of 7 July 2020' }).click(),
+  },
+  {
+    name: 'drill-here',
+    scenario: 'quiet',
+    path: '/drills',
+    act: async (page: Page) => {
+      await page.getByRole('button', { name: 'Start The outage of 7 July 2020' }).click();
+      await page.getByRole('radio', { name: /On this platform/ }).check();
+      await page.getByRole('button', { name: 'Next' }).click();
+      await page.getByLabel('Type outage-2020').waitFor();
+    },
+  },
+  { name: 'drill-waiting', scenario: 'drill-waiting', path: '/drills/outage-2020-live' },
+  { name: 'drill-live', scenario: 'drill-live', path: '/drills/outage-2020-live' },
+  { name: 'drill-passed', scenario: 'quiet', path: '/drills/outage-2020-done' },
+  { name: 'drill-failed', scenario: 'drill-failed', path: '/drills/outage-2020-no-reaction' },
+  { name: 'banner-busy', scenario: 'rebuilding', path: '/audit' },
+  { name: 'banner-bad', scenario: 'stopped', path: '/accounts' },
+  { name: 'banner-member', scenario: 'repair', path: '/web' },
+  { name: 'dashboard-stopped', scenario: 'stopped', path: '/' },
+  {
+    name: 'settings-told',
+    scenario: 'quiet',
+    path: '/settings',
+    act: async (page: Page) => {
+      await page.getByRole('button', { name: 'Send a test' }).click();
+      await page.getByText('delivered: the receiver').waitFor();
+    },
   },
   { name: 'settings', scenario: 'operator', path: '/settings' },
   {

@@ -10,6 +10,7 @@ import './styles/base.css';
 import './styles/ui.css';
 import './styles/frame.css';
 import './styles/pages.css';
+import './styles/storage.css';
 import type { Session } from '../../src/protocol/browser.ts';
 
 const client = new QueryClient({

@@ -21,8 +21,20 @@ const AccountPage = lazy(() =>
 const AccountsPage = lazy(() =>
   import('./pages/operator/accounts-page.tsx').then((module) => ({ default: module.AccountsPage })),
 );
-const VolumesPage = lazy(() =>
-  import('./pages/operator/volumes-page.tsx').then((module) => ({ default: module.VolumesPage })),
+const StoragePage = lazy(() =>
+  import('./pages/operator/storage/storage-page.tsx').then((module) => ({ default: module.StoragePage })),
+);
+const IncidentsPage = lazy(() =>
+  import('./pages/operator/incidents/incidents-page.tsx').then((module) => ({ default: module.IncidentsPage })),
+);
+const IncidentPage = lazy(() =>
+  import('./pages/operator/incidents/incident-page.tsx').then((module) => ({ default: module.IncidentPage })),
+);
+const DrillsPage = lazy(() =>
+  import('./pages/operator/drills/drills-page.tsx').then((module) => ({ default: module.DrillsPage })),
+);
+const DrillPage = lazy(() =>
+  import('./pages/operator/drills/drill-page.tsx').then((module) => ({ default: module.DrillPage })),
 );
 const SettingsPage = lazy(() =>
   import('./pages/operator/settings-page.tsx').then((module) => ({ default: module.SettingsPage })),
@@ -108,7 +120,12 @@ export const router = createBrowserRouter([
           { path: '/edit/*', element: <EditPage /> },
           { path: '/account', element: <AccountPage /> },
           { path: '/accounts', element: <AccountsPage /> },
-          { path: '/volumes', element: <VolumesPage /> },
+          { path: '/storage', element: <StoragePage /> },
+          { path: '/volumes', element: <Navigate to="/storage" replace /> },
+          { path: '/incidents', element: <IncidentsPage /> },
+          { path: '/incidents/:id', element: <IncidentPage /> },
+          { path: '/drills', element: <DrillsPage /> },
+          { path: '/drills/:id', element: <DrillPage /> },
           { path: '/settings', element: <SettingsPage /> },
           { path: '/audit', element: <AuditPage /> },
           { path: '*', element: <NotFound /> },

@@ -18,7 +18,7 @@ export interface DestinationGroup {
 
 /**
  * What the pages have, in the order of the menu. A new page is one line here: tasks, consoles, notebooks and databases
- * belong with the member's own; storage, incidents and drills with the platform.
+ * belong with the member's own.
  */
 export const DESTINATIONS: readonly DestinationGroup[] = [
   {
@@ -37,7 +37,9 @@ export const DESTINATIONS: readonly DestinationGroup[] = [
     items: [
       { to: '/web', label: 'Sites', icon: 'globe', key: 'w' },
       { to: '/accounts', label: 'Accounts', icon: 'people', key: 'u' },
-      { to: '/volumes', label: 'Volumes', icon: 'disks', key: 'v' },
+      { to: '/storage', label: 'Storage', icon: 'disks', key: 't' },
+      { to: '/incidents', label: 'Incidents', icon: 'pulse', key: 'i' },
+      { to: '/drills', label: 'Drills', icon: 'target', key: 'r' },
       { to: '/settings', label: 'Settings', icon: 'sliders', key: 's' },
       { to: '/audit', label: 'Audit log', icon: 'list', key: 'l' },
     ],

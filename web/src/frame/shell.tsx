@@ -9,6 +9,7 @@ import { Dialog } from '../ui/dialog.tsx';
 import { Icon, Wordmark } from '../ui/icon.tsx';
 import { Skeleton } from '../ui/states.tsx';
 import { showProblem, Toasts } from '../ui/toast.tsx';
+import { IncidentBanner, OpenIncidents, StorageBanner } from './banners.tsx';
 import { type DestinationGroup, destinationsFor } from './navigation.ts';
 import { useSession, useSignOut } from './session.tsx';
 import { ShortcutHelp, useShortcutKeys, useShortcuts } from './shortcuts.tsx';
@@ -38,6 +39,7 @@ function Groups({ groups, onGo }: { groups: readonly DestinationGroup[]; onGo?: 
                 >
                   <Icon name={item.icon} />
                   {item.label}
+                  {item.to === '/incidents' && <OpenIncidents />}
                 </Link>
               </li>
             ))}
@@ -145,6 +147,7 @@ export function Shell(): JSX.Element {
         </Button>
       </header>
       <main id="main" ref={main} tabIndex={-1} className="main">
+        {account.role === 'operator' ? <IncidentBanner /> : <StorageBanner />}
         <Suspense fallback={<Skeleton lines={6} label="Loading the page" />}>
           <Outlet />
         </Suspense>

@@ -13,7 +13,7 @@ import { useNow, useTitle } from '../ui/hooks.ts';
 import { Icon } from '../ui/icon.tsx';
 import { Facts, Panel, SiteBadge, SpaceMeter } from '../ui/marks.tsx';
 import { OperationList } from '../ui/operations.tsx';
-import { RedundancyBadge, redundancyMeaning, VolumePicture } from '../ui/replicas.tsx';
+import { rebuildShare, RedundancyBadge, redundancyMeaning, VolumePicture } from '../ui/replicas.tsx';
 import { Empty, ErrorPanel, Note, Notices, Skeleton } from '../ui/states.tsx';
 
 type Own = NonNullable<Dashboard['account']>;
@@ -168,13 +168,13 @@ function PlatformDashboard({ platform }: { platform: Platform }): JSX.Element {
         />
       </div>
       <div className="columns">
-        <Panel flush title="Volumes" aside={<Link to="/volumes">All volumes</Link>}>
+        <Panel flush title="Volumes" aside={<Link to="/storage">Storage</Link>}>
           {platform.volumes.length === 0 ? (
             <Empty
               icon="disks"
               title="No volume"
               actions={
-                <LinkButton to="/volumes" look="main" icon="plus">
+                <LinkButton to="/storage" look="main" icon="plus">
                   Create a volume
                 </LinkButton>
               }
@@ -187,7 +187,7 @@ function PlatformDashboard({ platform }: { platform: Platform }): JSX.Element {
                 <li key={volume.name}>
                   <VolumePicture
                     volume={volume}
-                    operation={volume.operation === null ? undefined : operations.get(volume.operation)}
+                    share={rebuildShare(volume.operation === null ? undefined : operations.get(volume.operation))}
                   />
                   <div className="stack-s">
                     <div className="row row-between">

@@ -1,30 +1,23 @@
 import type { JSX } from 'react';
 import type { Redundancy, ReplicaState } from '../../../src/model/volumes.ts';
-import type { VolumeView } from '../../../src/protocol/browser.ts';
+import type { FaultName } from '../../../src/protocol/drills.ts';
 import type { Operation } from '../../../src/protocol/volumes.ts';
+import { SHOWN, type ShownState } from '../health/disk-state.ts';
 import { Badge, type Tone } from './marks.tsx';
 
 const REDUNDANCY: Readonly<Record<Redundancy, { tone: Tone; word: string; meaning: string }>> = {
-  full: { tone: 'good', word: 'full', meaning: 'Every replica is complete.' },
+  full: { tone: 'good', word: 'full', meaning: 'Every copy is complete.' },
   rebuilding: {
     tone: 'busy',
     word: 'rebuilding',
-    meaning: 'A replica is being copied from the complete one. The volume serves as always.',
+    meaning: 'A new copy is being made from the complete one. The volume serves as always.',
   },
   reduced: {
     tone: 'warn',
     word: 'reduced',
-    meaning: 'One complete replica is left. Add a replica: losing this disk now would lose data.',
+    meaning: 'One complete copy is left: losing its disk now would lose data.',
   },
-  lost: { tone: 'bad', word: 'lost', meaning: 'No complete replica can be reached. The volume cannot serve.' },
-};
-
-const REPLICA: Readonly<Record<ReplicaState, { tone: Tone; word: string }>> = {
-  healthy: { tone: 'good', word: 'healthy' },
-  rebuilding: { tone: 'busy', word: 'rebuilding' },
-  'set-aside': { tone: 'warn', word: 'set aside' },
-  missing: { tone: 'bad', word: 'missing' },
-  failed: { tone: 'bad', word: 'failed' },
+  lost: { tone: 'bad', word: 'lost', meaning: 'No complete copy can be reached. The volume cannot serve.' },
 };
 
 export function RedundancyBadge({ redundancy }: { redundancy: Redundancy }): JSX.Element {
@@ -40,25 +33,23 @@ export function redundancyMeaning(redundancy: Redundancy): string {
   return REDUNDANCY[redundancy].meaning;
 }
 
-export function ReplicaBadge({ state }: { state: ReplicaState }): JSX.Element {
-  return <Badge tone={REPLICA[state].tone}>{REPLICA[state].word}</Badge>;
-}
-
 const WIDTH = 46;
 const HEIGHT = 56;
 const GAP = 34;
 
-/** One disk as a cylinder. Complete: filled. Rebuilding: filled to its progress, hatched. Otherwise an outline with a mark. */
+/** One disk as a cylinder. Complete: filled. Rebuilding: filled to its progress. Otherwise an outline with a mark; a drill's fault is a bolt. */
 function Disk({
   x,
   state,
   share,
   clip,
+  fault = null,
 }: {
   x: number;
-  state: ReplicaState | 'absent';
+  state: ShownState | 'absent';
   share: number;
   clip: string;
+  fault?: FaultName | null;
 }): JSX.Element {
   const left = x + 3;
   const right = x + WIDTH - 3;
@@ -89,13 +80,43 @@ function Disk({
       {state === 'rebuilding' && <path className="disk-mark" d={`M${middle} 42V28M${middle - 6} 34l6-6 6 6`} />}
       {state === 'set-aside' && <path className="disk-mark" d={`M${middle - 4} 28v12M${middle + 4} 28v12`} />}
       {state === 'failed' && <path className="disk-mark" d={`M${middle - 6} 28l12 12M${middle + 6} 28l-12 12`} />}
-      {(state === 'missing' || state === 'absent') && (
+      {state === 'hung' && <path className="disk-mark" d={`M${middle - 6} 27h12l-12 14h12Z`} />}
+      {state === 'slow' && (
+        <path
+          className="disk-mark"
+          d={`M${middle - 7.5} 34a7.500 7.500 0 1 0 15 0a7.500 7.500 0 1 0-15 0M${middle} 30v4.500l3 1.500`}
+        />
+      )}
+      {(state === 'missing' || state === 'absent' || state === 'unwatched') && (
         <path
           className="disk-mark"
           d={`M${middle - 4} 30a4.200 4.200 0 1 1 5.800 3.800c-1.300.600-1.800 1.400-1.800 3M${middle} 42v.500`}
         />
       )}
+      {fault !== null && fault !== 'clear' && (
+        <g className="disk-fault">
+          <circle cx={right - 1} cy="10" r="10" />
+          <path d={`M${right + 1} 3.500l-5.500 7.500h4l-1 5.500 5.500-7.500h-4Z`} />
+        </g>
+      )}
     </g>
+  );
+}
+
+/** One disk on its own. */
+export function DiskPicture({
+  id,
+  state,
+  share,
+}: {
+  id: string;
+  state: ShownState;
+  share: number | null;
+}): JSX.Element {
+  return (
+    <svg className="disk-picture" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} width={WIDTH} height={HEIGHT} aria-hidden="true">
+      <Disk x={0} state={state} share={share ?? 0.35} clip={`disk-one-${id}`} />
+    </svg>
   );
 }
 
@@ -110,21 +131,35 @@ function Tie({ x, redundancy }: { x: number; redundancy: Redundancy }): JSX.Elem
   );
 }
 
-/** A volume as what it is: disks that mirror each other. Colour, shape and words all say the state. */
+interface PicturedVolume {
+  name: string;
+  redundancy: Redundancy;
+  replicas: ReadonlyArray<{ id: string; state: ReplicaState; fault?: FaultName | null }>;
+}
+
+/**
+ * A volume as what it is: disks that mirror each other. Colour, shape and words all say the state. `states` is what the watcher sees,
+ * where it is known; without it a replica is what the volume says.
+ */
 export function VolumePicture({
   volume,
-  operation,
+  share,
+  states,
 }: {
-  volume: VolumeView;
-  operation?: Operation | undefined;
+  volume: PicturedVolume;
+  share?: number | null | undefined;
+  states?: Readonly<Record<string, ShownState>>;
 }): JSX.Element {
-  const shown: Array<{ id: string; state: ReplicaState | 'absent' }> = volume.replicas.map(({ id, state }) => ({
-    id,
-    state,
-  }));
+  const shown: Array<{ id: string; state: ShownState | 'absent'; fault?: FaultName | null }> = volume.replicas.map(
+    (replica) => ({ ...replica, state: states?.[replica.id] ?? replica.state }),
+  );
+  const words = shown
+    .map(({ id, state, fault }) => {
+      const word = state === 'absent' ? state : SHOWN[state].word;
+      return `${id} ${word}${fault !== undefined && fault !== null && fault !== 'clear' ? ' (the fault of the drill)' : ''}`;
+    })
+    .join(', ');
   while (shown.length < 2) shown.push({ id: `absent-${shown.length}`, state: 'absent' });
-  const share = operation?.progress ?? 0.35;
-  const words = volume.replicas.map((replica) => `${replica.id} ${REPLICA[replica.state].word}`).join(', ');
   const width = shown.length * WIDTH + (shown.length - 1) * GAP;
   return (
     <svg
@@ -135,15 +170,29 @@ export function VolumePicture({
       width={width}
       height={HEIGHT}
     >
-      {shown.map((replica, index) => {
+      {shown.map(({ id, state, fault }, index) => {
         const x = index * (WIDTH + GAP);
         return (
-          <g key={replica.id}>
-            <Disk x={x} state={replica.state} share={share} clip={`disk-${volume.name}-${replica.id}`} />
+          <g key={id}>
+            <Disk x={x} state={state} share={share ?? 0.35} clip={`disk-${volume.name}-${id}`} fault={fault ?? null} />
             {index < shown.length - 1 && <Tie x={x + WIDTH} redundancy={volume.redundancy} />}
           </g>
         );
       })}
     </svg>
   );
+}
+
+/** What ties two disks together, on its own. */
+export function TiePicture({ redundancy }: { redundancy: Redundancy }): JSX.Element {
+  return (
+    <svg className="tie-picture" viewBox={`0 0 ${GAP} ${HEIGHT}`} width={GAP} height={HEIGHT} aria-hidden="true">
+      <Tie x={0} redundancy={redundancy} />
+    </svg>
+  );
+}
+
+/** How far the rebuild of a volume is, 0 to 1. */
+export function rebuildShare(operation: Operation | undefined): number | null {
+  return operation !== undefined && operation.state === 'running' ? operation.progress : null;
 }

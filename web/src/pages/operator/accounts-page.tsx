@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type JSX, useState } from 'react';
-import { Link } from 'react-router';
+import { Link, useSearchParams } from 'react-router';
 import { accountNameProblem } from '../../../../src/model/names.ts';
 import type { AccountView, VolumeView } from '../../../../src/protocol/browser.ts';
 import { ApiError, call, send } from '../../api/client.ts';
@@ -269,7 +269,8 @@ function Accounts(): JSX.Element {
   const accounts = useQuery(accountsQuery);
   const plans = useQuery(plansQuery);
   const volumes = useQuery(volumesQuery);
-  const [filter, setFilter] = useState('');
+  const [parameters] = useSearchParams();
+  const [filter, setFilter] = useState(parameters.get('find') ?? '');
   const [creating, setCreating] = useState(false);
   const [managing, setManaging] = useState<string | null>(null);
   useTitle('Accounts');

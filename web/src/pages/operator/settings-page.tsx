@@ -13,6 +13,7 @@ import { Panel } from '../../ui/marks.tsx';
 import { ErrorNote, ErrorPanel, Skeleton } from '../../ui/states.tsx';
 import { showProblem, showToast } from '../../ui/toast.tsx';
 import { OperatorOnly } from './guard.tsx';
+import { NotificationsPanel, OutsidePanel } from './notifications-panel.tsx';
 
 type Limits = Plan['limits'];
 
@@ -303,6 +304,8 @@ function SettingsBody(): JSX.Element {
       {settings.data !== undefined && plans.data !== undefined ? (
         <div className="stack">
           <SignUpPanel settings={settings.data} plans={plans.data} />
+          <NotificationsPanel />
+          <OutsidePanel />
           <PlansPanel plans={plans.data} />
         </div>
       ) : error === null ? (

@@ -1,16 +1,16 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, type JSX, useState } from 'react';
-import { volumeNameProblem } from '../../../../src/model/names.ts';
-import type { VolumeView } from '../../../../src/protocol/browser.ts';
-import type { Operation } from '../../../../src/protocol/volumes.ts';
-import { call } from '../../api/client.ts';
-import { dashboardQuery, operationsQuery, volumesQuery } from '../../api/queries.ts';
-import { formatBytes, parseBytes } from '../../format/format.ts';
-import { Button } from '../../ui/button.tsx';
-import { Dialog } from '../../ui/dialog.tsx';
-import { AreaField, TextField } from '../../ui/field.tsx';
-import { ErrorNote, Note } from '../../ui/states.tsx';
-import { showToast } from '../../ui/toast.tsx';
+import { volumeNameProblem } from '../../../../../src/model/names.ts';
+import type { VolumeView } from '../../../../../src/protocol/browser.ts';
+import type { Operation } from '../../../../../src/protocol/volumes.ts';
+import { call } from '../../../api/client.ts';
+import { dashboardQuery, operationsQuery, volumesQuery } from '../../../api/queries.ts';
+import { formatBytes, parseBytes } from '../../../format/format.ts';
+import { Button } from '../../../ui/button.tsx';
+import { Dialog } from '../../../ui/dialog.tsx';
+import { AreaField, TextField } from '../../../ui/field.tsx';
+import { ErrorNote, Note } from '../../../ui/states.tsx';
+import { showToast } from '../../../ui/toast.tsx';
 
 const SIZE_PROBLEM = 'Please give a size, like 8 GiB.';
 

@@ -1,0 +1,134 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { type JSX, useState } from 'react';
+import type { HostHealth } from '../../../../../src/protocol/health.ts';
+import { call } from '../../../api/client.ts';
+import { healthQuery, incidentsQuery } from '../../../api/queries.ts';
+import { count, formatBytes, formatMilliseconds } from '../../../format/format.ts';
+import { Button } from '../../../ui/button.tsx';
+import { ConfirmDialog } from '../../../ui/dialog.tsx';
+import { Icon } from '../../../ui/icon.tsx';
+import { Badge, type Tone } from '../../../ui/marks.tsx';
+import { showProblem, showToast } from '../../../ui/toast.tsx';
+
+const CONDITIONS: Readonly<Record<HostHealth['condition'], { tone: Tone; word: string }>> = {
+  healthy: { tone: 'good', word: 'watched' },
+  blind: { tone: 'warn', word: 'the watcher cannot see' },
+  stalled: { tone: 'bad', word: 'stands still' },
+};
+
+function Pressure({ name, percent }: { name: string; percent: number }): JSX.Element {
+  return (
+    <span className={percent >= 20 ? 'tone-warn' : undefined}>
+      {name} <strong className="tabular">{percent < 10 ? percent.toFixed(1) : Math.round(percent)} %</strong>
+    </span>
+  );
+}
+
+/** The machine: is it watched, is it under pressure, does it repair by itself. */
+export function HostCard({ host }: { host: HostHealth | null }): JSX.Element {
+  const client = useQueryClient();
+  const [asking, setAsking] = useState(false);
+  const change = useMutation({
+    mutationFn: (enabled: boolean) =>
+      call<{ enabled: boolean }>('health/reaction', { method: 'PUT', json: { enabled } }),
+    onSuccess: ({ enabled }) => {
+      client.setQueryData(healthQuery.queryKey, (old) =>
+        old === undefined || old.host === null ? old : { host: { ...old.host, reaction: enabled } },
+      );
+      void client.invalidateQueries({ queryKey: incidentsQuery.queryKey });
+      showToast(enabled ? 'The host repairs by itself again.' : 'The host does not repair by itself any more.');
+    },
+  });
+  if (host === null) {
+    return (
+      <section className="panel host" aria-label="Host">
+        <h2 className="row">
+          <Icon name="host" /> The host
+          <Badge tone="warn">not answering</Badge>
+        </h2>
+        <p className="soft small">
+          Figures come back with the agent. Sites that run go on, and a repair that has begun goes on after its restart.
+        </p>
+      </section>
+    );
+  }
+  const { tone, word } = CONDITIONS[host.condition];
+  const stuck = host.stuck.filter((each) => each.programs > 0);
+  return (
+    <section className="panel host" aria-label={`Host ${host.name}`}>
+      <div className="stack-s">
+        <h2 className="row">
+          <Icon name="host" />
+          <span className="anywhere">{host.name}</span>
+          <Badge tone={tone}>{word}</Badge>
+        </h2>
+        <p className="host-figures small">
+          <span className={host.watcherGapMs > 1000 ? 'tone-warn' : undefined}>
+            watcher's longest pause <strong className="tabular">{formatMilliseconds(host.watcherGapMs)}</strong>
+          </span>
+          {host.pressure !== null && (
+            <>
+              <span className="soft" title="Share of the last 10 seconds in which something waited">
+                waited for:
+              </span>
+              <Pressure name="processor" percent={host.pressure.cpu} />
+              <Pressure name="disks" percent={host.pressure.io} />
+              <Pressure name="memory" percent={host.pressure.memory} />
+            </>
+          )}
+          <span>
+            <strong className="tabular">{host.cores}</strong> {host.cores === 1 ? 'core' : 'cores'}
+          </span>
+          <span>
+            <strong className="tabular">{formatBytes(host.memoryFreeBytes)}</strong> of {formatBytes(host.memoryBytes)}{' '}
+            memory free
+          </span>
+        </p>
+        {stuck.map((each) => (
+          <p key={each.volume} className="small tone-warn">
+            {count(each.programs, 'program')} {each.programs === 1 ? 'waits' : 'wait'} for {each.volume} inside the
+            kernel. They go on or end by themselves when it answers; nothing else waits for them.
+          </p>
+        ))}
+      </div>
+      <div className={`host-reaction${host.reaction ? '' : ' host-reaction-off'}`}>
+        <p>
+          <Badge tone={host.reaction ? 'good' : 'bad'}>Repairs by itself: {host.reaction ? 'on' : 'off'}</Badge>
+        </p>
+        <p className="soft small">
+          {host.reaction
+            ? 'A hung disk is cut within a second and rebuilt onto a spare.'
+            : 'A hung disk stays as it is, and its members wait, until a person acts.'}
+        </p>
+        {host.reaction ? (
+          <Button small onClick={() => setAsking(true)}>
+            Switch off
+          </Button>
+        ) : (
+          <Button
+            small
+            look="main"
+            busy={change.isPending}
+            onClick={() => change.mutate(true, { onError: showProblem })}
+          >
+            Switch on
+          </Button>
+        )}
+      </div>
+      {asking && (
+        <ConfirmDialog
+          title={`Stop ${host.name} from repairing by itself?`}
+          action="Switch it off"
+          onClose={() => setAsking(false)}
+          run={() => change.mutateAsync(false)}
+        >
+          <p>
+            Troubles are still named and told to you, but <strong>no disk is cut and nothing is rebuilt</strong> until
+            you switch this on again. If a disk hangs meanwhile, everybody on its volume waits until a person acts.
+          </p>
+          <p className="soft">For work on the hardware, and for drills that show what would happen without it.</p>
+        </ConfirmDialog>
+      )}
+    </section>
+  );
+}

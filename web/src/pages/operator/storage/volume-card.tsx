@@ -1,0 +1,320 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query';
+import { Fragment, type JSX, useState } from 'react';
+import { Link } from 'react-router';
+import type { VolumeView } from '../../../../../src/protocol/browser.ts';
+import type { DiskHealth } from '../../../../../src/protocol/health.ts';
+import type { IncidentSummary } from '../../../../../src/protocol/incidents.ts';
+import type { Operation, Replica } from '../../../../../src/protocol/volumes.ts';
+import { call } from '../../../api/client.ts';
+import { dashboardQuery, operationsQuery, volumesQuery } from '../../../api/queries.ts';
+import { count, formatAgo, formatBytes } from '../../../format/format.ts';
+import { healthOf, shownState } from '../../../health/disk-state.ts';
+import { incidentHeadline, incidentTone } from '../../../health/incident-words.ts';
+import { Button } from '../../../ui/button.tsx';
+import { ConfirmDialog } from '../../../ui/dialog.tsx';
+import { useNow } from '../../../ui/hooks.ts';
+import { Icon } from '../../../ui/icon.tsx';
+import { Badge, SpaceMeter } from '../../../ui/marks.tsx';
+import { OperationCard, operationTitle } from '../../../ui/operations.tsx';
+import { rebuildShare, RedundancyBadge, redundancyMeaning, TiePicture, VolumePicture } from '../../../ui/replicas.tsx';
+import { Note } from '../../../ui/states.tsx';
+import { showProblem, showToast } from '../../../ui/toast.tsx';
+import { DiskTile } from './disk-tile.tsx';
+import { RecoverDialog, ReplaceDiskDialog } from './repair-dialogs.tsx';
+import { Residents } from './residents.tsx';
+import { AddReplicaDialog, GrowDialog } from './volume-dialogs.tsx';
+
+type Doing = 'set-aside' | 'add-replica' | 'grow' | 'delete' | 'close' | 'recover' | 'replace-disk';
+
+export interface VolumeCardProps {
+  volume: VolumeView;
+  operation: Operation | undefined;
+  incident: IncidentSummary | undefined;
+  disks: readonly DiskHealth[] | undefined;
+  residents: readonly string[] | undefined;
+}
+
+/** Whether a volume is shown whole at first: everything that is not simply well. */
+export function needsEyes({
+  volume,
+  incident,
+  disks,
+}: Pick<VolumeCardProps, 'volume' | 'incident' | 'disks'>): boolean {
+  return (
+    incident !== undefined ||
+    volume.operation !== null ||
+    volume.redundancy !== 'full' ||
+    volume.state === 'trouble' ||
+    volume.trouble !== null ||
+    volume.replicas.some((replica) =>
+      ['hung', 'slow', 'failed'].includes(shownState(replica, healthOf(disks, volume.name, replica))),
+    )
+  );
+}
+
+/** A volume in one line: enough while it is well. */
+export function VolumeLine({
+  volume,
+  disks,
+  onOpen,
+}: Pick<VolumeCardProps, 'volume' | 'disks'> & { onOpen: () => void }): JSX.Element {
+  const states = Object.fromEntries(
+    volume.replicas.map((replica) => [replica.id, shownState(replica, healthOf(disks, volume.name, replica))]),
+  );
+  return (
+    <section className="panel volume-line" id={`volume-${volume.name}`} aria-label={`Volume ${volume.name}`}>
+      <VolumePicture volume={volume} states={states} />
+      <div className="volume-line-words">
+        <p className="row row-between">
+          <strong className="anywhere volume-name">{volume.name}</strong>
+          {volume.state === 'closed' ? (
+            <Badge tone="off">closed</Badge>
+          ) : (
+            <RedundancyBadge redundancy={volume.redundancy} />
+          )}
+        </p>
+        <SpaceMeter usedBytes={volume.usedBytes} limitBytes={volume.sizeBytes} label={`Space used on ${volume.name}`} />
+        <p className="row row-between small">
+          <span className="soft">{count(volume.accounts, 'account')}</span>
+          <Button small look="link" aria-expanded={false} onClick={onOpen}>
+            Open<span className="visually-hidden"> {volume.name}</span>
+          </Button>
+        </p>
+      </div>
+    </section>
+  );
+}
+
+function useVolumeActions(volume: VolumeView) {
+  const client = useQueryClient();
+  const address = `volumes/${encodeURIComponent(volume.name)}`;
+  const refresh = (): void => {
+    for (const query of [volumesQuery, operationsQuery, dashboardQuery])
+      void client.invalidateQueries({ queryKey: query.queryKey });
+  };
+  const act = useMutation({
+    mutationFn: ({ action, input = {} }: { action: string; input?: Record<string, unknown> }) =>
+      call<unknown>(`${address}/${action}`, { method: 'POST', json: input }),
+    onSettled: refresh,
+  });
+  const remove = async (): Promise<void> => {
+    await call<Operation>(address, { method: 'DELETE', query: { confirm: volume.name } });
+    refresh();
+    showToast(`${volume.name} is being deleted.`);
+  };
+  return { act, remove };
+}
+
+/** A volume whole: its disks, who lives there, what is being done, and what can be done. */
+export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | undefined }): JSX.Element {
+  const { volume, operation, incident, disks, residents, onFold } = props;
+  const now = useNow();
+  const [doing, setDoing] = useState<Doing | null>(null);
+  const [aside, setAside] = useState<Replica | null>(null);
+  const { act, remove } = useVolumeActions(volume);
+  const close = (): void => setDoing(null);
+  const busy = volume.operation !== null;
+  const open = volume.state !== 'closed';
+  const complete = volume.replicas.filter((replica) => replica.state === 'healthy').length;
+  const broken = volume.redundancy === 'reduced' || volume.redundancy === 'lost' || volume.state === 'trouble';
+  const simple = (action: string, done: string): void =>
+    act.mutate({ action }, { onError: showProblem, onSuccess: () => showToast(done) });
+  const tone = incident === undefined ? (broken ? 'warn' : 'plain') : incidentTone(incident);
+  return (
+    <section
+      className={`panel panel-flush volume volume-${tone}`}
+      id={`volume-${volume.name}`}
+      aria-label={`Volume ${volume.name}`}
+    >
+      <header className="panel-head">
+        <h2 className="row">
+          <span className="anywhere">{volume.name}</span>
+          {volume.state === 'closed' && <Badge tone="off">closed</Badge>}
+          {volume.state === 'trouble' && <Badge tone="bad">out of service</Badge>}
+          <span className="small">
+            redundancy <RedundancyBadge redundancy={volume.redundancy} />
+          </span>
+        </h2>
+        <span className="row">
+          <span className="soft small">{volume.engine} engine</span>
+          {onFold !== undefined && (
+            <Button small look="quiet" aria-expanded onClick={onFold}>
+              Fold<span className="visually-hidden"> {volume.name}</span>
+            </Button>
+          )}
+        </span>
+      </header>
+      {incident !== undefined ? (
+        <p className={`volume-incident volume-incident-${tone}`}>
+          <Icon name={tone === 'busy' ? 'info' : 'warning'} />
+          <span className="anywhere">
+            <Link to={`/incidents/${incident.id}`}>Incident {incident.id}</Link>: {incidentHeadline(incident)}
+          </span>
+        </p>
+      ) : (
+        volume.trouble !== null && (
+          <div className="panel-words">
+            <Note level={volume.redundancy === 'lost' || volume.state === 'trouble' ? 'problem' : 'warning'}>
+              {volume.trouble}
+            </Note>
+          </div>
+        )
+      )}
+      <div className="tiles">
+        {volume.replicas.map((replica, index) => (
+          <Fragment key={replica.id}>
+            {index > 0 && <TiePicture redundancy={volume.redundancy} />}
+            <DiskTile
+              volume={volume.name}
+              replica={replica}
+              health={healthOf(disks, volume.name, replica)}
+              share={replica.state === 'rebuilding' ? rebuildShare(operation) : null}
+              last={replica.state === 'healthy' && complete < 2}
+              onSetAside={
+                open && !busy
+                  ? () => {
+                      setAside(replica);
+                      setDoing('set-aside');
+                    }
+                  : undefined
+              }
+            />
+          </Fragment>
+        ))}
+      </div>
+      {operation !== undefined && operation.state === 'running' && (
+        <ul className="operations volume-operation">
+          <OperationCard operation={operation} open />
+        </ul>
+      )}
+      <div className="volume-figures">
+        <div className="stack-s">
+          <SpaceMeter
+            usedBytes={volume.usedBytes}
+            limitBytes={volume.sizeBytes}
+            label={`Space used on ${volume.name}`}
+          />
+          <p className="soft small tabular">
+            {formatBytes(volume.promisedBytes)} promised to accounts. Read {formatAgo(volume.readAt, now)}.
+          </p>
+        </div>
+        <div className="stack-s">
+          <Residents total={volume.accounts} names={residents} />
+          <p className="soft small">{redundancyMeaning(volume.redundancy)}</p>
+        </div>
+      </div>
+      <div className="volume-actions row">
+        {broken && (
+          <Button small look="main" icon="reload" onClick={() => setDoing('recover')}>
+            Recover
+          </Button>
+        )}
+        <Button small icon="plus" disabled={busy || !open} onClick={() => setDoing('add-replica')}>
+          Add a replica
+        </Button>
+        <Button small icon="disks" disabled={busy || !open} onClick={() => setDoing('replace-disk')}>
+          Replace a disk
+        </Button>
+        <Button
+          small
+          icon="check"
+          disabled={busy || !open}
+          busy={act.isPending && act.variables.action === 'scrub'}
+          onClick={() => simple('scrub', `Everything on ${volume.name} is being read and checked.`)}
+          title="Reads everything and repairs what one copy has wrong"
+        >
+          Scrub
+        </Button>
+        <Button small disabled={busy || !open} onClick={() => setDoing('grow')}>
+          Grow
+        </Button>
+        {!broken && (
+          <Button small look="quiet" onClick={() => setDoing('recover')}>
+            Recover
+          </Button>
+        )}
+        {open ? (
+          <Button small look="quiet" disabled={busy} onClick={() => setDoing('close')}>
+            Close
+          </Button>
+        ) : (
+          <Button small busy={act.isPending} onClick={() => simple('open', `${volume.name} is open.`)}>
+            Open
+          </Button>
+        )}
+        <Button
+          small
+          look="quiet"
+          icon="trash"
+          disabled={busy || volume.accounts > 0}
+          title={volume.accounts > 0 ? 'Only a volume without accounts can be deleted' : undefined}
+          onClick={() => setDoing('delete')}
+        >
+          Delete
+        </Button>
+        {busy && (
+          <span className="soft small">
+            {operation === undefined ? 'An operation is under way.' : `${operationTitle(operation)} is under way.`}
+          </span>
+        )}
+      </div>
+      {doing === 'recover' && <RecoverDialog volume={volume.name} onClose={close} />}
+      {doing === 'replace-disk' && <ReplaceDiskDialog volume={volume} onClose={close} />}
+      {doing === 'set-aside' && aside !== null && (
+        <ConfirmDialog
+          title={`Set replica ${aside.id} of ${volume.name} aside?`}
+          action="Set it aside"
+          onClose={close}
+          run={() =>
+            act
+              .mutateAsync({ action: 'set-aside', input: { replica: aside.id } })
+              .then(() => showToast(`${aside.id} is set aside.`))
+          }
+        >
+          <p>
+            The volume goes on with its other replica; nobody on it notices. From then on{' '}
+            <strong>one disk holds the only complete copy</strong> until a replica is added and rebuilt.
+          </p>
+          <p className="mono anywhere">{aside.disk}</p>
+        </ConfirmDialog>
+      )}
+      {doing === 'close' && (
+        <ConfirmDialog
+          title={`Close ${volume.name}?`}
+          action="Close the volume"
+          onClose={close}
+          run={() => act.mutateAsync({ action: 'close' }).then(() => showToast(`${volume.name} is closed.`))}
+        >
+          <p>
+            Programs of {count(volume.accounts, 'account')} stop, and their sites answer "storage is being repaired"
+            until the volume is opened again. Nothing is deleted.
+          </p>
+        </ConfirmDialog>
+      )}
+      {doing === 'delete' && (
+        <ConfirmDialog
+          title={`Delete ${volume.name}?`}
+          action="Delete the volume"
+          typed={volume.name}
+          onClose={close}
+          run={remove}
+        >
+          <p>
+            Its {count(volume.replicas.length, 'disk')} are released and what is on them is gone.{' '}
+            <strong>This cannot be undone.</strong>
+          </p>
+        </ConfirmDialog>
+      )}
+      {doing === 'add-replica' && (
+        <AddReplicaDialog
+          volume={volume}
+          run={(input) => act.mutateAsync({ action: 'add-replica', input })}
+          onClose={close}
+        />
+      )}
+      {doing === 'grow' && (
+        <GrowDialog volume={volume} run={(input) => act.mutateAsync({ action: 'grow', input })} onClose={close} />
+      )}
+    </section>
+  );
+}
