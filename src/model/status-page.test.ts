@@ -150,7 +150,13 @@ describe('the public status', () => {
     expect(summary).toMatchObject({
       page: { name: 'example.org', url: 'https://example.org/status/', updated_at: at },
       status: { indicator: 'minor' },
-      incidents: [{ status: 'identified', impact: 'major', incident_updates: [{ status: 'identified' }, {}, {}] }],
+      incidents: [
+        {
+          status: 'identified',
+          impact: 'major',
+          incident_updates: [{ status: 'identified' }, { status: 'investigating' }],
+        },
+      ],
     });
   });
 

@@ -125,17 +125,14 @@ function updatesOf(trouble: StatusTrouble, facts: StatusFacts): PublicUpdate[] {
   const { fault, culprit } = trouble.diagnosis;
   const whose = culprit.kind === 'disk' ? `A disk of ${subject}` : subject;
   const others = culprit.kind === 'host' ? '' : ' Everything on other storage goes on as usual.';
+  const waits =
+    trouble.state === 'open' && trouble.service === 'waiting'
+      ? ` Requests to ${subject} wait while the platform repairs it.`
+      : '';
   const updates: PublicUpdate[] = [
     { status: 'investigating', at: trouble.since, body: `First signs of trouble with ${subject}.` },
-    { status: 'identified', at: trouble.namedAt, body: `${capital(whose)} ${DISK_DOES[fault]}.${others}` },
+    { status: 'identified', at: trouble.namedAt, body: `${capital(whose)} ${DISK_DOES[fault]}.${waits}${others}` },
   ];
-  if (trouble.state === 'open' && trouble.service === 'waiting') {
-    updates.push({
-      status: 'identified',
-      at: trouble.namedAt,
-      body: `Requests to ${subject} wait. The platform is repairing it by itself.`,
-    });
-  }
   if (trouble.state === 'open' && trouble.service === 'stopped') {
     updates.push({
       status: 'identified',
@@ -230,7 +227,10 @@ export function publicStatusOf(facts: StatusFacts): PublicStatus {
   });
   const newestFirst = (a: PublicIncident, b: PublicIncident): number =>
     a.since < b.since ? 1 : a.since > b.since ? -1 : 0;
-  const open = incidents.filter((_, at) => facts.troubles[at]?.state === 'open').sort(newestFirst);
+  const gravest: Indicator[] = ['critical', 'major', 'minor', 'none'];
+  const open = incidents
+    .filter((_, at) => facts.troubles[at]?.state === 'open')
+    .sort((a, b) => gravest.indexOf(a.impact) - gravest.indexOf(b.impact) || newestFirst(a, b));
   const resolved = incidents.filter((_, at) => facts.troubles[at]?.state !== 'open').sort(newestFirst);
   return { ...overall(components, open.length), components, open, resolved };
 }
