@@ -33,13 +33,14 @@ export function resultOf(outcome: Outcome): DrillResult {
     affected: {
       accounts: outcome.witness.affectedAccounts,
       requests: affected.all.requests,
-      failed: affected.all.failed,
+      // A refusal is honest, but who asked went without.
+      failed: notOk(affected.all),
       longest_wait_s: rounded(longestWaitMs(affected) / 1000, 2),
     },
     unaffected: {
       accounts: outcome.witness.unaffectedAccounts,
       requests: unaffected.all.requests,
-      failed: unaffected.all.failed,
+      failed: notOk(unaffected.all),
       p99_before_ms: rounded(groupOf(outcome, 'before', 'unaffected').steady.p99Ms, 1),
       p99_during_ms: rounded(groupOf(outcome, 'during', 'unaffected').steady.p99Ms, 1),
       starts: unaffected.kinds.start?.requests ?? 0,
@@ -58,7 +59,7 @@ export function resultOf(outcome: Outcome): DrillResult {
   };
 }
 
-/** A start that is refused did not happen either. */
+/** What is refused did not happen either. */
 function notOk(tally: Tally | undefined): number {
   return tally === undefined ? 0 : tally.failed + tally.refused;
 }

@@ -1,0 +1,139 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { DRILLS } from '../model/drills.ts';
+import { drillCheckSchema, drillResultSchema } from '../protocol/drills.ts';
+import { SCRIPTS } from './catalogue/catalogue.ts';
+import { diskPromises, holds, resultOf } from './score.ts';
+import type { Outcome } from './script.ts';
+import type { Group, Tally } from './witness/messages.ts';
+
+function tally(part: Partial<Tally> = {}): Tally {
+  return { requests: 100, failed: 0, refused: 0, p50Ms: 5, p99Ms: 20, longestMs: 30, ...part };
+}
+
+function group(part: { all?: Partial<Tally>; steady?: Partial<Tally>; kinds?: Group['kinds'] } = {}): Group {
+  const kinds = { site: tally(), write: tally(), start: tally(), reload: tally(), ...part.kinds };
+  return { all: tally(part.all), steady: tally(part.steady), kinds };
+}
+
+/** A drill in which everything held. */
+function good(): Outcome {
+  const window = { affected: group(), unaffected: group() };
+  return {
+    drill: 'disk-hang',
+    target: { volume: 'drill2', replica: 'r1', disk: '/x/r1.img' },
+    faultAt: Date.UTC(2026, 0, 1),
+    windowMs: 25_000,
+    witness: {
+      affectedAccounts: 4,
+      unaffectedAccounts: 8,
+      windows: { before: window, during: window, whole: window },
+      acknowledgedWrites: 500,
+      lostWrites: 0,
+      unreadable: [],
+      restarted: [],
+      failures: [],
+      resent: 0,
+      peakMemoryBytes: 0,
+      cpuSeconds: 0,
+    },
+    trouble: undefined,
+    culprit: 'drill2/r1 (/x/r1.img)',
+    locatedS: 0.6,
+    restoreStartedS: 1.2,
+    restoredS: 9,
+    rebuildBytes: 1e8,
+    operatorCommands: 0,
+    reboots: 0,
+    facts: {},
+  };
+}
+
+const LIMITS = { locatedS: 1, waitS: 2.5 };
+
+describe('the score', () => {
+  it('holds when everything did', () => {
+    const missed = diskPromises(good(), LIMITS).filter((check) => check.ok === false);
+    expect(missed.map((check) => check.what)).toEqual([]);
+  });
+
+  const breaks: [string, (outcome: Outcome) => void][] = [
+    ['nothing was named', (outcome) => (outcome.locatedS = null)],
+    ['it was named late', (outcome) => (outcome.locatedS = 1.01)],
+    ['another disk was named', (outcome) => (outcome.culprit = 'drill2/r2 (/x/r2.img)')],
+    ['another disk with a longer name was named', (outcome) => (outcome.culprit = 'drill2/r11 (/x/r11.img)')],
+    ['no mirror was made', (outcome) => (outcome.restoredS = null)],
+    ['the repair began late', (outcome) => (outcome.restoreStartedS = 10.1)],
+    ['a write was lost', (outcome) => (outcome.witness.lostWrites = 1)],
+    ['a file could not be read back', (outcome) => (outcome.witness.unreadable = ['drill01'])],
+    ['nothing was written at all', (outcome) => (outcome.witness.acknowledgedWrites = 0)],
+    ['a person had to act', (outcome) => (outcome.operatorCommands = 1)],
+    ['the machine was started again', (outcome) => (outcome.reboots = 1)],
+    ['a program was started again', (outcome) => (outcome.witness.restarted = ['drill01'])],
+    ['an affected request failed', (outcome) => set(outcome, 'whole', 'affected', group({ all: { failed: 1 } }))],
+    ['an affected request was refused', (outcome) => set(outcome, 'whole', 'affected', group({ all: { refused: 1 } }))],
+    [
+      'a member waited long',
+      (outcome) => set(outcome, 'whole', 'affected', group({ kinds: { write: tally({ longestMs: 2_501 }) } })),
+    ],
+    ['somebody else failed', (outcome) => set(outcome, 'whole', 'unaffected', group({ all: { failed: 1 } }))],
+    [
+      'a start of somebody else was refused',
+      (outcome) => set(outcome, 'whole', 'unaffected', group({ kinds: { start: tally({ refused: 1 }) } })),
+    ],
+    ['somebody else was slower', (outcome) => set(outcome, 'during', 'unaffected', group({ steady: { p99Ms: 24.1 } }))],
+  ];
+  it.each(breaks)('does not hold when %s', (_what, spoil) => {
+    const outcome = structuredClone(good());
+    spoil(outcome);
+    expect(holds(diskPromises(outcome, LIMITS))).toBe(false);
+  });
+
+  it('of a drill in which nothing at all was measured does not hold, for any drill', () => {
+    const empty: Outcome = {
+      ...good(),
+      witness: { ...good().witness, windows: {}, acknowledgedWrites: 0 },
+      culprit: null,
+      locatedS: null,
+      restoreStartedS: null,
+      restoredS: null,
+    };
+    for (const script of SCRIPTS.values()) {
+      const checks = script.checks(empty);
+      expect(holds(checks), script.name).toBe(false);
+      for (const check of checks) drillCheckSchema.parse(check);
+    }
+  });
+});
+
+describe('the figures', () => {
+  it('have exactly the keys that scripts rely on, in their order', () => {
+    const number = fc.double({ min: 0, max: 1e6, noNaN: true });
+    fc.assert(
+      fc.property(fc.option(number), fc.option(number), number, (locatedS, restoredS, p99Ms) => {
+        const outcome = { ...good(), locatedS, restoredS };
+        set(outcome, 'during', 'unaffected', group({ steady: { p99Ms } }));
+        const result = resultOf(outcome);
+        expect(Object.keys(result)).toEqual(Object.keys(drillResultSchema.shape));
+        expect(Object.keys(result.affected)).toEqual(Object.keys(drillResultSchema.shape.affected.shape));
+        expect(Object.keys(result.unaffected)).toEqual(Object.keys(drillResultSchema.shape.unaffected.shape));
+        drillResultSchema.parse(result);
+      }),
+    );
+  });
+
+  it('count a refusal as a request that somebody went without', () => {
+    const outcome = good();
+    set(outcome, 'whole', 'affected', group({ all: { failed: 2, refused: 3 } }));
+    expect(resultOf(outcome).affected.failed).toBe(5);
+  });
+});
+
+it('every drill that is shown can be run, and the other way round', () => {
+  expect([...SCRIPTS.keys()]).toEqual(DRILLS.map((drill) => drill.name));
+});
+
+function set(outcome: Outcome, window: string, side: 'affected' | 'unaffected', value: Group): void {
+  const before = outcome.witness.windows[window] ?? { affected: group(), unaffected: group() };
+  outcome.witness.windows = { ...outcome.witness.windows, [window]: { ...before, [side]: value } };
+}
