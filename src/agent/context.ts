@@ -1,5 +1,6 @@
 import type { AgentEventBody, AgentHandlers, AgentMethod } from '../protocol/agent.ts';
 import type { ReplicaState } from '../model/volumes.ts';
+import type { Trouble } from '../protocol/health.ts';
 import type { Operation, VolumeStatus } from '../protocol/volumes.ts';
 import type { AccountSpec, SiteSpec, SiteStatus } from '../protocol/sites.ts';
 import type { Configuration, InstanceIds, Layout } from '../runtime/config.ts';
@@ -34,7 +35,7 @@ export interface StoragePart {
   start(): Promise<void>;
   /** Closes every volume (programs are stopped by then). */
   stop(): Promise<void>;
-  handlers: HandlersOf<'volumes'> & HandlersOf<'operations'> & HandlersOf<'accounts'>;
+  handlers: HandlersOf<'volumes'> & HandlersOf<'spares'> & HandlersOf<'operations'> & HandlersOf<'accounts'>;
   /** Throws `not-found`, `volume-closed` or `storage-repair` at once; never waits on the volume. */
   homeOf(account: string): AccountHome;
   /** Called when a volume opens, closes or gets into trouble. */
@@ -78,6 +79,11 @@ export interface WatchedDisk {
   /** UUID of the file system and the btrfs device id: its error counters are in /sys/fs/btrfs. */
   filesystem: string;
   deviceId: number;
+  /**
+   * The process that serves the disk (nbdkit), for image files. While it waits in the kernel, it is the disk below that is slow and
+   * not this one.
+   */
+  server?: number | undefined;
 }
 
 /**
@@ -89,6 +95,20 @@ export interface HealthPart {
   start(): Promise<void>;
   stop(): Promise<void>;
   handlers: HandlersOf<'health'> & HandlersOf<'troubles'> & HandlersOf<'status'>;
+  /** Open troubles and those resolved in the last days, newest first. From memory. */
+  troubles(): readonly Trouble[];
+  /** What operators published, by trouble. From memory. */
+  notes(): readonly StatusNote[];
+  /** Called when troubles or notes changed. */
+  onTroubles(listener: () => void): void;
+  /** The process that watches, while it runs. */
+  watcherPid(): number | undefined;
+}
+
+export interface StatusNote {
+  trouble: string;
+  at: string;
+  text: string;
 }
 
 /** src/agent/programs: sandbox, sites, files as the account's own uid, logs. */

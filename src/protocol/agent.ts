@@ -25,6 +25,7 @@ function method<I extends z.ZodType, O extends z.ZodType>(
 }
 
 const nothing = z.object({});
+const sparesSchema = z.array(z.object({ disk: z.string(), bytes: z.number() }));
 const bySite = z.object({ id: z.string() });
 const byVolume = z.object({ name: volumeNameSchema });
 const byPath = z.object({ account: z.string(), path: memberPathSchema });
@@ -100,6 +101,11 @@ export const agentMethods = {
     z.object({ active: faultNameSchema.nullable() }),
     30_000,
   ),
+  /** Empty real disks that wait to be rebuilt onto. */
+  'spares.list': method(nothing, sparesSchema, 5_000),
+  /** Throws `disk-not-empty`, `disk-unusable`. Nothing is written to it before it is needed. */
+  'spares.add': method(z.object({ disk: z.string() }), sparesSchema, 60_000),
+  'spares.remove': method(z.object({ disk: z.string() }), sparesSchema, 5_000),
   'operations.list': method(nothing, z.array(operationSchema), 5_000),
 
   'health.now': method(nothing, hostHealthSchema, 5_000),

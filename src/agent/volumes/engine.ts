@@ -21,6 +21,8 @@ export interface VolumeEngine {
   plan(request: CreateRequest): Promise<CreatePlan>;
   /** The volume a plan describes: makes its record when there is none. `make` does the work. */
   begin(plan: CreatePlan): Promise<EngineVolume>;
+  /** Checks a disk that is to be kept as a spare. Throws as `plan` does. Changes nothing. */
+  checkSpare(disk: string): Promise<{ disk: string; bytes: number }>;
   /** The volumes this engine has records of. */
   load(): Promise<EngineVolume[]>;
 }
@@ -91,6 +93,8 @@ export interface EngineVolume {
   homeOf(account: string): AccountHome;
   /** Whether this account's home is here, from memory. */
   hasAccount(name: string): boolean;
+  /** Whether all replicas failed at once: they are served again, but what one of them missed is not healed yet. */
+  needsScrub(): boolean;
   /** Whether a replica was found to have fallen behind in a crash when the volume was opened; `planReplica()` takes its disk. */
   hasStaleReplica(): boolean;
   ensureAccount(account: AccountWanted): Promise<{ created: boolean }>;

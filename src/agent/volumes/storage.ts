@@ -7,6 +7,7 @@ import type { CreatePlan, EngineVolume, VolumeEngine } from './engine.ts';
 import type { Journey } from './journey.ts';
 import { createLocalEngine } from './local/engine.ts';
 import { Operations, type OperationInput } from './operations.ts';
+import { Spares } from './spares.ts';
 
 /** How often every volume is looked at. */
 const LOOK_EVERY_MS = 2_000;
@@ -24,6 +25,9 @@ const RESTORING: ReadonlySet<Operation['kind']> = new Set([
   'volume-grow',
 ]);
 
+/** Why a spare is passed over: it is too small, not empty any more, or not there. */
+const SPARE_UNFIT: ReadonlySet<string> = new Set(['disk-unusable', 'disk-not-empty']);
+
 /** The storage part of the agent: all volumes of this host, whatever their engine. */
 export function createStorage(context: AgentContext): StoragePart {
   return new Storage(context, createLocalEngine(context));
@@ -37,6 +41,7 @@ class Storage implements StoragePart {
   readonly #context: AgentContext;
   readonly #engine: VolumeEngine;
   readonly #operations: Operations;
+  readonly #spares: Spares;
   readonly #volumes = new Map<string, EngineVolume>();
   readonly #usable = new Map<string, boolean>();
   readonly #listeners: Array<(volume: string, usable: boolean) => void> = [];
@@ -44,6 +49,8 @@ class Storage implements StoragePart {
   readonly #looking = new Map<string, NodeJS.Timeout>();
   /** When a stale replica was last tried to be rebuilt. */
   readonly #triedAt = new Map<string, number>();
+  /** When a volume whose disks had all failed was last tried to be scrubbed. */
+  readonly #scrubbedAt = new Map<string, number>();
   #stopped = false;
   /** Settled once the records of volumes and operations are read: until then nobody is told that there are none. */
   readonly #known = Promise.withResolvers<void>();
@@ -55,6 +62,7 @@ class Storage implements StoragePart {
     this.#engine = engine;
     const directory = join(context.layout.agent, 'operations');
     this.#operations = new Operations(directory, context.log, (operation) => this.#tellOperation(operation));
+    this.#spares = new Spares(join(context.layout.agent, 'spares.json'));
     this.handlers = {
       'volumes.list': async () => {
         await this.#known.promise;
@@ -88,8 +96,7 @@ class Storage implements StoragePart {
         return this.#statusOf(volume);
       },
       'volumes.addReplica': async ({ name, disk }) => {
-        const volume = this.#volume(name);
-        return await this.#addReplica(volume, disk);
+        return await this.#takeIn(this.#volume(name), disk);
       },
       'volumes.scrub': async ({ name }) => {
         return await this.scrub(name);
@@ -109,6 +116,22 @@ class Storage implements StoragePart {
       'volumes.fault': async ({ name, replica, fault }) => {
         await this.#known.promise;
         return { active: await this.#volume(name).fault(replica, fault) };
+      },
+      'spares.list': async () => {
+        await this.#known.promise;
+        return this.#spares.list();
+      },
+      'spares.add': async ({ disk }) => {
+        await this.#known.promise;
+        await this.#spares.add(await this.#engine.checkSpare(disk));
+        return this.#spares.list();
+      },
+      'spares.remove': async ({ disk }) => {
+        await this.#known.promise;
+        if (!(await this.#spares.remove(disk))) {
+          throw new HoldfastError('not-found', `${disk} is no spare disk of this host.`, { field: 'disk' });
+        }
+        return this.#spares.list();
       },
       'operations.list': async () => {
         await this.#known.promise;
@@ -140,6 +163,9 @@ class Storage implements StoragePart {
 
   async start(): Promise<void> {
     for (const volume of await this.#engine.load()) this.#adopt(volume);
+    await this.#spares.load().catch((error: unknown) => {
+      this.#context.log.error({ error }, 'the list of spare disks cannot be read; none is used');
+    });
     const unfinished = await this.#operations.load();
     this.#known.resolve();
     await Promise.all(
@@ -211,7 +237,7 @@ class Storage implements StoragePart {
     const volume = this.#volume(name);
     const running = this.#operations.runningOn(name);
     if (running !== undefined && RESTORING.has(running.kind)) return running;
-    return await this.#addReplica(volume, undefined);
+    return await this.#takeIn(volume, undefined);
   }
 
   hold(name: string, sentence: string | null): void {
@@ -266,6 +292,7 @@ class Storage implements StoragePart {
   async #lookNow(volume: EngineVolume): Promise<void> {
     await volume.refresh();
     await this.#rebuildStale(volume);
+    await this.#scrubUnsure(volume);
   }
 
   async #openAtStart(volume: EngineVolume): Promise<void> {
@@ -275,6 +302,24 @@ class Storage implements StoragePart {
       // The volume says so in its status, and is tried again by itself.
       this.#context.log.error({ volume: volume.name, error }, 'volume is not open after the start');
     }
+  }
+
+  /**
+   * The disk that was asked for; else the volume's own one that only fell behind (it is wiped and made anew), a spare, or a fresh image
+   * file. A former disk that failed is never taken by itself.
+   */
+  async #takeIn(volume: EngineVolume, disk: string | undefined): Promise<Operation> {
+    if (disk !== undefined || volume.hasStaleReplica()) return await this.#addReplica(volume, disk);
+    const onSpare = await this.#spares.offer(async (spare) => {
+      try {
+        return await this.#addReplica(volume, spare.disk);
+      } catch (error) {
+        if (!(error instanceof HoldfastError) || !SPARE_UNFIT.has(error.code)) throw error;
+        this.#context.log.warn({ volume: volume.name, disk: spare.disk, error }, 'a spare disk could not be used');
+        return undefined;
+      }
+    });
+    return onSpare ?? (await this.#addReplica(volume, undefined));
   }
 
   async #addReplica(volume: EngineVolume, disk: string | undefined): Promise<Operation> {
@@ -307,6 +352,21 @@ class Storage implements StoragePart {
       await this.#addReplica(volume, undefined);
     } catch (error) {
       this.#context.log.error({ volume: volume.name, error }, 'a stale replica could not be rebuilt; add one yourself');
+    }
+  }
+
+  /** All disks of a volume failed at once and are back: what one of them missed is healed from the other without being asked. */
+  async #scrubUnsure(volume: EngineVolume): Promise<void> {
+    if (!volume.needsScrub() || volume.hasStaleReplica() || volume.unfinishedReplica() !== undefined) return;
+    if (this.#stopped || volume.status().state !== 'open') return;
+    if (this.#operations.runningOn(volume.name) !== undefined) return;
+    const last = this.#scrubbedAt.get(volume.name);
+    if (last !== undefined && performance.now() - last < RETRY_REBUILD_MS) return;
+    this.#scrubbedAt.set(volume.name, performance.now());
+    try {
+      await this.scrub(volume.name);
+    } catch (error) {
+      this.#context.log.error({ volume: volume.name, error }, 'a volume whose disks failed could not be scrubbed');
     }
   }
 

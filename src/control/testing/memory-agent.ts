@@ -100,6 +100,7 @@ export class MemoryAgent implements AgentClient {
   /** What operators published, as the status page has it. */
   publicNotes: AgentInput<'status.notes'>['notes'] = [];
   reaction = true;
+  spares: { disk: string; bytes: number }[] = [];
   pythons = [
     { version: '3.11', path: '/usr/bin/python3.11', uwsgiPlugin: true },
     { version: '3.13', path: '/opt/python3.13', uwsgiPlugin: false },
@@ -372,6 +373,15 @@ export class MemoryAgent implements AgentClient {
       return await Promise.resolve({});
     },
     'drills.stop': async ({ id }) => await Promise.resolve({ running: this.runners.delete(id) }),
+    'spares.list': async () => await Promise.resolve(this.spares),
+    'spares.add': async ({ disk }) => {
+      this.spares.push({ disk, bytes: 8 * 1024 ** 3 });
+      return await Promise.resolve(this.spares);
+    },
+    'spares.remove': async ({ disk }) => {
+      this.spares = this.spares.filter((spare) => spare.disk !== disk);
+      return await Promise.resolve(this.spares);
+    },
     'operations.list': async () => await Promise.resolve([]),
     'accounts.ensure': async (spec) => {
       this.#volume(spec.volume);

@@ -2,7 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { AgentContext } from '../../context.ts';
 import type { CreatePlan, CreateRequest, EngineVolume, VolumeEngine } from '../engine.ts';
-import { planVolume } from './plan.ts';
+import { planSpare, planVolume } from './plan.ts';
 import { loadRecords, saveRecord, volumeRecordSchema } from './record.ts';
 import { directoriesOf, VolumeState } from './state.ts';
 import { LocalVolume } from './volume.ts';
@@ -23,6 +23,10 @@ export function createLocalEngine(context: AgentContext): VolumeEngine {
       const record = existing ?? volumeRecordSchema.parse(plan);
       if (existing === undefined) await saveRecord(records, record);
       return await volumeOf(context, record);
+    },
+
+    async checkSpare(disk: string): Promise<{ disk: string; bytes: number }> {
+      return await planSpare(disk, directoriesOf(context, 'spare'), await loadRecords(records));
     },
 
     async load(): Promise<EngineVolume[]> {

@@ -9,10 +9,10 @@ import { mountAt, readOrUndefined, type MountEntry } from './proc.ts';
 
 const MOUNT_DEADLINE_MS = 30_000;
 // prettier-ignore
-const WITHOUT_MOUNTS = [
+const WITHOUT_OTHERS = [
   '--ro-bind', '/usr', '/usr', '--symlink', 'usr/bin', '/bin', '--symlink', 'usr/sbin', '/sbin',
   '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64',
-  '--dev-bind', '/dev', '/dev', '--ro-bind', '/sys', '/sys', '--proc', '/proc',
+  '--dev', '/dev', '--ro-bind', '/sys', '/sys', '--proc', '/proc',
 ];
 const sysDirectory = (uuid: string): string => `/sys/fs/btrfs/${uuid}`;
 
@@ -25,7 +25,8 @@ export async function makeFileSystem(uuid: string, label: string, devices: reado
   await mustRun(
     'bwrap',
     [
-      ...WITHOUT_MOUNTS,
+      ...WITHOUT_OTHERS,
+      ...devices.flatMap((device) => ['--dev-bind', device, device]),
       'mkfs.btrfs',
       '--quiet',
       '--nodiscard',

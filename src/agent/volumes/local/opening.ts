@@ -7,7 +7,7 @@ import { forget, readSuperBlock } from './disks.ts';
 import * as filesystem from './filesystem.ts';
 import { killHolders } from './holders.ts';
 import { mountAt, type MountEntry } from './proc.ts';
-import type { ReplicaRecord } from './record.ts';
+import { NO_ERRORS, type ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
 import { decideTrust, type Candidate } from './trust.ts';
 import { cutValve } from './valve.ts';
@@ -24,14 +24,18 @@ export async function openVolume(state: VolumeState): Promise<void> {
       await clearDead(state);
       await mountAfresh(state);
     }
+    state.mounted = true;
+    state.changed();
     if (!(await state.probe.answers())) {
-      throw new HoldfastError('storage-repair', 'it does not answer. It is asked again every 10 seconds.');
+      throw new HoldfastError('storage-repair', 'it does not answer. It is asked again every few seconds.');
     }
     await state.accounts.opened();
   } catch (error) {
     const reason = error instanceof HoldfastError ? error.message : String(error);
-    state.log.error({ volume: state.name, error }, 'volume could not be opened');
-    state.fault(`The volume ${state.name} could not be opened: ${reason}`);
+    const sentence = `The volume ${state.name} could not be opened: ${reason}`;
+    // It is tried again every few seconds: said once.
+    if (sentence !== state.trouble) state.log.error({ volume: state.name, error }, 'volume could not be opened');
+    state.fault(sentence);
     throw error;
   }
   state.open = true;
@@ -50,6 +54,8 @@ export async function closeVolume(state: VolumeState): Promise<void> {
     });
   });
   state.open = false;
+  state.mounted = false;
+  state.warning = null;
   state.accounts.closed();
   for (const replica of state.record.replicas) await detachDisk(replica, state.pathsOf(replica), 'orderly');
   state.attached.clear();
@@ -59,7 +65,7 @@ export async function closeVolume(state: VolumeState): Promise<void> {
 
 /** Takes over what an earlier agent mounted, when at least one complete replica still serves. */
 async function adopt(state: VolumeState, mount: MountEntry): Promise<boolean> {
-  if (mount.type !== 'btrfs' || filesystem.stoppedWriting(mount)) return false;
+  if (mount.type !== 'btrfs' || filesystem.stoppedWriting(mount) || state.record.unsure === 'reopen') return false;
   const present = new Set(await filesystem.devicesOf(state.record.uuid));
   const serving: ReplicaRecord[] = [];
   for (const replica of state.record.replicas) {
@@ -94,6 +100,7 @@ async function cutLeft(state: VolumeState): Promise<void> {
 /** Removes what is left of a file system whose disks are gone (everything was killed, or both replicas failed). */
 async function clearDead(state: VolumeState): Promise<void> {
   const { uuid } = state.record;
+  state.mounted = false;
   const mounted = (await mountAt(state.directories.mount)) !== undefined;
   if (!mounted && !(await filesystem.isHeld(uuid))) return;
   const devices = await filesystem.devicesOf(uuid);
@@ -135,6 +142,14 @@ async function mountAfresh(state: VolumeState): Promise<void> {
       `No complete replica is there (${disks}). Bring one of these disks back.`,
     );
   }
+  const away = lost.filter((replica) => trust.absent.includes(replica.id));
+  if (record.unsure === 'reopen' && away.length > 0) {
+    const [disk] = away;
+    throw new HoldfastError(
+      'storage-repair',
+      `All its disks failed at the same time, and ${disk?.disk} (replica ${disk?.id}) is not back: it may hold the newest writes. Bring it back, or set ${disk?.id} aside to go on without what was written last.`,
+    );
+  }
   for (const id of trust.stale) {
     const replica = state.replica(id);
     if (replica.state === 'healthy') await detachDisk(replica, state.pathsOf(replica), 'cut');
@@ -155,7 +170,17 @@ async function mountAfresh(state: VolumeState): Promise<void> {
       'opened degraded',
     );
   }
-  if (lost.length > 0) await state.save();
+  if (record.unsure === 'reopen') {
+    // What they counted before is part of what is healed now; what comes on top is a new fault.
+    for (const id of trust.complete) {
+      const replica = state.replica(id);
+      replica.baseline = (await filesystem.errorsOf(record.uuid, replica.deviceId)) ?? NO_ERRORS;
+    }
+    record.unsure = trust.complete.length > 1 ? 'scrub' : null;
+    await state.save();
+  } else if (lost.length > 0) {
+    await state.save();
+  }
 }
 
 const hasLeft = (replicas: readonly ReplicaRecord[]): boolean =>

@@ -76,12 +76,16 @@ export async function planVolume(
     wantedOpen: true,
     imageBytes,
     nextReplica: REPLICAS_WANTED + 1,
+    unsure: null,
     replicas,
     leaving: [],
   };
 }
 
-/** Checks one disk that is to become a replica. `own`: an image in the volume's own directory. */
+/**
+ * Checks one disk that is to become a replica. `own`: an image in the volume's own directory.
+ * @param willHoldBytes what is written to it at once: a fresh image file needs that much room
+ */
 export async function planDisk(
   id: string,
   disk: string,
@@ -89,6 +93,7 @@ export async function planDisk(
   imageBytes: number,
   directories: VolumeDirectories,
   existing: readonly VolumeRecord[],
+  willHoldBytes = 0,
 ): Promise<ReplicaRecord> {
   const found = own ? ({ kind: 'new-file' } as const) : await kindOfDisk(disk);
   const stable = found.kind === 'block' ? await stableName(await canonical(disk)) : disk;
@@ -124,8 +129,25 @@ export async function planDisk(
   const bytes = found.kind === 'file' && found.bytes > 0 ? found.bytes : imageBytes;
   assertLargeEnough(disk, bytes, SMALLEST_DISK_BYTES);
   if (found.kind === 'file') await assertEmptyFile(disk, found.bytes);
-  await assertRoom(own ? dirname(directories.own) : dirname(disk), own);
+  await assertRoom(own ? dirname(directories.own) : dirname(disk), own, willHoldBytes);
   return { ...common, kind: 'image', bytes };
+}
+
+/** Checks a disk that is to wait as a spare: a real one, empty, in no volume. */
+export async function planSpare(
+  disk: string,
+  directories: VolumeDirectories,
+  existing: readonly VolumeRecord[],
+): Promise<{ disk: string; bytes: number }> {
+  if ((await kindOfDisk(disk)).kind !== 'block') {
+    throw new HoldfastError(
+      'disk-unusable',
+      `${disk} is not a disk. Only real disks are kept as spares; image files are made when they are needed.`,
+      { field: 'disk' },
+    );
+  }
+  const { bytes } = await planDisk('r1', disk, false, 0, directories, existing);
+  return { disk, bytes };
 }
 
 /** For a disk that held a replica of this very volume once: it may be taken in again, as a new and empty one. */
@@ -137,7 +159,8 @@ export async function isFormerReplica(disk: string, record: VolumeRecord): Promi
   return found === undefined ? false : found.uuid === record.uuid;
 }
 
-async function assertRoom(directory: string, own: boolean): Promise<void> {
+async function assertRoom(directory: string, own: boolean, willHoldBytes: number): Promise<void> {
+  const needed = willHoldBytes + SMALLEST_ROOM_BYTES;
   let free: number;
   if (own) {
     const room = await statfs(directory).catch(() => statfs(dirname(directory)));
@@ -156,10 +179,10 @@ async function assertRoom(directory: string, own: boolean): Promise<void> {
     const [blocks, size] = result.stdout.split(' ').map(Number);
     free = (blocks ?? 0) * (size ?? 0);
   }
-  if (free < SMALLEST_ROOM_BYTES) {
+  if (free < needed) {
     throw new HoldfastError(
       'no-room',
-      `Only ${Math.floor(free / MiB)} MiB are free where the image files are kept, and at least ${SMALLEST_ROOM_BYTES / MiB} MiB are needed. Free some space, or use disks of their own with --disk.`,
+      `Only ${Math.floor(free / MiB)} MiB are free where the image files are kept, and at least ${Math.ceil(needed / MiB)} MiB are needed. Free some space, or use disks of their own with --disk.`,
     );
   }
 }

@@ -10,10 +10,12 @@ import { readSuperBlock, wipe } from './disks.ts';
 import * as filesystem from './filesystem.ts';
 import { NO_ERRORS, type ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
-import { makeImage, removeValve } from './valve.ts';
+import { makeImage, removeValve, valveServes } from './valve.ts';
 
 const COMMAND_DEADLINE_MS = 60_000;
 const POLL_MS = 300;
+/** How often a volume that does not answer is asked again by a rebuild. */
+const SILENT_POLL_MS = 1_000;
 /** A copy that has not moved for this long is given up: its disk, not its size, is the trouble. */
 const STALL_MS = 15 * 60_000;
 /** How much of a device one scrubbing process does, so that a scrub can be resumed and each process has a deadline. */
@@ -32,7 +34,9 @@ export async function rebuildReplica(state: VolumeState, target: ReplicaRecord, 
   });
   await journey.step('Copy', (report) => copyOnto(state, target, report, journey.signal));
   await journey.step('Mirror what was written meanwhile', (report) => convertProfiles(state, report, journey.signal));
+  let before = NO_ERRORS;
   await journey.step('Verify', async (report) => {
+    before = (await filesystem.errorsOf(state.record.uuid, target.deviceId)) ?? NO_ERRORS;
     const result = await scrubDevice(state, target, report, journey.signal);
     if (result.uncorrectable > 0) {
       throw new HoldfastError(
@@ -42,7 +46,18 @@ export async function rebuildReplica(state: VolumeState, target: ReplicaRecord, 
     }
   });
   await journey.step('Take it into service', async () => {
-    target.baseline = (await filesystem.errorsOf(state.record.uuid, target.deviceId)) ?? NO_ERRORS;
+    const errors = (await filesystem.errorsOf(state.record.uuid, target.deviceId)) ?? NO_ERRORS;
+    const disk = state.attached.get(target.id);
+    const serves = disk !== undefined && (disk.valve === undefined || (await valveServes(disk.valve)));
+    const failed = errors.write > before.write || errors.read > before.read || errors.flush > before.flush;
+    // What was written after the check passed its place is not checked again: an error since then may be a hole.
+    if (!serves || failed || target.state !== 'rebuilding') {
+      throw new HoldfastError(
+        'disk-unusable',
+        `The new disk ${target.disk} failed while it was checked. Use another one.`,
+      );
+    }
+    target.baseline = errors;
     target.state = 'healthy';
     target.reason = null;
     await state.save();
@@ -59,11 +74,29 @@ async function prepareTarget(state: VolumeState, target: ReplicaRecord): Promise
   state.attached.set(target.id, disk);
 }
 
+/**
+ * Work on a volume that may stop answering for a while (its other disk hangs, and is not cut, because it is the last one): that delays a
+ * rebuild and does not end it. After 15 minutes of silence it is given up.
+ */
+async function patiently<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  const begun = performance.now();
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      const silent =
+        error instanceof HoldfastError && (error.code === 'storage-repair' || error.code === 'deadline-passed');
+      if (!silent || performance.now() - begun > STALL_MS) throw error;
+    }
+    if (signal.aborted) throw new JourneyInterrupted();
+    await pause(SILENT_POLL_MS);
+  }
+}
+
+/** Not in the volume's lane: it must be told also while members' work is refused. One at a time, with a deadline. */
 async function replaceStatus(state: VolumeState): Promise<ReplaceStatus> {
   const { mount } = state.directories;
-  const result = await state.lane.run(() =>
-    mustRun('btrfs', ['replace', 'status', '-1', mount], { deadlineMs: COMMAND_DEADLINE_MS }),
-  );
+  const result = await mustRun('btrfs', ['replace', 'status', '-1', mount], { deadlineMs: COMMAND_DEADLINE_MS });
   const status = parseReplaceStatus(result.stdout);
   if (status === undefined)
     throw new HoldfastError('command-failed', `The rebuild's state cannot be read: ${result.stdout.trim()}`);
@@ -86,19 +119,22 @@ export async function copyOnto(
   const inUse = async (): Promise<boolean> =>
     (await filesystem.devicesOf(state.record.uuid)).includes(basename(device));
 
-  let status = await replaceStatus(state);
-  if (status.state === 'suspended') {
-    // Its target was away when the volume was mounted; what was copied is of no use.
-    await state.lane.run(() => runCommand('btrfs', ['replace', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS }));
-    status = await replaceStatus(state);
-  }
-  if (status.state !== 'running' && !(await inUse())) {
+  await patiently(signal, async () => {
+    let status = await replaceStatus(state);
+    if (status.state === 'suspended') {
+      // Its target was away when the volume was mounted; what was copied is of no use.
+      await state.lane.run(() =>
+        runCommand('btrfs', ['replace', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS }),
+      );
+      status = await replaceStatus(state);
+    }
+    if (status.state === 'running' || (await inUse())) return;
     await wipe(device, target.kind, state.record.uuid);
     const reading = source.state === 'healthy' ? 'always' : 'avoid';
     const parameters = ['-I', REPLACE_PROGRAM, mount, String(source.deviceId), device, reading];
     await state.lane.run(() => mustRun('python3', parameters, { deadlineMs: COMMAND_DEADLINE_MS }));
-  }
-  await watchCopy(state, report, signal);
+  });
+  await watchCopy(state, target.disk, report, signal);
   if (!(await inUse())) {
     throw new HoldfastError(
       'command-failed',
@@ -110,12 +146,13 @@ export async function copyOnto(
   await dismiss(state, source);
 }
 
-async function watchCopy(state: VolumeState, report: StepReport, signal: AbortSignal): Promise<void> {
+async function watchCopy(state: VolumeState, disk: string, report: StepReport, signal: AbortSignal): Promise<void> {
   const { mount } = state.directories;
   let moved = performance.now();
   let last = -1;
   for (;;) {
-    const status = await replaceStatus(state);
+    const status = await patiently(signal, () => replaceStatus(state));
+    // Also with errors: it is part of the file system then, and the check that follows finds and heals what is not there.
     if (status.state === 'finished') return;
     if (status.state !== 'running') {
       throw new HoldfastError(
@@ -125,10 +162,8 @@ async function watchCopy(state: VolumeState, report: StepReport, signal: AbortSi
     }
     report.progress(status.progress);
     if (status.writeErrors > 0) {
-      await state.lane.run(() =>
-        runCommand('btrfs', ['replace', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS }),
-      );
-      throw new HoldfastError('disk-unusable', 'The new disk answered with write errors. Use another one.');
+      await runCommand('btrfs', ['replace', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS });
+      throw new HoldfastError('disk-unusable', `The new disk ${disk} answered with write errors. Use another one.`);
     }
     if (status.progress !== last) [last, moved] = [status.progress, performance.now()];
     if (performance.now() - moved > STALL_MS) {
@@ -208,9 +243,11 @@ export async function convertProfiles(state: VolumeState, report: StepReport, si
       }
       attempts += 1;
       const parameters = ['balance', 'start', '--background', '-dconvert=raid1,soft', '-mconvert=raid1,soft', mount];
-      await state.lane.run(() => mustRun('btrfs', parameters, { deadlineMs: COMMAND_DEADLINE_MS }));
+      await patiently(signal, () =>
+        state.lane.run(() => mustRun('btrfs', parameters, { deadlineMs: COMMAND_DEADLINE_MS })),
+      );
     }
-    const shown = await state.lane.run(() =>
+    const shown = await patiently(signal, () =>
       runCommand('btrfs', ['balance', 'status', mount], { deadlineMs: COMMAND_DEADLINE_MS }),
     );
     const progress = parseBalanceProgress(shown.stdout);

@@ -49,6 +49,11 @@ export const volumeRecordSchema = z.object({
   wantedOpen: z.boolean(),
   imageBytes: z.number(),
   nextReplica: z.number(),
+  /**
+   * All replicas failed at once, so that nobody knows which one has the newest writes. `reopen`: it must be mounted afresh, with all of
+   * them to compare. `scrub`: they were compared and are served; what one of them missed is still to be healed from the other.
+   */
+  unsure: z.enum(['reopen', 'scrub']).nullable().default(null),
   replicas: z.array(replicaRecordSchema),
   /** Replicas that are none any more, whose disks are still to be let go of and cleaned. */
   leaving: z.array(replicaRecordSchema),

@@ -27,6 +27,7 @@ describe('the state of a volume', () => {
       wantedOpen: true,
       imageBytes: 1000,
       nextReplica: 9,
+      unsure: null,
       leaving: [],
       // Real disks: nothing is cut when one is left.
       replicas: states.map((state, index): ReplicaRecord => ({

@@ -48,6 +48,10 @@ export class VolumeState {
   record: VolumeRecord;
   /** Mounted and served by this agent. */
   open = false;
+  /** Mounted, though it may not answer yet: its disks can be watched and cut. */
+  mounted = false;
+  /** What is wrong with the last complete replica although it serves, one sentence. */
+  warning: string | null = null;
   /** Why it cannot be used although it should be, one sentence. */
   trouble: string | null = null;
   /** Why it is held out of service although it may well answer, one sentence for its members. */
@@ -118,7 +122,7 @@ export class VolumeState {
     const found: WatchedDisk[] = [];
     for (const replica of this.record.replicas) {
       const disk = this.attached.get(replica.id);
-      if (disk === undefined || !this.open) continue;
+      if (disk === undefined || !this.mounted) continue;
       found.push({
         volume: this.name,
         replica: replica.id,
@@ -128,6 +132,7 @@ export class VolumeState {
         state: replica.state,
         filesystem: this.record.uuid,
         deviceId: replica.deviceId,
+        server: disk.valve?.server.pid,
       });
     }
     return found;
@@ -215,6 +220,7 @@ export class VolumeState {
     if (this.trouble !== null) return this.trouble;
     if (this.lane.broken) return `The volume ${this.name} does not answer. It is asked again every 2 seconds.`;
     const complete = this.healthy();
+    if (this.warning !== null) return this.warning;
     if (complete.length < REPLICAS_WANTED) {
       const bad = this.record.replicas.find((replica) => replica.state !== 'healthy' && replica.state !== 'rebuilding');
       const why = bad === undefined ? '' : ` Replica ${bad.id} (${bad.disk}): ${bad.reason ?? bad.state}`;

@@ -9,7 +9,7 @@ import type { AccountWanted, EngineVolume } from '../engine.ts';
 import type { Journey } from '../journey.ts';
 import { cutReplica } from './cutting.ts';
 import { Faults } from './faults.ts';
-import { runningWork } from './filesystem.ts';
+import { errorsOf, runningWork } from './filesystem.ts';
 import { deviceBytes } from './loops.ts';
 import { makeVolume } from './make.ts';
 import { closeVolume, openVolume } from './opening.ts';
@@ -20,8 +20,9 @@ import type { VolumeState } from './state.ts';
 import { removeDirectory } from './valve.ts';
 import { heal, lookAt, probe } from './watching.ts';
 
-/** How often a volume that does not open is tried again. */
-const HEAL_EVERY_MS = 10_000;
+/** A volume that does not open is tried again at the next look, and then less and less often down to this. */
+const HEAL_AT_MOST_EVERY_MS = 10_000;
+const HEAL_SLOWER = 1.5;
 
 /** One volume of the local engine: what may be asked of it, and in which state. */
 export class LocalVolume implements EngineVolume {
@@ -30,6 +31,7 @@ export class LocalVolume implements EngineVolume {
   #turn: Promise<unknown> = Promise.resolve();
   readonly #faults: Faults;
   #healedAt = -Infinity;
+  #healEveryMs = 0;
 
   constructor(state: VolumeState) {
     this.#state = state;
@@ -106,9 +108,12 @@ export class LocalVolume implements EngineVolume {
     await this.#inTurn(async () => {
       await lookAt(this.#state);
       const { open, trouble } = this.#state;
-      if ((!open || trouble !== null) && performance.now() - this.#healedAt > HEAL_EVERY_MS) {
-        this.#healedAt = performance.now();
+      if (open && trouble === null) {
+        this.#healEveryMs = 0;
+      } else if (performance.now() - this.#healedAt > this.#healEveryMs) {
         await heal(this.#state);
+        this.#healedAt = performance.now();
+        this.#healEveryMs = Math.min(HEAL_AT_MOST_EVERY_MS, Math.max(1_000, this.#healEveryMs * HEAL_SLOWER));
       }
     })
       .then(() => probe(this.#state))
@@ -128,7 +133,13 @@ export class LocalVolume implements EngineVolume {
   }
 
   async cut(id: string, reason: string): Promise<void> {
-    await cutReplica(this.#state, this.#state.replica(id), 'failed', reason);
+    try {
+      await cutReplica(this.#state, this.#state.replica(id), 'failed', reason);
+    } finally {
+      // What did not answer does now: it is asked at once, and not at the next look.
+      this.#healEveryMs = 0;
+      void this.refresh();
+    }
   }
 
   disks(): WatchedDisk[] {
@@ -215,10 +226,15 @@ export class LocalVolume implements EngineVolume {
             `${result.uncorrectable} blocks are damaged on every replica. Restore them from a backup.`,
           );
         }
-        replica.baseline = this.#state.errors.get(replica.id) ?? replica.baseline;
+        // What was found is healed and no fault any more. Errors of the disk itself are the look's to judge.
+        const errors = await errorsOf(this.#state.record.uuid, replica.deviceId);
+        const { corruption, generation } = errors ?? replica.baseline;
+        replica.baseline = { ...replica.baseline, corruption, generation };
       });
     }
+    if (this.#state.record.unsure === 'scrub') this.#state.record.unsure = null;
     await this.#state.save();
+    await this.refresh();
   }
 
   async planGrow(imageBytes: number | undefined): Promise<void> {
@@ -316,6 +332,10 @@ export class LocalVolume implements EngineVolume {
     return this.#state.accounts.has(name);
   }
 
+  needsScrub(): boolean {
+    return this.#state.record.unsure === 'scrub' && this.#state.open;
+  }
+
   hasStaleReplica(): boolean {
     return this.#state.record.replicas.some((replica) => replica.behind);
   }
@@ -361,6 +381,7 @@ export class LocalVolume implements EngineVolume {
         imageBytes,
         state.directories,
         others,
+        state.usedBytes,
       );
     }
     if (planned.bytes < replaced.bytes) {

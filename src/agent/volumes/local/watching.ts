@@ -1,5 +1,5 @@
 import { HoldfastError } from '../../../protocol/errors.ts';
-import { loopsOf } from './loops.ts';
+import { deviceBytes, loopsOf } from './loops.ts';
 import * as filesystem from './filesystem.ts';
 import { openVolume } from './opening.ts';
 import { mountAt } from './proc.ts';
@@ -10,23 +10,66 @@ import { diskOf, valveServes } from './valve.ts';
 /** Work that takes longer than this makes us ask whether the volume answers at all, before its own deadline. */
 const SUSPICIOUS_MS = 4_000;
 
+/** What is wrong with a complete replica's disk, as a sentence goes on: "its disk stopped working." */
+interface Bad {
+  replica: ReplicaRecord;
+  reason: string;
+  dead: boolean;
+}
+
 /**
  * One look at a volume: what the kernel counts, whether the valves live. Everything is read from /proc and /sys, nothing
  * touches the volume.
  */
 export async function lookAt(state: VolumeState): Promise<void> {
-  if (!state.open) return;
+  if (!state.mounted) return;
   const mount = await mountAt(state.directories.mount);
   if (mount === undefined) {
     state.fault(`The volume ${state.name} was unmounted by somebody else. It is opened again.`);
     return;
   }
-  for (const replica of state.record.replicas) await lookAtReplica(state, replica);
+  const bad: Bad[] = [];
+  for (const replica of state.healthy()) {
+    const found = await lookAtReplica(state, replica);
+    if (found !== undefined) bad.push(found);
+  }
+  if (bad.length < state.healthy().length) {
+    for (const { replica, reason } of bad)
+      if (replica.state === 'healthy') await state.leave(replica, 'failed', reason);
+  } else if (bad.length > 0) {
+    await allBad(state, bad);
+  }
   if (filesystem.stoppedWriting(mount))
     state.fault(`The volume ${state.name} accepts no writes any more: too many of its disks failed.`);
   state.usedBytes = await filesystem.usedBytes(state.record.uuid);
   state.readAt = new Date();
   state.changed();
+}
+
+/**
+ * Every complete replica fails. Which of several failed first cannot be known, so none is given up: the volume is mounted afresh with
+ * all of them when they are back, and the newest is found by comparing. The last one that still answers goes on serving.
+ */
+async function allBad(state: VolumeState, bad: readonly Bad[]): Promise<void> {
+  const [first] = bad;
+  if (first === undefined) return;
+  const said = bad.map(({ replica, reason }) => `${replica.id} (${replica.disk}): ${reason}`).join(' ');
+  if (bad.length === 1 && !first.dead) {
+    state.warning = `Some reading or writing failed on the last complete replica ${said} Add a replica.`;
+    first.replica.baseline = state.errors.get(first.replica.id) ?? first.replica.baseline;
+    state.log.error(
+      { volume: state.name, replica: first.replica.id, reason: first.reason },
+      'errors on the last replica',
+    );
+    await state.save();
+    return;
+  }
+  for (const { replica, dead } of bad) if (dead) state.unreachable.add(replica.id);
+  if (bad.length > 1 && state.record.unsure !== 'reopen') {
+    state.record.unsure = 'reopen';
+    await state.save();
+  }
+  state.fault(`No disk of the volume ${state.name} works. ${said} It is opened again as soon as they are back.`);
 }
 
 /** Asks a volume whose work takes suspiciously long, or that did not answer before, whether it answers. */
@@ -36,16 +79,14 @@ export async function probe(state: VolumeState): Promise<void> {
   else state.lane.trip();
 }
 
-async function lookAtReplica(state: VolumeState, replica: ReplicaRecord): Promise<void> {
+async function lookAtReplica(state: VolumeState, replica: ReplicaRecord): Promise<Bad | undefined> {
   const disk = state.attached.get(replica.id);
-  if (disk === undefined) return;
-  if (disk.valve !== undefined && !(await valveServes(disk.valve))) {
-    if (replica.state === 'healthy') await state.leave(replica, 'failed', 'its disk stopped working.');
-    return;
-  }
-  if (replica.deviceId === 0) return;
+  if (disk === undefined) return undefined;
+  const serves =
+    disk.valve === undefined ? (await deviceBytes(disk.device)) !== undefined : await valveServes(disk.valve);
+  if (!serves) return { replica, reason: 'its disk stopped working.', dead: true };
   const errors = await filesystem.errorsOf(state.record.uuid, replica.deviceId);
-  if (errors === undefined || replica.state !== 'healthy') return;
+  if (errors === undefined) return undefined;
   state.errors.set(replica.id, errors);
   const { baseline } = replica;
   const grown = [
@@ -53,9 +94,9 @@ async function lookAtReplica(state: VolumeState, replica: ReplicaRecord): Promis
     ['read', errors.read - baseline.read],
     ['flush', errors.flush - baseline.flush],
   ].filter(([, count]) => Number(count) > 0);
-  if (grown.length === 0) return;
+  if (grown.length === 0) return undefined;
   const counts = grown.map(([kind, count]) => `${count} ${kind} error${count === 1 ? '' : 's'}`).join(', ');
-  await state.leave(replica, 'failed', `its disk answered with errors (${counts}).`);
+  return { replica, reason: `its disk answered with errors (${counts}).`, dead: false };
 }
 
 /**
@@ -65,7 +106,8 @@ async function lookAtReplica(state: VolumeState, replica: ReplicaRecord): Promis
 export async function heal(state: VolumeState): Promise<void> {
   if (!state.record.wantedOpen || state.record.phase !== 'ready') return;
   if (state.open) {
-    if (state.trouble === null || (await someDiskServes(state))) return;
+    if (state.trouble === null) return;
+    if (state.record.unsure !== 'reopen' && (await someDiskServes(state))) return;
     state.open = false;
   }
   await openVolume(state).catch((error: unknown) => {
