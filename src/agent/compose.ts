@@ -3,11 +3,10 @@ import { join } from 'node:path';
 import type { AgentHandlers } from '../protocol/agent.ts';
 import { within } from '../runtime/deadline.ts';
 import { readRecord } from '../runtime/process-record.ts';
-import type { AgentContext, HealthPart, ProgramsPart, StoragePart } from './context.ts';
+import type { AgentContext, ProgramsPart, StoragePart } from './context.ts';
 import { createDrills } from './drills/drills.ts';
 import { createFiles } from './files/files.ts';
 import { createGateway } from './gateway/gateway.ts';
-import type { StatusSource } from './gateway/status-writer.ts';
 import { createHealth } from './health/health.ts';
 import { createPrograms } from './programs/programs.ts';
 import { findPythons } from './pythons.ts';
@@ -17,10 +16,8 @@ import { createStorage } from './volumes/storage.ts';
 /** A reload of nginx takes well under a second, with hundreds of new certificates to sign a few. */
 const PUBLISH_WAIT_MS = 10_000;
 
-/** What the public status page is told of the health. */
-interface PublicHealth extends Pick<StatusSource, 'troubles' | 'notes'> {
-  onTroubles(listener: () => void): void;
-}
+/** Counting programs that are stuck reads a few lines of /proc for each. */
+const COUNT_STUCK_MS = 2_000;
 
 export interface ComposedAgent {
   handlers: AgentHandlers;
@@ -46,7 +43,6 @@ export function composeAgent(context: AgentContext): ComposedAgent {
   const pythons = findPythons();
   const storage: StoragePart = createStorage(context);
   const health = createHealth(context, { storage });
-  const known: HealthPart & Partial<PublicHealth> = health;
   const programs = createPrograms(context, storage);
   const gateway = createGateway(
     context,
@@ -55,8 +51,8 @@ export function composeAgent(context: AgentContext): ComposedAgent {
       volumeOf: (account) => programs.accountOf(account)?.volume,
     },
     {
-      troubles: () => known.troubles?.() ?? [],
-      notes: () => known.notes?.() ?? [],
+      troubles: () => health.troubles(),
+      notes: () => health.notes(),
       volumes: () => storage.statuses(),
     },
   );
@@ -66,7 +62,7 @@ export function composeAgent(context: AgentContext): ComposedAgent {
     gateway.statusChanged();
   });
   storage.onDisksChange(() => gateway.statusChanged());
-  known.onTroubles?.(() => gateway.statusChanged());
+  health.onTroubles(() => gateway.statusChanged());
   const files = createFiles(context, {
     storage,
     sandboxes: programs.sandboxes,
@@ -96,6 +92,13 @@ export function composeAgent(context: AgentContext): ComposedAgent {
     ...files.handlers,
     ...gateway.handlers,
     ...health.handlers,
+    'health.now': async (input) => {
+      const [now, stuck] = await Promise.all([
+        health.handlers['health.now'](input),
+        within(COUNT_STUCK_MS, 'counting the programs that wait', programs.stuck()),
+      ]);
+      return { ...now, stuck };
+    },
     ...createDrills(context),
     'host.status': async () => {
       const nginx = readRecord(join(context.layout.gateway, 'nginx.json'));
