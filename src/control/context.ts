@@ -2,6 +2,8 @@ import type { Configuration } from '../runtime/config.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { DrillRuns } from './drills/drill-runs.ts';
+import type { Incidents } from './incidents/incidents.ts';
+import type { Notifier } from './notifications/notifier.ts';
 import type { FilePlaces } from './platform/compartments.ts';
 import type { DesiredState } from './platform/desired-state.ts';
 import type { HealthSource } from './platform/host-health.ts';
@@ -23,13 +25,15 @@ export interface ControlContext {
   desired: DesiredState;
   health: HealthSource;
   drills: DrillRuns;
+  incidents: Incidents;
+  notifier: Notifier;
   /** Places for calls and for streams that touch files, one set per volume, a share of it per member. */
   fileCalls: FilePlaces;
   fileStreams: FilePlaces;
   loginsByAccount: LoginThrottle;
   loginsByAddress: LoginThrottle;
   requests: RequestThrottle;
-  now(): Date;
+  now: () => Date;
 }
 
 /** Who acts: for owner checks and for the audit log. */

@@ -12,6 +12,8 @@ import type { AgentClient } from './agent-client.ts';
 import { buildServer } from './api/server.ts';
 import type { ControlContext } from './context.ts';
 import { DrillRuns } from './drills/drill-runs.ts';
+import { Incidents, type IncidentTimes } from './incidents/incidents.ts';
+import { Notifier, type NotifierTimes } from './notifications/notifier.ts';
 import { FilePlaces } from './platform/compartments.ts';
 import { DesiredState } from './platform/desired-state.ts';
 import { followAgent } from './platform/follow-agent.ts';
@@ -21,6 +23,7 @@ import { LoginThrottle, PER_ACCOUNT, PER_ADDRESS } from './security/login-thrott
 import { RequestThrottle } from './security/request-throttle.ts';
 import { newApiToken } from './security/secrets.ts';
 import { trimAudit } from './store/audit.ts';
+import { trimIncidents } from './store/incidents.ts';
 import { openStore } from './store/open-store.ts';
 import { deleteEndedSessions } from './store/sessions.ts';
 
@@ -37,10 +40,15 @@ const FILE_CALLS = { volume: { atOnce: 8, waiting: 32 }, member: { atOnce: 4, wa
 const FILE_STREAMS = { volume: { atOnce: 16, waiting: 0 }, member: { atOnce: 6, waiting: 0 } };
 const HOUSEKEEPING_EVERY_MS = 3_600_000;
 const AUDIT_ENTRIES_KEPT = 100_000;
+const INCIDENTS_KEPT = 5_000;
 
 /** The parts without the server; also what tests start with. */
 export async function openControl(
-  options: Omit<ControlOptions, 'listen'> & { now?: () => Date },
+  options: Omit<ControlOptions, 'listen'> & {
+    now?: () => Date;
+    incidentTimes?: IncidentTimes;
+    notifierTimes?: NotifierTimes;
+  },
 ): Promise<{ context: ControlContext; server: FastifyInstance }> {
   const { configuration, log, agent } = options;
   const directory = layoutOf(configuration).control;
@@ -49,6 +57,13 @@ export async function openControl(
   const { database } = store;
   const world = new World();
   const now = options.now ?? (() => new Date());
+  const notifier = new Notifier({
+    database,
+    configuration,
+    log,
+    now,
+    ...(options.notifierTimes === undefined ? {} : { times: options.notifierTimes }),
+  });
   const context: ControlContext = {
     configuration,
     log,
@@ -59,6 +74,16 @@ export async function openControl(
     desired: new DesiredState({ database, agent, world, log }),
     health: new HealthSource({ agent, log }),
     drills: new DrillRuns({ database, agent, world, log, now }),
+    incidents: new Incidents({
+      database,
+      agent,
+      world,
+      news: notifier,
+      log,
+      now,
+      ...(options.incidentTimes === undefined ? {} : { times: options.incidentTimes }),
+    }),
+    notifier,
     fileCalls: new FilePlaces(FILE_CALLS),
     fileStreams: new FilePlaces(FILE_STREAMS),
     loginsByAccount: new LoginThrottle(PER_ACCOUNT),
@@ -96,6 +121,8 @@ export async function startControl(options: ControlOptions): Promise<{ stop(): P
   } else {
     await server.listen({ port: options.listen.port, host: '127.0.0.1' });
   }
+  context.incidents.start();
+  context.notifier.start();
   const following = followAgent(context, stopping.signal);
   const housekeeping = setInterval(() => {
     keepHouse(context).catch((error: unknown) => log.error({ err: error }, 'old sessions could not be removed'));
@@ -105,16 +132,25 @@ export async function startControl(options: ControlOptions): Promise<{ stop(): P
     async stop() {
       clearInterval(housekeeping);
       stopping.abort();
-      context.desired.stop();
       await within(5_000, 'Closing the connections', server.close()).catch((error: unknown) => {
         log.warn({ err: error }, 'connections were still open');
       });
       await within(5_000, 'Leaving the agent', following).catch((error: unknown) => {
         log.warn({ err: error }, 'the agent still had a question');
       });
+      await within(5_000, 'Ending what is under way', stopWork(context)).catch((error: unknown) => {
+        log.warn({ err: error }, 'incidents or notifications were still being written');
+      });
       await context.store.close();
     },
   };
+}
+
+/** What works by itself in the background; also for tests. */
+export async function stopWork(context: ControlContext): Promise<void> {
+  context.desired.stop();
+  context.drills.close();
+  await Promise.all([context.incidents.stop(), context.notifier.stop()]);
 }
 
 async function keepHouse(context: ControlContext): Promise<void> {
@@ -122,4 +158,6 @@ async function keepHouse(context: ControlContext): Promise<void> {
   const idleSince = new Date(now.getTime() - SESSION_IDLE_MS);
   await deleteEndedSessions(context.database, now.toISOString(), idleSince.toISOString());
   await trimAudit(context.database, AUDIT_ENTRIES_KEPT);
+  await trimIncidents(context.database, INCIDENTS_KEPT);
+  await context.drills.sweep();
 }

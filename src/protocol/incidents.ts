@@ -45,7 +45,10 @@ export const notificationSettingsSchema = z.object({
   webhook: z
     .object({
       url: z.url(),
-      /** Sent as a bearer token when set. Never answered by GET. */ secret: z.string().optional(),
+      /** Sent as a bearer token when set. Never answered by GET; left out by PUT: kept, as long as the server is the same; "": removed. */
+      secret: z.string().max(1000).optional(),
+      /** Answered only: whether there is one. */
+      hasSecret: z.boolean().optional(),
     })
     .nullable(),
   email: z
@@ -54,8 +57,10 @@ export const notificationSettingsSchema = z.object({
       port: z.number().int().positive(),
       security: z.enum(['none', 'starttls', 'tls']),
       username: z.string().nullable(),
-      /** Never answered by GET; left out by PUT: kept as it is. */
-      password: z.string().optional(),
+      /** Never answered by GET; left out by PUT: kept as it is, as long as the server is the same. */
+      password: z.string().max(1000).optional(),
+      /** Answered only: whether there is one. */
+      hasPassword: z.boolean().optional(),
       from: z.string().min(3),
       to: z.array(z.string().min(3)).min(1),
     })

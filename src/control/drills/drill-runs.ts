@@ -38,11 +38,11 @@ export function isOver(run: Pick<DrillRun, 'state'>): boolean {
  * runner that outlives the control plane is simply heard again; finished ones are in the store.
  */
 export class DrillRuns {
-  readonly #parts: { database: Database; agent: AgentClient; world: World; log: Logger; now(): Date };
+  readonly #parts: { database: Database; agent: AgentClient; world: World; log: Logger; now: () => Date };
   readonly #running = new Map<string, Running>();
   readonly #tell: Throttle<DrillRun>;
 
-  constructor(parts: { database: Database; agent: AgentClient; world: World; log: Logger; now(): Date }) {
+  constructor(parts: { database: Database; agent: AgentClient; world: World; log: Logger; now: () => Date }) {
     this.#parts = parts;
     // The charts are for a drill that is over; a page that watches draws its own.
     this.#tell = new Throttle(TELL_EVERY_MS, ({ series: _series, ...run }) =>

@@ -1,4 +1,5 @@
 import type { Dashboard } from '../../protocol/browser.ts';
+import type { IncidentSummary } from '../../protocol/incidents.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import { within } from '../../runtime/deadline.ts';
 import type { ControlContext } from '../context.ts';
@@ -33,7 +34,7 @@ export async function memberDashboard(context: ControlContext, account: AccountR
     disk,
     sites: views,
     pythons: [...context.world.pythons],
-    notices: memberNotices(context, account, views, disk),
+    notices: [...(await storageNotices(context, account)), ...memberNotices(context, account, views, disk)],
   };
 }
 
@@ -50,6 +51,43 @@ async function diskUse(context: ControlContext, account: AccountRow): Promise<Me
   }
 }
 
+/** What a member has to know of the troubles of their own volume, and what the operator says about them. */
+async function storageNotices(context: ControlContext, account: AccountRow): Promise<Notice[]> {
+  const { volume } = account;
+  if (volume === null) return [];
+  const troubles = context.incidents.open().filter((incident) => incident.volume === volume);
+  if (troubles.length === 0) return [];
+  const said = await context.incidents.publicNote(volume);
+  const notices = troubles.map(memberSentence);
+  const worst =
+    notices.find((notice) => notice.level === 'problem') ?? notices.find((notice) => notice.level === 'warning');
+  const notice = worst ?? notices[0];
+  if (!notice) return [];
+  return [{ ...notice, text: said === undefined ? notice.text : `${notice.text} From the operator: ${said}` }];
+}
+
+function memberSentence({ service, fault }: IncidentSummary): Notice {
+  const about = 'storage' as const;
+  if (service === 'stopped') {
+    const text =
+      'Your storage is out of service and is being repaired. Nothing is lost; your files and sites come back by themselves.';
+    return { about, level: 'problem', text };
+  }
+  if (fault === 'full') {
+    const text =
+      'The storage that you share with others is full, so writing files may fail. Nothing is lost; the operator has been told.';
+    return { about, level: 'problem', text };
+  }
+  if (service === 'waiting') {
+    const text =
+      'A disk under your storage has stopped answering, so your sites and files wait. The platform is taking it out of use; nothing is lost.';
+    return { about, level: 'warning', text };
+  }
+  const text =
+    'A disk under your storage is being replaced. Your files and sites go on as usual, and there is nothing you have to do.';
+  return { about, level: 'info', text };
+}
+
 function memberNotices(
   context: ControlContext,
   account: AccountRow,
@@ -61,17 +99,20 @@ function memberNotices(
     notices.push({ level: 'warning', text: 'Your home is being made. This page changes by itself when it is there.' });
   }
   const volume = account.volume === null ? undefined : context.world.volumes.get(account.volume);
+  // Told already, with what is known of it.
+  const inTrouble = context.incidents.open().some((incident) => incident.volume === account.volume);
   if (!context.agent.reachable()) {
     notices.push({
       level: 'problem',
       text: 'The host of your programs does not answer right now. Your sites go on; changes take effect later.',
     });
-  } else if (volume && volume.state !== 'open') {
+  } else if (volume && volume.state !== 'open' && !inTrouble) {
     notices.push({
       level: 'problem',
+      about: 'storage',
       text: 'Your storage is being repaired. Nothing is lost; files and sites come back by themselves.',
     });
-  } else if (disk === null && account.state === 'ready') {
+  } else if (disk === null && account.state === 'ready' && !inTrouble) {
     notices.push({ level: 'warning', text: 'Your storage answers slowly at the moment.' });
   }
   if (disk && disk.usedBytes >= disk.limitBytes * NEARLY_FULL) {
@@ -107,6 +148,11 @@ export async function platformDashboard(context: ControlContext): Promise<Platfo
     notices.push({ level: 'problem', text: 'The agent does not answer. Look at its log; its owner starts it again.' });
   else if (world.host && !world.host.gatewayReady)
     notices.push({ level: 'problem', text: 'The gateway does not answer, so no site can be reached.' });
+  for (const incident of context.incidents.open()) {
+    const level = incident.severity === 'minor' && incident.mustAct === null ? 'warning' : 'problem';
+    const act = incident.mustAct ?? 'You do not have to do anything.';
+    notices.push({ level, text: `Incident ${incident.id}, ${incident.title}: ${incident.doing} ${act}` });
+  }
   for (const volume of volumes) {
     if (volume.trouble !== null) notices.push({ level: 'problem', text: `Volume ${volume.name}: ${volume.trouble}` });
     else if (volume.state === 'closed' && !closed.has(volume.name))

@@ -1,5 +1,6 @@
 import type { Logger } from '../../runtime/log.ts';
 import type { AgentClient } from '../agent-client.ts';
+import type { Incidents } from '../incidents/incidents.ts';
 import type { DesiredState } from './desired-state.ts';
 import type { World } from './world.ts';
 
@@ -7,6 +8,7 @@ interface Parts {
   agent: AgentClient;
   world: World;
   desired: DesiredState;
+  incidents: Incidents;
   log: Logger;
 }
 
@@ -29,6 +31,20 @@ export async function lookAtAgent({ agent, world }: Pick<Parts, 'agent' | 'world
 }
 
 /**
+ * The agent's troubles, also those that came and went while nobody listened. `complete`: at a new connection, when no event can have
+ * overtaken the list. An agent that cannot say is no reason to do without it.
+ */
+async function lookAtTroubles({ agent, world, incidents, log }: Parts, complete: boolean): Promise<void> {
+  try {
+    const troubles = await agent.call('troubles.list', {});
+    world.replaceTroubles(troubles);
+    await incidents.takeAll(troubles, complete);
+  } catch (error) {
+    log.warn({ err: error }, 'the agent did not say what troubles it has');
+  }
+}
+
+/**
  * Stays in touch with the agent until `signal` aborts: on each connection looks at everything, tells it the whole desired
  * state, then follows its events; when the connection breaks, begins again.
  */
@@ -41,6 +57,8 @@ export async function followAgent(parts: Parts, signal: AbortSignal): Promise<vo
     signal.addEventListener('abort', stop, { once: true });
     try {
       await lookAtAgent(parts);
+      // Before the desired state, which may take long: an incident is there as soon as the agent can be asked.
+      await lookAtTroubles(parts, true);
       await desired.everything();
       world.synchronised = true;
       log.info('the agent has the desired state');
@@ -84,6 +102,7 @@ async function lookNowAndThen(parts: Parts, connection: AbortController): Promis
       }
       lookAt = performance.now() + LOOK_EVERY_MS;
       await lookAtAgent(parts);
+      await lookAtTroubles(parts, false);
       await desired.unfinished();
     } catch (error) {
       log.warn({ err: error }, 'the agent did not answer');

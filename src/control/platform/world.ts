@@ -1,6 +1,7 @@
 import type { AgentEventBody, AgentOutput } from '../../protocol/agent.ts';
 import type { DrillRun } from '../../protocol/drills.ts';
 import type { IncidentSummary } from '../../protocol/incidents.ts';
+import type { Trouble } from '../../protocol/health.ts';
 import type { SiteStatus } from '../../protocol/sites.ts';
 import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
 
@@ -26,6 +27,8 @@ export class World {
   readonly statuses = new Map<string, SiteStatus>();
   readonly volumes = new Map<string, VolumeStatus>();
   readonly operations = new Map<string, Operation>();
+  /** The open ones. */
+  readonly troubles = new Map<string, Trouble>();
   host: AgentOutput<'host.status'> | undefined;
   /** The whole desired state has been taken over by the agent since it last connected. */
   synchronised = false;
@@ -48,11 +51,34 @@ export class World {
     replaceMap(this.operations, look.operations, (operation) => operation.id);
   }
 
+  /** All troubles there are; the listeners hear of them from whoever makes incidents of them. */
+  replaceTroubles(troubles: readonly Trouble[]): void {
+    const open = troubles.filter((trouble) => trouble.state === 'open');
+    replaceMap(this.troubles, open, (trouble) => trouble.id);
+  }
+
+  /**
+   * What a volume does for its members now, as far as is known here: what needs it can be refused at once instead of being left to wait.
+   * A volume that nobody has spoken of yet is given the benefit of the doubt.
+   */
+  serviceOf(volume: string): Trouble['service'] {
+    const state = this.volumes.get(volume)?.state ?? 'open';
+    const services = [...this.troubles.values()]
+      .filter((trouble) => trouble.volume === volume)
+      .map((trouble) => trouble.service);
+    if (state !== 'open' || services.includes('stopped')) return 'stopped';
+    return services.includes('waiting') ? 'waiting' : 'serving';
+  }
+
   apply(change: WorldChange): void {
     if (change.type === 'site') this.statuses.set(change.site.id, change.site);
     if (change.type === 'site-removed') this.statuses.delete(change.id);
     if (change.type === 'volume') this.volumes.set(change.volume.name, change.volume);
     if (change.type === 'operation') this.#keep(change.operation);
+    if (change.type === 'trouble') {
+      if (change.trouble.state === 'open') this.troubles.set(change.trouble.id, change.trouble);
+      else this.troubles.delete(change.trouble.id);
+    }
     for (const listener of this.#listeners) listener(change);
   }
 

@@ -11,12 +11,12 @@ export const DEFAULT_SETTINGS: Settings = {
   apiRequestsPerMinute: 40,
 };
 
-async function readJson(database: Database, name: string): Promise<unknown> {
+export async function readJson(database: Database, name: string): Promise<unknown> {
   const row = await database.selectFrom('settings').select('value').where('name', '=', name).executeTakeFirst();
   return row === undefined ? undefined : JSON.parse(row.value);
 }
 
-async function writeJson(database: Database, name: string, value: unknown): Promise<void> {
+export async function writeJson(database: Database, name: string, value: unknown): Promise<void> {
   const text = JSON.stringify(value);
   await database
     .insertInto('settings')

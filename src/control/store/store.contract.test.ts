@@ -14,6 +14,20 @@ import {
   putPlan, updateAccount, volumeOccupancy, type AccountRow,
 } from './accounts.ts'; // prettier-ignore
 import { insertAudit, listAudit, trimAudit } from './audit.ts';
+import { someDrillRun } from '../testing/drill-run.ts';
+import { someTrouble } from '../testing/memory-agent.ts';
+import { deleteDrillRun, findDrillRun, listDrillRuns, putDrillRun, trimDrillRuns } from './drills.ts';
+import {
+  findIncident, findIncidentOf, insertIncident, insertNote, listIncidents, listNotes, listPublicNotes, listUnsettledIncidents,
+  occupantsOf, trimIncidents, updateIncident, type IncidentRecord,
+} from './incidents.ts'; // prettier-ignore
+import {
+  countNotifications,
+  insertNotification,
+  listNotifications,
+  listWaiting,
+  recordOutcome,
+} from './notifications.ts';
 import { openStore, type Store } from './open-store.ts';
 import {
   deleteEndedSessions, findAccountByToken, findSession, hasToken, insertSession, putToken, touchSession,
@@ -313,5 +327,113 @@ describe.each(['sqlite', 'postgres'] as const)('the store on %s', (engine) => {
     });
     await expect(failing).rejects.toThrow('stop here');
     expect(await findAccount(store.database, 'alice')).toMatchObject({ disabled: 0 });
+  });
+
+  function record(trouble: string, values: Partial<IncidentRecord> = {}): Omit<IncidentRecord, 'id'> {
+    return {
+      trouble: someTrouble(trouble), state: 'open', severity: 'minor', worst: 'major', openedAt: AT, resolvedAt: null, accounts: ['alice'],
+      sites: 2, requests: null, counted: false, entries: [{ at: AT, kind: 'impact', text: 'x' }], told: null, ...values,
+    }; // prettier-ignore
+  }
+
+  it('keeps one incident per trouble, numbered from 1, whole over a change and a restart', async () => {
+    const first = await insertIncident(store.database, record('t1'));
+    expect(await insertIncident(store.database, record('t1', { sites: 9 }))).toEqual(first);
+    expect((await insertIncident(store.database, record('t2'))).trouble.id).toBe('t2');
+    expect([first.id, first.sites]).toEqual([1, 2]);
+    const requests = { delayed: 3, failed: 1, longestMs: 1200.5 };
+    const told = { what: 'opened' as const, severity: 'major' as const, mustAct: null };
+    const changed = { ...first, state: 'resolved' as const, resolvedAt: AT, requests, told, counted: true };
+    await updateIncident(store.database, changed);
+    await store.close();
+    store = await open();
+    expect(await findIncident(store.database, 1)).toEqual(changed);
+    expect((await findIncidentOf(store.database, 't1'))?.id).toBe(1);
+    expect((await listIncidents(store.database, { state: 'resolved', limit: 10 })).map((known) => known.id)).toEqual([
+      1,
+    ]);
+    expect((await listIncidents(store.database, { limit: 1 })).map((known) => known.trouble.id)).toEqual(['t2']);
+    expect((await listUnsettledIncidents(store.database)).map((known) => known.trouble.id)).toEqual(['t2']);
+  });
+
+  it('forgets old incidents with all that hangs on them, but none that is open', async () => {
+    for (const trouble of ['t1', 't2', 't3', 't4']) {
+      const state = trouble === 't1' ? ('open' as const) : ('resolved' as const);
+      const { id } = await insertIncident(
+        store.database,
+        record(trouble, { state, resolvedAt: state === 'open' ? null : AT }),
+      );
+      await insertNote(store.database, id, { at: AT, by: 'op', text: trouble, public: true });
+    }
+    await trimIncidents(store.database, 2);
+    expect((await listIncidents(store.database, { limit: 10 })).map((known) => known.trouble.id)).toEqual([
+      't4',
+      't3',
+      't1',
+    ]);
+    expect((await listPublicNotes(store.database, AT)).map((note) => note.text)).toEqual(['t1', 't3', 't4']);
+    expect(await listPublicNotes(store.database, '2027-01-01T00:00:00.000Z')).toEqual([
+      { trouble: 't1', at: AT, text: 't1' },
+    ]);
+  });
+
+  it('knows who lives on a volume, and keeps the notes of operators in order', async () => {
+    const alice = await account('alice');
+    await account('bob', { volume: 'v2' });
+    await site(alice, 'a.example.com');
+    const going = await site(alice, 'gone.example.com');
+    await changeSite(store.database, going, { state: 'deleting' });
+    expect(await occupantsOf(store.database, 'v1')).toEqual({ accounts: ['alice'], domains: ['a.example.com'] });
+    const { id } = await insertIncident(store.database, record('t1'));
+    const notes = ['one', 'two'].map((text) => ({ at: AT, by: 'op', text, public: text === 'two' }));
+    for (const note of notes) await insertNote(store.database, id, note);
+    expect(await listNotes(store.database, id)).toEqual(notes);
+  });
+
+  it('keeps what is to be told until it has been, by channel and in order', async () => {
+    const { id } = await insertIncident(store.database, record('t1'));
+    const news = {
+      incident_id: id,
+      at: AT,
+      what: 'opened',
+      state: 'waiting',
+      outcome: 'is being sent',
+      content: '{}',
+    } as const;
+    for (const channel of ['webhook', 'email', 'webhook'] as const)
+      await insertNotification(store.database, { ...news, channel });
+    const [first, second] = await listWaiting(store.database, 'webhook', 10);
+    await recordOutcome(store.database, first?.id ?? 0, 'sent', 'sent');
+    expect((await listWaiting(store.database, 'webhook', 10)).map((row) => row.id)).toEqual([second?.id]);
+    expect((await listNotifications(store.database, id)).map((entry) => entry.outcome)).toEqual([
+      'sent',
+      'is being sent',
+      'is being sent',
+    ]);
+    expect(await countNotifications(store.database)).toEqual(
+      expect.arrayContaining([
+        { channel: 'webhook', state: 'sent', count: 1 },
+        { channel: 'webhook', state: 'waiting', count: 1 },
+        { channel: 'email', state: 'waiting', count: 1 },
+      ]),
+    );
+  });
+
+  it('keeps runs of drills', async () => {
+    for (const minute of [1, 2, 3]) {
+      await putDrillRun(
+        store.database,
+        someDrillRun(`run-${minute}`, { startedAt: `2026-01-01T00:0${minute}:00.000Z` }),
+      );
+    }
+    await putDrillRun(
+      store.database,
+      someDrillRun('run-2', { startedAt: '2026-01-01T00:02:00.000Z', state: 'passed' }),
+    );
+    expect((await findDrillRun(store.database, 'run-2'))?.state).toBe('passed');
+    await trimDrillRuns(store.database, 2);
+    expect((await listDrillRuns(store.database)).map((run) => run.id)).toEqual(['run-3', 'run-2']);
+    await deleteDrillRun(store.database, 'run-3');
+    expect(await findDrillRun(store.database, 'run-3')).toBeUndefined();
   });
 });

@@ -7,7 +7,9 @@ import { pino } from 'pino';
 import { readConfiguration, type Configuration } from '../../runtime/config.ts';
 import { createAccount, type CreatedAccount } from '../accounts/create-account.ts';
 import type { ControlContext } from '../context.ts';
-import { openControl } from '../control.ts';
+import { openControl, stopWork } from '../control.ts';
+import type { IncidentTimes } from '../incidents/incidents.ts';
+import type { NotifierTimes } from '../notifications/notifier.ts';
 import { lookAtAgent } from '../platform/follow-agent.ts';
 import { MemoryAgent } from './memory-agent.ts';
 
@@ -30,7 +32,13 @@ export interface Bench extends AsyncDisposable {
 type Method = NonNullable<InjectOptions['method']>;
 
 export async function openBench(
-  options: { home?: string; agent?: MemoryAgent; databaseUrl?: string } = {},
+  options: {
+    home?: string;
+    agent?: MemoryAgent;
+    databaseUrl?: string;
+    incidentTimes?: IncidentTimes;
+    notifierTimes?: NotifierTimes;
+  } = {},
 ): Promise<Bench> {
   const home = options.home ?? (await mkdtemp(join(TEST_DIRECTORY, 'holdfast-control-')));
   const agent = options.agent ?? new MemoryAgent();
@@ -45,6 +53,8 @@ export async function openBench(
     log: pino({ level: process.env['HOLDFAST_TEST_LOG'] ?? 'silent' }),
     agent,
     now: () => new Date(Date.now() + clock.ahead),
+    ...(options.incidentTimes === undefined ? {} : { incidentTimes: options.incidentTimes }),
+    ...(options.notifierTimes === undefined ? {} : { notifierTimes: options.notifierTimes }),
   });
   await lookAtAgent(context);
   return {
@@ -67,7 +77,7 @@ export async function openBench(
         { username: name, plan, password: `${name}'s long password` },
       ),
     [Symbol.asyncDispose]: async () => {
-      context.desired.stop();
+      await stopWork(context);
       await server.close();
       await context.store.close();
       if (options.home === undefined) await rm(home, { recursive: true, force: true });

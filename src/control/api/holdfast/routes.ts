@@ -7,6 +7,7 @@ import { registerDrills } from './drills.ts';
 import { registerEvents } from './events.ts';
 import { registerFiles } from './files.ts';
 import { registerHealth } from './health.ts';
+import { registerIncidents, registerNotifications } from './incidents.ts';
 import { registerPlatform } from './platform.ts';
 import { registerRecovery } from './recovery.ts';
 import { registerSession } from './session.ts';
@@ -43,6 +44,8 @@ export async function registerHoldfast(server: FastifyInstance, context: Control
   registerVolumes(scope, context);
   registerRecovery(scope, context);
   registerHealth(scope, context);
+  registerIncidents(scope, context);
+  registerNotifications(scope, context);
   registerDrills(scope, context);
   registerPlatform(scope, context);
   registerStatus(scope, context);
