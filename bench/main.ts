@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
+import { benchDrills, DRILL_NAMES } from './drills.ts';
 import { benchSites, defaultJsonFile, MEASUREMENTS } from './sites/sites.ts';
 
 /** Fires at the first Ctrl-C (or SIGTERM): the benchmark then cleans up. A third one ends it at once. */
@@ -55,6 +56,33 @@ program
       if (!signal.aborted) throw error;
       process.exitCode = 130;
     }
+  });
+
+function drillNames(value: string, previous: string[]): string[] {
+  const wanted = value.split(',').map((name) => name.trim());
+  for (const name of wanted)
+    if (!DRILL_NAMES.includes(name))
+      throw new InvalidArgumentError(`There is no drill "${name}". Choose from: ${DRILL_NAMES.join(', ')}.`);
+  return [...previous, ...wanted];
+}
+
+program
+  .command('drills')
+  .description('every drill, one after the other, each on a platform of its own')
+  .option('--json <file>', 'where the figures go (default: bench/results/drills-<time>.json)')
+  .option('--only <names>', 'only these, with commas between them', drillNames, [])
+  .option('--rounds <count>', 'how often each', '1')
+  .action(async (options: { json?: string; only: string[]; rounds: string }) => {
+    const held = await benchDrills(
+      {
+        only: options.only,
+        rounds: Math.max(1, Math.trunc(Number(options.rounds)) || 1),
+        jsonFile: resolve(options.json ?? defaultJsonFile('drills')),
+        say: (line) => process.stdout.write(`${line}\n`),
+      },
+      stopSignal(),
+    );
+    if (!held) process.exitCode = 1;
   });
 
 await program.parseAsync();
