@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError } from '../../protocol/errors.ts';
 import { within } from '../../runtime/deadline.ts';
 import type { Logger } from '../../runtime/log.ts';
@@ -9,8 +10,8 @@ export interface WorkerSource {
   /** The account's volume. Throws `not-found`, `volume-closed` or `storage-repair` at once. */
   volumeOf(account: string): string;
   spawn(account: string, program: string): Promise<ChildProcess>;
-  /** Ends everything the worker left; bounded by itself. */
-  end(account: string, program: string): Promise<void>;
+  /** Ends everything the worker left. Throws when the kernel holds some of it back at the deadline. */
+  end(account: string, program: string, deadlineMs: number): Promise<void>;
 }
 
 export interface WorkerLimits {
@@ -42,6 +43,8 @@ interface Worker {
   client: Promise<SftpClient>;
   uses: number;
   ended: boolean;
+  /** Its end is under way. */
+  ending: boolean;
   idle: NodeJS.Timeout | undefined;
 }
 
@@ -49,6 +52,11 @@ interface Place {
   workers: Set<Worker>;
   waiting: (() => void)[];
 }
+
+const END_MS = 5_000;
+/** What the kernel holds is asked for again this often: one try each. */
+const END_AGAIN_EVERY_MS = 1_000;
+const END_AGAIN_MS = 100;
 
 let programs = 0;
 
@@ -127,14 +135,14 @@ export class FileWorkers {
     const worker = this.#byAccount.get(account);
     if (!worker) return;
     this.#abandon(worker);
-    await this.#source.end(account, worker.program);
+    await this.#source.end(account, worker.program, END_MS);
   }
 
   /** Ends all workers. */
   async stop(): Promise<void> {
     const workers = [...this.#byAccount.values()];
     for (const worker of workers) this.#retire(worker);
-    await Promise.all(workers.map(async (worker) => await this.#source.end(worker.account, worker.program)));
+    await Promise.all(workers.map(async (worker) => await this.#source.end(worker.account, worker.program, END_MS)));
   }
 
   /** For tests and status: workers by volume. */
@@ -160,6 +168,7 @@ export class FileWorkers {
       client: Promise.reject(new Error('not started')),
       uses: 0,
       ended: false,
+      ending: false,
       idle: undefined,
     };
     worker.client.catch(() => undefined);
@@ -180,11 +189,17 @@ export class FileWorkers {
     const watch = async (): Promise<void> => {
       try {
         const begun = await started;
-        begun.once('exit', () => this.#gone(worker));
-        begun.once('error', () => this.#gone(worker));
-        if (late) this.#end(worker);
+        // The sandbox's first process ends at once when it is killed; what it started may still wait for its disk.
+        begun.once('exit', () => this.#abandon(worker));
+        begun.once('error', () => this.#abandon(worker));
+        if (late) {
+          // What came after it was given up takes its place again until it is gone.
+          this.#place(worker.volume).workers.add(worker);
+          worker.ending = false;
+          this.#end(worker);
+        }
       } catch {
-        this.#gone(worker); // The reason is told to the one who asked for it.
+        this.#abandon(worker); // The reason is told to the one who asked for it.
       }
     };
     void watch();
@@ -250,18 +265,23 @@ export class FileWorkers {
   }
 
   #end(worker: Worker): void {
-    this.#source.end(worker.account, worker.program).catch((error: unknown) => {
-      this.#log.warn(
-        { err: error, account: worker.account, program: worker.program },
-        'A file server does not end yet.',
-      );
-    });
+    if (worker.ending) return;
+    worker.ending = true;
+    void this.#endForGood(worker);
   }
 
-  #gone(worker: Worker): void {
-    worker.ended = true;
-    clearTimeout(worker.idle);
-    if (this.#byAccount.get(worker.account) === worker) this.#byAccount.delete(worker.account);
+  /** Its place on the volume is free when nothing of it is left, however long its disk keeps it. */
+  async #endForGood(worker: Worker): Promise<void> {
+    const { account, program } = worker;
+    for (let tries = 0; ; tries++) {
+      try {
+        await this.#source.end(account, program, tries === 0 ? END_MS : END_AGAIN_MS);
+        break;
+      } catch (error) {
+        if (tries === 0) this.#log.warn({ err: error, account, program }, 'A file server does not end yet.');
+        await pause(END_AGAIN_EVERY_MS, undefined, { ref: false });
+      }
+    }
     const place = this.#place(worker.volume);
     place.workers.delete(worker);
     place.waiting.shift()?.();

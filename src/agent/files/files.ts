@@ -61,7 +61,7 @@ export function createFiles(
         };
         return await ground.sandboxes.spawn(request, ['pipe', 'pipe', 'ignore']);
       },
-      end: async (account, program) => await ground.sandboxes.end(account, program, 5_000),
+      end: async (account, program, deadlineMs) => await ground.sandboxes.end(account, program, deadlineMs),
     },
     log,
     limits,
