@@ -33,6 +33,21 @@ export function shownState(
   return health.condition === 'unknown' ? 'unwatched' : 'healthy';
 }
 
+/** Whether a disk is a part of the mirror: complete, or becoming it. */
+export function takesPart(state: ShownState | 'absent'): boolean {
+  return !['failed', 'missing', 'set-aside', 'absent'].includes(state);
+}
+
+/** How well two disks side by side mirror each other, as the tie between them is drawn. */
+export function tieBetween(
+  a: ShownState | 'absent',
+  b: ShownState | 'absent',
+): 'full' | 'rebuilding' | 'reduced' | 'lost' {
+  const bad = [a, b].filter((state) => !takesPart(state) || state === 'hung').length;
+  if (bad > 0) return bad === 1 ? 'reduced' : 'lost';
+  return a === 'rebuilding' || b === 'rebuilding' ? 'rebuilding' : 'full';
+}
+
 /** What the disk does now, in a few words under its picture. */
 export function diskNow(health: DiskHealth | undefined): string {
   if (health === undefined) return 'No figures: the watcher does not see it.';

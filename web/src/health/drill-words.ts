@@ -24,7 +24,7 @@ export interface ComparedFigure {
   /** The report's: a figure and what it was. */
   report: { value: string; note: string; seconds: number | null };
   /** Ours: null while it is being measured. */
-  ours: { value: string; note: string; seconds: number | null } | null;
+  ours: { value: string; note: string; seconds: number | null; kept: boolean } | null;
 }
 
 const MINUTE = 60;
@@ -56,6 +56,7 @@ export function compareWith2020(result: DrillResult | null): ComparedFigure[] {
             ? 'The disk was not named.'
             : `${culprit.split(' ')[0] ?? culprit}, with evidence, by the platform.`,
         seconds,
+        kept: seconds !== null && seconds <= 2,
       })),
     },
     {
@@ -69,6 +70,7 @@ export function compareWith2020(result: DrillResult | null): ComparedFigure[] {
         value: secondsText(affected.longest_wait_s),
         note: `The longest wait of ${count(affected.accounts, 'account')}; ${of(affected.failed, affected.requests)} requests failed.`,
         seconds: affected.longest_wait_s,
+        kept: affected.failed === 0 && affected.longest_wait_s <= 2.5,
       })),
     },
     {
@@ -78,6 +80,7 @@ export function compareWith2020(result: DrillResult | null): ComparedFigure[] {
         value: unaffected.failed === 0 ? 'Nobody' : count(unaffected.failed, 'failed request'),
         note: `${of(unaffected.failed, unaffected.requests)} requests of ${count(unaffected.accounts, 'account')} failed; p99 ${formatMilliseconds(unaffected.p99_before_ms)} before, ${formatMilliseconds(unaffected.p99_during_ms)} during.`,
         seconds: null,
+        kept: unaffected.failed === 0,
       })),
     },
     {
@@ -87,6 +90,7 @@ export function compareWith2020(result: DrillResult | null): ComparedFigure[] {
         value: commands === 0 ? 'Nothing' : count(commands, 'command'),
         note: `${count(commands, 'operator command')}.`,
         seconds: null,
+        kept: commands === 0,
       })),
     },
     {
@@ -96,6 +100,7 @@ export function compareWith2020(result: DrillResult | null): ComparedFigure[] {
         value: reboots === 0 ? 'None' : String(reboots),
         note: `${count(reboots, 'reboot')}, ${count(programs, 'program')} started again.`,
         seconds: null,
+        kept: reboots === 0 && programs === 0,
       })),
     },
     {
@@ -109,6 +114,7 @@ export function compareWith2020(result: DrillResult | null): ComparedFigure[] {
         value: seconds === null ? 'Not yet' : secondsText(seconds),
         note: bytes === null ? 'No new copy was made.' : `${formatBytes(bytes)} copied while everything was served.`,
         seconds: null,
+        kept: seconds !== null,
       })),
     },
     {
@@ -118,6 +124,7 @@ export function compareWith2020(result: DrillResult | null): ComparedFigure[] {
         value: lost === 0 ? 'None' : count(lost, 'write'),
         note: `${of(lost, writes)} acknowledged writes missing when read back.`,
         seconds: null,
+        kept: lost === 0,
       })),
     },
   ];

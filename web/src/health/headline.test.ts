@@ -144,3 +144,38 @@ describe('the one sentence for the whole storage', () => {
     expect(title(hung, 'stopped')).toBe('home3 is out of service. 11 accounts cannot be served.');
   });
 });
+
+test('names the volume that needs somebody, not the one that is being repaired', () => {
+  const volume = (name: string, redundancy: 'full' | 'rebuilding' | 'reduced'): StorageView['volumes'][number] => ({
+    name, state: 'open', redundancy, operation: redundancy === 'rebuilding' ? 'op' : null, trouble: null, accounts: 3, replicas: [1, 2],
+  }); // prettier-ignore
+  const headline = storageHeadline({
+    volumes: [volume('home1', 'rebuilding'), volume('home2', 'reduced')],
+    host: { name: 'host-1', condition: 'healthy', reaction: true, watcherGapMs: 9 },
+    incidents: [
+      {
+        state: 'open', severity: 'minor', service: 'serving', volume: 'home1', mustAct: null, fault: 'hung', doing: 'Rebuilding.', title: '',
+        culprit: { kind: 'disk', volume: 'home1', replica: 'r2', disk: '/dev/sdc' },
+      },
+    ],
+  }); // prettier-ignore
+  expect(headline.title).toBe('home2 needs you. Nobody is waiting.');
+  expect(headline.acts).toHaveLength(1);
+});
+
+test('does not claim that something is done while the reaction is switched off, and asks for it once', () => {
+  const headline = storageHeadline({
+    volumes: [{ name: 'home1', state: 'open', redundancy: 'full', operation: null, trouble: null, accounts: 3, replicas: [1, 2] }],
+    host: { name: 'host-1', condition: 'healthy', reaction: false, watcherGapMs: 9 },
+    incidents: [
+      {
+        state: 'open', severity: 'critical', service: 'waiting', volume: 'home1', mustAct: 'Switch the reaction on again.', fault: 'hung', doing: 'Nothing.',
+        title: '', culprit: { kind: 'disk', volume: 'home1', replica: 'r2', disk: '/dev/sdc' },
+      },
+    ],
+  }); // prettier-ignore
+  expect(headline.title).toBe(
+    'Members on home1 are waiting: disk r2 of home1 is in trouble, and the reaction is switched off.',
+  );
+  expect(headline.acts).toEqual(['Switch the reaction on again.']);
+});

@@ -48,7 +48,7 @@ function unique(texts: readonly string[]): string[] {
 }
 
 /** How the volumes are, with what the incidents know of them. */
-function volumesHeadline(volumes: readonly Volume[], open: readonly Open[]): Headline {
+function volumesHeadline(volumes: readonly Volume[], open: readonly Open[], reaction: boolean): Headline {
   const on = (service: Open['service']): string[] =>
     unique(open.filter((each) => each.service === service).map((each) => each.volume ?? 'the host'));
   const known = new Set(open.map((each) => each.volume));
@@ -75,7 +75,9 @@ function volumesHeadline(volumes: readonly Volume[], open: readonly Open[]): Hea
   const reduced = silent
     .filter((each) => each.state === 'open' && each.redundancy === 'reduced')
     .map((each) => each.name);
-  const details = open.map((each) => `${culpritName(each.culprit)} is ${faultWord(each.fault)}: ${each.doing}`);
+  const details = open.map(
+    (each) => `${culpritName(each.culprit, each.fault)} is ${faultWord(each.fault)}: ${each.doing}`,
+  );
 
   if (stopped.length > 0) {
     const accounts = volumes
@@ -86,18 +88,24 @@ function volumesHeadline(volumes: readonly Volume[], open: readonly Open[]): Hea
     return { tone: 'bad', title: `${are(stopped)} out of service. ${wait}`, acts, details };
   }
   if (waiting.length > 0) {
-    const culprits = open.filter((each) => each.service === 'waiting').map((each) => culpritName(each.culprit));
+    const culprits = open
+      .filter((each) => each.service === 'waiting')
+      .map((each) => culpritName(each.culprit, each.fault));
     const what = listing(unique(culprits), 2);
     const title =
       waiting.length === 1
-        ? `Members on ${waiting.join()} are waiting: ${what.replace(/^D/, 'd').replace(/^V/, 'v').replace(/^T/, 't')} is being dealt with.`
+        ? `Members on ${waiting.join()} are waiting: ${what.replace(/^[DVTE]/, (letter) => letter.toLowerCase())} ${reaction ? 'is being dealt with' : 'is in trouble, and the reaction is switched off'}.`
         : `Members on ${listing(waiting)} are waiting: ${count(culprits.length, 'trouble')} at once.`;
     return { tone: 'bad', title, acts, details };
   }
   if (serving.length > 0) {
-    const needs = acts.length > 0;
+    const needy = unique([
+      ...open.filter((each) => each.mustAct !== null).map((each) => each.volume ?? 'the host'),
+      ...reduced.filter((name) => acts.some((act) => act.includes(` ${name}:`))),
+    ]);
+    const needs = needy.length > 0;
     const title = needs
-      ? `${listing(serving)} ${serving.length === 1 ? 'needs' : 'need'} you. Nobody is waiting.`
+      ? `${listing(needy)} ${needy.length === 1 ? 'needs' : 'need'} you. Nobody is waiting.`
       : `${are(serving)} being repaired. Nobody is waiting.`;
     return { tone: needs || open.some((each) => each.severity !== 'minor') ? 'warn' : 'busy', title, acts, details };
   }
@@ -141,7 +149,7 @@ function volumesHeadline(volumes: readonly Volume[], open: readonly Open[]): Hea
 
 export function storageHeadline({ volumes, host, incidents }: StorageView): Headline {
   const open = incidents.filter((incident) => incident.state === 'open');
-  const headline = volumesHeadline(volumes, open);
+  const headline = volumesHeadline(volumes, open, host?.reaction !== false);
   if (host === null) {
     return {
       tone: worst(headline.tone, 'warn'),
@@ -172,9 +180,10 @@ export function storageHeadline({ volumes, host, incidents }: StorageView): Head
   if (!host.reaction) {
     if (tone === 'good') title = 'Everything is mirrored, but the platform does not repair by itself.';
     tone = worst(tone, 'warn');
-    acts.push(
-      `Switch the reaction of ${host.name} on again: while it is off, a hung disk stays until a person cuts it.`,
-    );
+    if (!acts.some((act) => /reaction/i.test(act)))
+      acts.push(
+        `Switch the reaction of ${host.name} on again: while it is off, a hung disk stays until a person cuts it.`,
+      );
   }
   return { tone, title, acts, details };
 }

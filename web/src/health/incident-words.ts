@@ -22,13 +22,14 @@ export function faultMeaning(fault: FaultKind): string {
   return FAULTS[fault].meaning;
 }
 
-/** "Disk r2 of home3", "Volume home3", "The host". */
-export function culpritName(culprit: Culprit): string {
+/** "Disk r2 of home3", "Every disk of home3", "Volume home3" (when it is not its disks: it is full), "The host". */
+export function culpritName(culprit: Culprit, fault?: FaultKind): string {
   if (culprit.kind === 'disk') {
     const name = culprit.replica ?? culprit.disk ?? '(not known)';
     return culprit.volume === null ? `Disk ${name}` : `Disk ${name} of ${culprit.volume}`;
   }
-  if (culprit.kind === 'volume') return `Volume ${culprit.volume ?? '(not known)'}`;
+  if (culprit.kind === 'volume')
+    return `${fault === undefined || fault === 'full' || fault === 'corrupt' ? 'Volume' : 'Every disk of'} ${culprit.volume ?? '(not known)'}`;
   return 'The host';
 }
 
@@ -57,7 +58,7 @@ export function incidentHeadline(
   incident: Pick<IncidentSummary, 'title' | 'state' | 'service' | 'volume' | 'mustAct' | 'fault' | 'culprit'>,
 ): string {
   const where = incident.volume ?? 'the host';
-  const what = `${culpritName(incident.culprit)} ${incident.state === 'resolved' ? 'was' : 'is'} ${faultWord(incident.fault)}`;
+  const what = `${culpritName(incident.culprit, incident.fault)} ${incident.state === 'resolved' ? 'was' : 'is'} ${faultWord(incident.fault)}`;
   if (incident.state === 'resolved') return `${what}. It is resolved.`;
   if (incident.service === 'stopped') return `${incident.volume ?? 'The host'} is out of service. ${what}.`;
   if (incident.service === 'waiting') return `${what}. Members on ${where} are waiting.`;
@@ -96,4 +97,14 @@ export function everybodyElse(incident: Pick<IncidentSummary, 'volume'>): string
   return incident.volume === null
     ? 'Each volume serves its own members; none is affected.'
     : `Accounts on other volumes are not affected: ${incident.volume} is a compartment of its own.`;
+}
+
+/** What is to be said at the very disk an incident is about once it is out: "hung" in the headline and "failed" here must not puzzle. */
+export function culpritStory(
+  incident: Pick<IncidentSummary, 'culprit' | 'fault' | 'id'> | undefined,
+  replica: { id: string; state: string },
+): string | undefined {
+  if (incident?.culprit.kind !== 'disk' || incident.culprit.replica !== replica.id) return undefined;
+  if (replica.state === 'healthy' || replica.state === 'rebuilding') return undefined;
+  return `The disk of incident ${incident.id}: it was ${faultWord(incident.fault)}, is cut out of the mirror and not used any more.`;
 }

@@ -2,7 +2,7 @@ import type { JSX } from 'react';
 import type { Redundancy, ReplicaState } from '../../../src/model/volumes.ts';
 import type { FaultName } from '../../../src/protocol/drills.ts';
 import type { Operation } from '../../../src/protocol/volumes.ts';
-import { SHOWN, type ShownState } from '../health/disk-state.ts';
+import { SHOWN, type ShownState, takesPart, tieBetween } from '../health/disk-state.ts';
 import { Badge, type Tone } from './marks.tsx';
 
 const REDUNDANCY: Readonly<Record<Redundancy, { tone: Tone; word: string; meaning: string }>> = {
@@ -24,7 +24,7 @@ export function RedundancyBadge({ redundancy }: { redundancy: Redundancy }): JSX
   const { tone, word } = REDUNDANCY[redundancy];
   return (
     <span title={REDUNDANCY[redundancy].meaning}>
-      <Badge tone={tone}>{word}</Badge>
+      <Badge tone={tone}>redundancy {word}</Badge>
     </span>
   );
 }
@@ -159,6 +159,7 @@ export function VolumePicture({
       return `${id} ${word}${fault !== undefined && fault !== null && fault !== 'clear' ? ' (the fault of the drill)' : ''}`;
     })
     .join(', ');
+  shown.sort((a, b) => Number(!takesPart(a.state)) - Number(!takesPart(b.state)));
   while (shown.length < 2) shown.push({ id: `absent-${shown.length}`, state: 'absent' });
   const width = shown.length * WIDTH + (shown.length - 1) * GAP;
   return (
@@ -175,7 +176,9 @@ export function VolumePicture({
         return (
           <g key={id}>
             <Disk x={x} state={state} share={share ?? 0.35} clip={`disk-${volume.name}-${id}`} fault={fault ?? null} />
-            {index < shown.length - 1 && <Tie x={x + WIDTH} redundancy={volume.redundancy} />}
+            {index < shown.length - 1 && (
+              <Tie x={x + WIDTH} redundancy={tieBetween(state, shown[index + 1]?.state ?? 'absent')} />
+            )}
           </g>
         );
       })}

@@ -42,7 +42,7 @@ export function Comparison({ run }: { run: DrillRun }): JSX.Element {
                     {report.seconds !== null && <TimeBar seconds={report.seconds} whose="report" />}
                     <span className="soft small">{report.note}</span>
                   </td>
-                  <td data-label="Now" className="compare-ours">
+                  <td data-label="Now" className={ours?.kept === false ? 'compare-missed' : 'compare-ours'}>
                     {ours === null ? (
                       <span className="faint">being measured</span>
                     ) : (

@@ -176,12 +176,13 @@ function RunView({ run }: { run: DrillRun }): JSX.Element {
             <DrillStage run={run} over={over} />
           )}
         </section>
+        {run.drill === 'outage-2020' && run.result !== null && <Comparison run={run} />}
         {run.error !== null && <Note level="problem">{run.error}</Note>}
         <div className="columns columns-even">
           <DrillTimeline run={run} />
           <Checks run={run} />
         </div>
-        {run.drill === 'outage-2020' && <Comparison run={run} />}
+        {run.drill === 'outage-2020' && run.result === null && <Comparison run={run} />}
       </div>
       {stopping && (
         <ConfirmDialog

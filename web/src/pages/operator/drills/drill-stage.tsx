@@ -1,14 +1,35 @@
 import type { JSX } from 'react';
-import type { DrillRun } from '../../../../../src/protocol/drills.ts';
+import type { DrillRun, FaultName } from '../../../../../src/protocol/drills.ts';
 import { curvesOf, type DrillCurves, useDrillHistory } from '../../../api/history.ts';
 import { count, formatMilliseconds, formatOffset, formatRate } from '../../../format/format.ts';
 import { volumeMood, WAITS_MS } from '../../../health/drill-words.ts';
+import type { ShownState } from '../../../health/disk-state.ts';
 import { niceMax } from '../../../ui/chart-path.ts';
 import { ChartEnds, Curve } from '../../../ui/charts.tsx';
+import { Icon } from '../../../ui/icon.tsx';
 import { Badge } from '../../../ui/marks.tsx';
 import { VolumePicture } from '../../../ui/replicas.tsx';
 
 type Volume = DrillRun['volumes'][number];
+
+/** A disk with the fault looks as its members feel it, before the platform has said anything of it. */
+const FELT: Readonly<Record<FaultName, ShownState | undefined>> = {
+  hang: 'hung',
+  flap: 'hung',
+  error: 'failed',
+  slow: 'slow',
+  corrupt: undefined,
+  clear: undefined,
+};
+
+function statesOf(volume: Volume): Record<string, ShownState> {
+  return Object.fromEntries(
+    volume.replicas.map(({ id, state, fault }) => [
+      id,
+      state === 'healthy' ? ((fault === null ? undefined : FELT[fault]) ?? state) : state,
+    ]),
+  );
+}
 
 /** Requests drawn one by one in the queue; more are told as a number. */
 const QUEUE = 40;
@@ -45,29 +66,46 @@ interface Scale {
   latency: number;
 }
 
+/** Whether a volume has, or had, the fault: its disk may have left the mirror by now. */
+function isStruck(run: DrillRun, volume: Volume): boolean {
+  return (
+    volume.replicas.some((replica) => replica.fault !== null && replica.fault !== 'clear') ||
+    run.result?.culprit?.startsWith(`${volume.name}/`) === true ||
+    run.timeline.some((line) => line.kind === 'fault' && line.text.startsWith(`${volume.name}/`))
+  );
+}
+
 function Compartment({
   volume,
   curves,
   scale,
   over,
   fault,
+  struck,
 }: {
   volume: Volume;
   curves: DrillCurves;
   scale: Scale;
   over: boolean;
   fault: boolean;
+  /** The fault is, or was, on one of its disks. */
+  struck: boolean;
 }): JSX.Element {
   const points = curves[volume.name] ?? [];
-  const struck = volume.replicas.some((replica) => replica.fault !== null && replica.fault !== 'clear');
   const mood = volumeMood(volume);
   return (
     <li className={`compartment${struck ? ' compartment-struck' : ''} compartment-${mood.tone}`}>
       <header>
         <h3 className="anywhere">{volume.name}</h3>
         <span className="soft small">{count(volume.accounts, 'account')}</span>
+        {struck && (
+          <span className="fault-here">
+            <Icon name="bolt" size={12} />
+            {over ? 'the fault was here' : 'the fault is here'}
+          </span>
+        )}
       </header>
-      <VolumePicture volume={volume} share={volume.progress} />
+      <VolumePicture volume={volume} share={volume.progress} states={statesOf(volume)} />
       <p>
         <Badge tone={mood.tone}>{mood.word}</Badge>
       </p>
@@ -133,6 +171,7 @@ export function DrillStage({ run, over }: { run: DrillRun; over: boolean }): JSX
           scale={scale}
           over={over}
           fault={run.faultAt !== null}
+          struck={isStruck(run, volume)}
         />
       ))}
     </ul>

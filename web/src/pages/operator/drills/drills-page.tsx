@@ -145,7 +145,7 @@ function Catalogue({
                     <span className="faint">never run here, about {drill.minutes} min</span>
                   ) : (
                     <Link to={`/drills/${last.id}`} className="drill-last">
-                      <Badge tone={RUN_STATES[last.state].tone}>{RUN_STATES[last.state].word}</Badge>{' '}
+                      <Badge tone={RUN_STATES[last.state].tone}>{RUN_STATES[last.state].word}</Badge>
                       <span className="tabular">{formatClock(last.startedAt, now)}</span>
                     </Link>
                   )}

@@ -49,7 +49,7 @@ function Notes({ incident }: { incident: Incident }): JSX.Element {
                   <p className="row small">
                     <strong>{note.by}</strong>
                     <span className="faint tabular">{formatClock(note.at, now)}</span>
-                    <Badge tone={note.public ? 'busy' : 'quiet'}>
+                    <Badge tone={note.public ? 'good' : 'quiet'}>
                       {note.public ? 'on the status page' : 'for operators'}
                     </Badge>
                   </p>

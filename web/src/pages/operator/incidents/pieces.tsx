@@ -1,9 +1,11 @@
+import { useQuery } from '@tanstack/react-query';
 import type { JSX } from 'react';
 import { Link } from 'react-router';
 import type { Incident, IncidentSummary } from '../../../../../src/protocol/incidents.ts';
 import type { TimelineEntry } from '../../../../../src/protocol/health.ts';
 import type { Operation } from '../../../../../src/protocol/volumes.ts';
-import { formatClock, formatDuration, formatMilliseconds } from '../../../format/format.ts';
+import { volumesQuery } from '../../../api/queries.ts';
+import { formatClock, formatDuration, formatOffset, listing } from '../../../format/format.ts';
 import {
   culpritName,
   everybodyElse,
@@ -19,6 +21,7 @@ import { useNow } from '../../../ui/hooks.ts';
 import { Icon, type IconName } from '../../../ui/icon.tsx';
 import { Badge, Bar } from '../../../ui/marks.tsx';
 import { ActLine } from '../../../ui/verdict.tsx';
+import { AccountNames } from '../storage/residents.tsx';
 
 export function SeverityBadge({ incident }: { incident: IncidentSummary }): JSX.Element {
   const tone = incidentTone(incident);
@@ -67,21 +70,32 @@ export function Progress({ operation }: { operation: Operation | undefined }): J
 export function Answers({
   incident,
   operation,
+  names,
 }: {
   incident: IncidentSummary;
   operation: Operation | undefined;
+  /** Who lives there, where the page does not list them elsewhere. */
+  names?: readonly string[] | undefined;
 }): JSX.Element {
+  const volumes = useQuery(volumesQuery);
+  // When it is the whole volume, its disks are told from where they are known.
+  const disks =
+    incident.culprit.kind === 'volume' && incident.fault !== 'full'
+      ? volumes.data?.find((volume) => volume.name === incident.culprit.volume)?.replicas.map((replica) => replica.disk)
+      : undefined;
   const over = incident.state === 'resolved';
   return (
     <dl className="answers">
       <div>
         <dt>Which disk</dt>
         <dd>
-          <strong className="anywhere">{culpritName(incident.culprit)}</strong>
-          {incident.culprit.disk !== null && <code className="small">{incident.culprit.disk}</code>}
+          <strong className="anywhere">{culpritName(incident.culprit, incident.fault)}</strong>
+          {(incident.culprit.disk !== null || disks !== undefined) && (
+            <code className="small">{incident.culprit.disk ?? disks?.join(', ')}</code>
+          )}
           <span className="soft small">
             {over ? 'It was ' : 'It is '}
-            {faultWord(incident.fault)}. {!over && faultMeaning(incident.fault)}
+            {faultWord(incident.fault)}. {!over && incident.culprit.kind === 'disk' && faultMeaning(incident.fault)}
           </span>
         </dd>
       </div>
@@ -92,15 +106,21 @@ export function Answers({
         </dd>
       </div>
       <div>
-        <dt>Who is affected</dt>
+        <dt>{over ? 'Who was affected' : 'Who is affected'}</dt>
         <dd>
           <strong>{whoIsAffected(incident)}</strong>
+          {names !== undefined && names.length > 0 && (
+            <details className="residents small">
+              <summary>{names.length <= 3 ? listing(names) : `Which: ${listing(names, 2)}`}</summary>
+              <AccountNames names={names} />
+            </details>
+          )}
           <span className="soft small">{requestsFelt(incident.impact.requests)}</span>
           {!over && <span className="soft small">{everybodyElse(incident)}</span>}
         </dd>
       </div>
       <div>
-        <dt>{over ? 'What was done' : 'What the platform is doing'}</dt>
+        <dt>{over ? 'How it is now' : 'What the platform is doing'}</dt>
         <dd>
           <span className="anywhere">{incident.doing}</span>
           <Progress operation={operation} />
@@ -114,10 +134,12 @@ export function Answers({
 export function IncidentCard({
   incident,
   operation,
+  names,
   act = true,
 }: {
   incident: IncidentSummary;
   operation: Operation | undefined;
+  names?: readonly string[] | undefined;
   act?: boolean;
 }): JSX.Element {
   const tone = incidentTone(incident);
@@ -131,7 +153,7 @@ export function IncidentCard({
         <SeverityBadge incident={incident} />
       </header>
       {act && <ActLine acts={incident.mustAct === null ? [] : [incident.mustAct]} />}
-      <Answers incident={incident} operation={operation} />
+      <Answers incident={incident} operation={operation} names={names} />
     </article>
   );
 }
@@ -148,12 +170,11 @@ const KINDS: Readonly<Record<TimelineEntry['kind'], { icon: IconName; word: stri
 /** "+0.7 s": how long after the first sign. */
 function after(since: string, at: string): string {
   const milliseconds = Date.parse(at) - Date.parse(since);
-  return milliseconds < 1 ? 'first sign' : `+${formatMilliseconds(milliseconds)}`;
+  return milliseconds < 1 ? 'at first' : formatOffset(milliseconds);
 }
 
 /** Newest first: what happened last is what somebody wants to know. */
 export function Timeline({ incident }: { incident: Pick<Incident, 'since' | 'timeline'> }): JSX.Element {
-  const now = useNow(60_000);
   const lines = incident.timeline.toSorted((a, b) => b.at.localeCompare(a.at));
   return (
     <ol className="timeline" aria-label="What happened, newest first">
@@ -164,7 +185,7 @@ export function Timeline({ incident }: { incident: Pick<Incident, 'since' | 'tim
           </span>
           <span className="timeline-when tabular">
             <strong>{after(incident.since, line.at)}</strong>
-            <span className="faint small">{formatClock(line.at, now)}</span>
+            <span className="faint small">{formatClock(line.at, Date.parse(incident.since))}</span>
           </span>
           <p className="anywhere">
             <span className="timeline-kind">{KINDS[line.kind].word}</span> {line.text}

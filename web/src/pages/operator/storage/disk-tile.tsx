@@ -82,10 +82,12 @@ export function DiskTile(props: {
   health: DiskHealth | undefined;
   /** Of the rebuild onto it, 0 to 1. */
   share: number | null;
+  /** Why it is out, when an open incident says so. */
+  story: string | undefined;
   last: boolean;
   onSetAside: (() => void) | undefined;
 }): JSX.Element {
-  const { volume, replica, health, share, last, onSetAside } = props;
+  const { volume, replica, health, share, story, last, onSetAside } = props;
   const state = shownState(replica, health);
   const { tone, word, meaning } = SHOWN[state];
   const errors = errorsOf(replica);
@@ -129,7 +131,7 @@ export function DiskTile(props: {
           ? tone === 'good' || tone === 'busy'
             ? diskNow(health)
             : `${meaning} ${health === undefined ? '' : diskNow(health)}`
-          : meaning}
+          : (story ?? meaning)}
       </p>
       {errors !== undefined && <p className="small tone-bad">{errors}.</p>}
       {takesPart && health !== undefined && <Sparklines disk={replica.disk} health={health} />}

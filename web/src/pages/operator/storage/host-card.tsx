@@ -16,12 +16,17 @@ const CONDITIONS: Readonly<Record<HostHealth['condition'], { tone: Tone; word: s
   stalled: { tone: 'bad', word: 'stands still' },
 };
 
-function Pressure({ name, percent }: { name: string; percent: number }): JSX.Element {
+function Figure({ name, value, warn = false }: { name: string; value: string; warn?: boolean }): JSX.Element {
   return (
-    <span className={percent >= 20 ? 'tone-warn' : undefined}>
-      {name} <strong className="tabular">{percent < 10 ? percent.toFixed(1) : Math.round(percent)} %</strong>
-    </span>
+    <div className={warn ? 'tone-warn' : undefined}>
+      <dt>{name}</dt>
+      <dd className="tabular">{value}</dd>
+    </div>
   );
+}
+
+function percent(value: number): string {
+  return value < 0.05 ? '0 %' : `${value < 10 ? value.toFixed(1) : Math.round(value)} %`;
 }
 
 /** The machine: is it watched, is it under pressure, does it repair by itself. */
@@ -62,28 +67,26 @@ export function HostCard({ host }: { host: HostHealth | null }): JSX.Element {
           <span className="anywhere">{host.name}</span>
           <Badge tone={tone}>{word}</Badge>
         </h2>
-        <p className="host-figures small">
-          <span className={host.watcherGapMs > 1000 ? 'tone-warn' : undefined}>
-            watcher's longest pause <strong className="tabular">{formatMilliseconds(host.watcherGapMs)}</strong>
-          </span>
+        <dl className="host-figures" title="Waiting: share of the last 10 seconds in which something waited for it">
           {host.pressure !== null && (
             <>
-              <span className="soft" title="Share of the last 10 seconds in which something waited">
-                waited for:
-              </span>
-              <Pressure name="processor" percent={host.pressure.cpu} />
-              <Pressure name="disks" percent={host.pressure.io} />
-              <Pressure name="memory" percent={host.pressure.memory} />
+              <Figure name="Waiting for processor" value={percent(host.pressure.cpu)} warn={host.pressure.cpu >= 40} />
+              <Figure name="for disks" value={percent(host.pressure.io)} warn={host.pressure.io >= 25} />
+              <Figure name="for memory" value={percent(host.pressure.memory)} warn={host.pressure.memory >= 10} />
             </>
           )}
-          <span>
-            <strong className="tabular">{host.cores}</strong> {host.cores === 1 ? 'core' : 'cores'}
-          </span>
-          <span>
-            <strong className="tabular">{formatBytes(host.memoryFreeBytes)}</strong> of {formatBytes(host.memoryBytes)}{' '}
-            memory free
-          </span>
-        </p>
+          <Figure name="Cores" value={String(host.cores)} />
+          <Figure
+            name="Memory free"
+            value={`${formatBytes(host.memoryFreeBytes)} of ${formatBytes(host.memoryBytes)}`}
+            warn={host.memoryFreeBytes < host.memoryBytes * 0.05}
+          />
+          <Figure
+            name="Watcher's longest pause"
+            value={formatMilliseconds(host.watcherGapMs)}
+            warn={host.watcherGapMs > 1000}
+          />
+        </dl>
         {stuck.map((each) => (
           <p key={each.volume} className="small tone-warn">
             {count(each.programs, 'program')} {each.programs === 1 ? 'waits' : 'wait'} for {each.volume} inside the

@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { type JSX, useState } from 'react';
+import { Link } from 'react-router';
 import type { VolumeView } from '../../../../../src/protocol/browser.ts';
 import { accountsQuery, healthQuery, incidentsQuery, operationsQuery, volumesQuery } from '../../../api/queries.ts';
 import { count } from '../../../format/format.ts';
@@ -13,7 +14,7 @@ import { OperationList } from '../../../ui/operations.tsx';
 import { Empty, ErrorPanel, Skeleton } from '../../../ui/states.tsx';
 import { Verdict } from '../../../ui/verdict.tsx';
 import { OperatorOnly } from '../guard.tsx';
-import { IncidentCard } from '../incidents/pieces.tsx';
+import { Answers, IncidentCard } from '../incidents/pieces.tsx';
 import { HostCard } from './host-card.tsx';
 import { needsEyes, VolumeCard, VolumeLine } from './volume-card.tsx';
 import { CreateVolumeDialog } from './volume-dialogs.tsx';
@@ -49,6 +50,10 @@ function Storage(): JSX.Element {
   }
   const incidentOf = (volume: VolumeView) => open.find((incident) => incident.volume === volume.name);
   const operationOf = (volume: VolumeView) => (volume.operation === null ? undefined : byId.get(volume.operation));
+  const operationOn = (name: string | null) =>
+    list.filter((volume) => volume.name === name).map((volume) => operationOf(volume))[0];
+  // One incident, the usual case, is told in one place.
+  const only = open.length === 1 ? open[0] : undefined;
   const onCards = new Set(list.map((volume) => volume.operation));
   const others = (operations.data ?? []).filter((operation) => !onCards.has(operation.id));
 
@@ -125,6 +130,18 @@ function Storage(): JSX.Element {
       ) : (
         <div className="stack">
           <Verdict tone={headline.tone} title={headline.title} acts={headline.acts}>
+            {only !== undefined && (
+              <>
+                <Answers
+                  incident={only}
+                  operation={operationOn(only.volume)}
+                  names={only.volume === null ? undefined : residents.get(only.volume)}
+                />
+                <p>
+                  <Link to={`/incidents/${only.id}`}>Incident {only.id}: evidence, timeline and notes</Link>
+                </p>
+              </>
+            )}
             {open.length === 0 &&
               headline.details.map((detail) => (
                 <p key={detail} className="soft anywhere">
@@ -132,14 +149,16 @@ function Storage(): JSX.Element {
                 </p>
               ))}
           </Verdict>
-          {open.map((incident) => (
-            <IncidentCard
-              key={incident.id}
-              incident={incident}
-              operation={list.filter((volume) => volume.name === incident.volume).map(operationOf)[0]}
-              act={false}
-            />
-          ))}
+          {only === undefined &&
+            open.map((incident) => (
+              <IncidentCard
+                key={incident.id}
+                incident={incident}
+                operation={operationOn(incident.volume)}
+                names={incident.volume === null ? undefined : residents.get(incident.volume)}
+                act={false}
+              />
+            ))}
           <HostCard host={host} />
           {list.length === 0 && (
             <Panel flush>

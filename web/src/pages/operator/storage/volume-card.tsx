@@ -8,8 +8,8 @@ import type { Operation, Replica } from '../../../../../src/protocol/volumes.ts'
 import { call } from '../../../api/client.ts';
 import { dashboardQuery, operationsQuery, volumesQuery } from '../../../api/queries.ts';
 import { count, formatAgo, formatBytes } from '../../../format/format.ts';
-import { healthOf, shownState } from '../../../health/disk-state.ts';
-import { incidentHeadline, incidentTone } from '../../../health/incident-words.ts';
+import { healthOf, shownState, takesPart, tieBetween } from '../../../health/disk-state.ts';
+import { culpritStory, incidentTone } from '../../../health/incident-words.ts';
 import { Button } from '../../../ui/button.tsx';
 import { ConfirmDialog } from '../../../ui/dialog.tsx';
 import { useNow } from '../../../ui/hooks.ts';
@@ -119,6 +119,13 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
   const broken = volume.redundancy === 'reduced' || volume.redundancy === 'lost' || volume.state === 'trouble';
   const simple = (action: string, done: string): void =>
     act.mutate({ action }, { onError: showProblem, onSuccess: () => showToast(done) });
+  // What takes part comes first, so that it is seen what mirrors what.
+  const shown = volume.replicas
+    .map((replica) => {
+      const health = healthOf(disks, volume.name, replica);
+      return { replica, health, state: shownState(replica, health) };
+    })
+    .toSorted((a, b) => Number(!takesPart(a.state)) - Number(!takesPart(b.state)));
   const tone = incident === undefined ? (broken ? 'warn' : 'plain') : incidentTone(incident);
   return (
     <section
@@ -131,9 +138,13 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
           <span className="anywhere">{volume.name}</span>
           {volume.state === 'closed' && <Badge tone="off">closed</Badge>}
           {volume.state === 'trouble' && <Badge tone="bad">out of service</Badge>}
-          <span className="small">
-            redundancy <RedundancyBadge redundancy={volume.redundancy} />
-          </span>
+          <RedundancyBadge redundancy={volume.redundancy} />
+          {incident !== undefined && (
+            <Link className={`volume-incident volume-incident-${tone}`} to={`/incidents/${incident.id}`}>
+              <Icon name={tone === 'busy' ? 'info' : 'warning'} />
+              Incident {incident.id}
+            </Link>
+          )}
         </h2>
         <span className="row">
           <span className="soft small">{volume.engine} engine</span>
@@ -144,30 +155,22 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
           )}
         </span>
       </header>
-      {incident !== undefined ? (
-        <p className={`volume-incident volume-incident-${tone}`}>
-          <Icon name={tone === 'busy' ? 'info' : 'warning'} />
-          <span className="anywhere">
-            <Link to={`/incidents/${incident.id}`}>Incident {incident.id}</Link>: {incidentHeadline(incident)}
-          </span>
-        </p>
-      ) : (
-        volume.trouble !== null && (
-          <div className="panel-words">
-            <Note level={volume.redundancy === 'lost' || volume.state === 'trouble' ? 'problem' : 'warning'}>
-              {volume.trouble}
-            </Note>
-          </div>
-        )
+      {incident === undefined && volume.trouble !== null && (
+        <div className="panel-words">
+          <Note level={volume.redundancy === 'lost' || volume.state === 'trouble' ? 'problem' : 'warning'}>
+            {volume.trouble}
+          </Note>
+        </div>
       )}
       <div className="tiles">
-        {volume.replicas.map((replica, index) => (
+        {shown.map(({ replica, health, state }, index) => (
           <Fragment key={replica.id}>
-            {index > 0 && <TiePicture redundancy={volume.redundancy} />}
+            {index > 0 && <TiePicture redundancy={tieBetween(shown[index - 1]?.state ?? 'absent', state)} />}
             <DiskTile
               volume={volume.name}
               replica={replica}
-              health={healthOf(disks, volume.name, replica)}
+              health={health}
+              story={culpritStory(incident, replica)}
               share={replica.state === 'rebuilding' ? rebuildShare(operation) : null}
               last={replica.state === 'healthy' && complete < 2}
               onSetAside={
@@ -200,7 +203,9 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
         </div>
         <div className="stack-s">
           <Residents total={volume.accounts} names={residents} />
-          <p className="soft small">{redundancyMeaning(volume.redundancy)}</p>
+          {(incident === undefined || volume.redundancy !== 'full') && (
+            <p className="soft small">{redundancyMeaning(volume.redundancy)}</p>
+          )}
         </div>
       </div>
       <div className="volume-actions row">
