@@ -1,19 +1,182 @@
-import { HoldfastError } from '../../protocol/errors.ts';
-import type { AgentContext, HealthPart, StoragePart } from '../context.ts';
+import { mkdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { HostHealth } from '../../protocol/health.ts';
+import type { AgentContext, HealthPart, StatusNote, StoragePart } from '../context.ts';
+import { readJson, writeDurably } from '../volumes/durable.ts';
+import { loadAccounts } from '../volumes/local/record.ts';
+import { Reaction } from './reaction.ts';
+import { TroubleJournal } from './trouble-journal.ts';
+import { WatcherProcess } from './watcher-process.ts';
+import type { WatcherReport } from './watcher/messages.ts';
+
+/** A snapshot older than this says nothing about now. */
+const FRESH_MS = 3_000;
+/** Which members live where is asked this often; it only serves to count programs that wait. */
+const MEMBERS_EVERY_MS = 15_000;
+
+const settingsSchema = z.object({
+  reaction: z.boolean(),
+  notes: z.array(z.object({ trouble: z.string(), at: z.string(), text: z.string() })),
+});
 
 /** Watcher, diagnosis and reaction of this host. */
-export function createHealth(_context: AgentContext, _parts: { storage: StoragePart }): HealthPart {
-  const later = async (): Promise<never> => {
-    throw await Promise.resolve(new HoldfastError('not-ready', 'The health of this host is not watched yet.'));
-  };
-  return {
-    start: async () => await Promise.resolve(),
-    stop: async () => await Promise.resolve(),
-    handlers: {
-      'health.now': later,
-      'health.setReaction': later,
-      'troubles.list': async () => await Promise.resolve([]),
-      'status.notes': async () => await Promise.resolve({}),
+export function createHealth(
+  context: AgentContext,
+  parts: { storage: StoragePart },
+  environment: NodeJS.ProcessEnv = process.env,
+): HealthPart {
+  return new Health(context, parts.storage, environment);
+}
+
+class Health implements HealthPart {
+  readonly #context: AgentContext;
+  readonly #storage: StoragePart;
+  readonly #reaction: Reaction;
+  readonly #watcher: WatcherProcess;
+  readonly #directory: string;
+  /** Drills switch the reaction off from outside; then nobody can switch it on. */
+  readonly #forcedOff: boolean;
+  readonly #listeners: Array<() => void> = [];
+  #settings: z.infer<typeof settingsSchema> = { reaction: true, notes: [] };
+  #snapshot: { at: number; health: NonNullable<WatcherReport['health']> } | undefined;
+  #members: { uid: number; volume: string }[] = [];
+  #membersTimer: NodeJS.Timeout | undefined;
+  #saving: Promise<void> = Promise.resolve();
+
+  readonly handlers: HealthPart['handlers'] = {
+    'health.now': async () => await Promise.resolve(this.#now()),
+    'health.setReaction': async ({ enabled }) => {
+      await this.#change({ reaction: enabled });
+      return { enabled: this.#enabled() };
+    },
+    'troubles.list': async () => await Promise.resolve(this.#reaction.troubles()),
+    'status.notes': async ({ notes }) => {
+      await this.#change({ notes });
+      this.#changed();
+      return {};
     },
   };
+
+  constructor(context: AgentContext, storage: StoragePart, environment: NodeJS.ProcessEnv) {
+    this.#context = context;
+    this.#storage = storage;
+    this.#directory = join(context.layout.agent, 'health');
+    this.#forcedOff = environment['HOLDFAST_REACTION'] === 'off';
+    this.#reaction = new Reaction({
+      storage,
+      journal: new TroubleJournal(join(context.layout.agent, 'troubles'), context.log),
+      log: context.log,
+      enabled: () => this.#enabled(),
+      tell: (trouble) => {
+        context.emit({ type: 'trouble', trouble });
+        this.#changed();
+      },
+    });
+    this.#watcher = new WatcherProcess({
+      directory: this.#directory,
+      cache: join(context.configuration.runDirectory, 'watcher-cache'),
+      log: context.log,
+      onReport: (report) => {
+        if (report.health !== null) this.#snapshot = { at: performance.now(), health: report.health };
+        this.#reaction.take(report);
+      },
+      onBlind: () => this.#reaction.blind(),
+    });
+  }
+
+  async start(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const kept = settingsSchema.safeParse(await readJson(this.#settingsFile()));
+    if (kept.success) this.#settings = kept.data;
+    await this.#reaction.start();
+    this.#storage.onDisksChange(() => this.#tellWatcher());
+    this.#tellWatcher();
+    this.#watcher.start();
+    const look = (): void => void this.#readMembers();
+    look();
+    this.#membersTimer = setInterval(look, MEMBERS_EVERY_MS);
+    this.#membersTimer.unref();
+    this.#changed();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#membersTimer);
+    this.#watcher.stop();
+    await this.#reaction.stop();
+  }
+
+  troubles(): ReturnType<HealthPart['troubles']> {
+    return this.#reaction.troubles();
+  }
+
+  notes(): readonly StatusNote[] {
+    return this.#settings.notes;
+  }
+
+  onTroubles(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  watcherPid(): number | undefined {
+    return this.#watcher.pid;
+  }
+
+  #enabled(): boolean {
+    return this.#settings.reaction && !this.#forcedOff;
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  #settingsFile(): string {
+    return join(this.#directory, 'settings.json');
+  }
+
+  async #change(settings: Partial<z.infer<typeof settingsSchema>>): Promise<void> {
+    this.#settings = { ...this.#settings, ...settings };
+    const write = (): Promise<void> => writeDurably(this.#settingsFile(), JSON.stringify(this.#settings));
+    this.#saving = this.#saving.then(write, write);
+    await this.#saving;
+  }
+
+  #tellWatcher(): void {
+    // What is given up already is not watched: it would only say once more that it is bad.
+    const disks = this.#storage.disks().filter(({ state }) => state === 'healthy' || state === 'rebuilding');
+    this.#watcher.tell({ disks, members: this.#members });
+  }
+
+  async #readMembers(): Promise<void> {
+    const found: { uid: number; volume: string }[] = [];
+    for (const { name } of this.#storage.statuses()) {
+      try {
+        for (const { uid } of await loadAccounts(join(this.#context.layout.agent, 'accounts', `${name}.json`)))
+          found.push({ uid, volume: name });
+      } catch (error) {
+        this.#context.log.warn({ volume: name, error }, 'who lives on a volume could not be read for the watcher');
+      }
+    }
+    this.#members = found;
+    this.#tellWatcher();
+  }
+
+  #now(): HostHealth {
+    const snapshot = this.#snapshot;
+    const about = { at: new Date().toISOString(), name: hostname(), reaction: this.#enabled() };
+    if (snapshot !== undefined && performance.now() - snapshot.at < FRESH_MS) return { ...about, ...snapshot.health };
+    const last = snapshot?.health;
+    return {
+      ...about,
+      condition: 'blind',
+      watcherGapMs: last?.watcherGapMs ?? 0,
+      pressure: null,
+      cores: last?.cores ?? 0,
+      memoryBytes: last?.memoryBytes ?? 0,
+      memoryFreeBytes: last?.memoryFreeBytes ?? 0,
+      disks: (last?.disks ?? []).map((disk) => ({ ...disk, condition: 'unknown' as const })),
+      stuck: [],
+    };
+  }
 }

@@ -1,0 +1,510 @@
+import { randomBytes } from 'node:crypto';
+import { troubleKeyOf, type Diagnosis } from '../../model/health.ts';
+import { decide, retryDelayMs, type Decision, type Situation } from '../../model/reaction.ts';
+import { diagnoseVolume } from '../../model/volume-diagnosis.ts';
+import { HoldfastError } from '../../protocol/errors.ts';
+import type { TimelineEntry, Trouble } from '../../protocol/health.ts';
+import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
+import type { Logger } from '../../runtime/log.ts';
+import type { StoragePart } from '../context.ts';
+import type { KnownTrouble, TroubleJournal } from './trouble-journal.ts';
+import type { SeenTrouble, WatcherReport } from './watcher/messages.ts';
+
+/** A disk that answered again, or a host that moves again, is believed after this. */
+const WELL_AFTER_MS = 3_000;
+/** Without a report this recent nobody knows whether a disk is well. */
+const FRESH_MS = 2_500;
+/** Everything is decided again this often even when nothing was heard: waits end, tries become due. */
+const TICK_MS = 1_000;
+/** The record of a trouble is written before an act, but an act that members wait for does not wait longer than this for the host's disk. */
+const JOURNAL_FIRST_MS = 150;
+/** An act that was refused is not tried again before this. */
+const REFUSED_MS = 5_000;
+
+type Storage = Pick<
+  StoragePart,
+  'statuses' | 'disks' | 'cut' | 'restoreRedundancy' | 'hold' | 'scrub' | 'onDisksChange'
+> & { handlers: Pick<StoragePart['handlers'], 'operations.list'> };
+
+export interface ReactionOptions {
+  storage: Storage;
+  journal: TroubleJournal;
+  log: Logger;
+  /** Whether this host repairs by itself now. */
+  enabled(): boolean;
+  /** A trouble is new or different. */
+  tell(trouble: Trouble): void;
+}
+
+/**
+ * What is done about diagnoses. It holds no state that the troubles on disk and the storage do not also hold, so that it can be
+ * killed at any moment: the next one decides from the same facts again, and every act can be repeated.
+ */
+export class Reaction {
+  readonly #options: ReactionOptions;
+  readonly #known = new Map<string, KnownTrouble>();
+  #seen: SeenTrouble[] = [];
+  #suspects: WatcherReport['suspects'] = [];
+  #reportedAt = -Infinity;
+  /** When each trouble was last diagnosed, by key. */
+  readonly #diagnosedAt = new Map<string, number>();
+  /** Acts under way, one a volume. */
+  readonly #acting = new Map<string, Promise<void>>();
+  readonly #notBefore = new Map<string, number>();
+  readonly #held = new Set<string>();
+  readonly #told = new Map<string, string>();
+  #operations: Operation[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #running = false;
+
+  constructor(options: ReactionOptions) {
+    this.#options = options;
+  }
+
+  async start(): Promise<void> {
+    for (const one of await this.#options.journal.load(Date.now())) {
+      this.#known.set(one.trouble.id, one);
+      if (one.trouble.state === 'resolved') this.#told.set(one.trouble.id, shownOf(one.trouble));
+    }
+    this.#running = true;
+    this.#options.storage.onDisksChange(() => this.#decide());
+    this.#timer = setInterval(() => void this.#tick(), TICK_MS);
+    this.#timer.unref();
+  }
+
+  /** Begins nothing any more, and waits for what is under way to be written down. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    clearInterval(this.#timer);
+    await Promise.allSettled(this.#acting.values());
+  }
+
+  /** Open ones and those resolved in the last days, newest first. */
+  troubles(): Trouble[] {
+    return [...this.#known.values()].map(({ trouble }) => trouble).sort((a, b) => b.since.localeCompare(a.since));
+  }
+
+  take(report: Pick<WatcherReport, 'troubles' | 'suspects'>): void {
+    this.#seen = report.troubles;
+    this.#suspects = report.suspects;
+    this.#reportedAt = performance.now();
+    this.#decide();
+  }
+
+  /** Nobody watches: what was seen before is no basis for an act. */
+  blind(): void {
+    this.#seen = [];
+    this.#reportedAt = -Infinity;
+  }
+
+  async #tick(): Promise<void> {
+    if (this.#open().length > 0) {
+      this.#operations = await this.#options.storage.handlers['operations.list']({});
+      this.#followOperations();
+    }
+    this.#decide();
+  }
+
+  #open(): KnownTrouble[] {
+    return [...this.#known.values()].filter(({ trouble }) => trouble.state === 'open');
+  }
+
+  #decide(): void {
+    if (!this.#running) return;
+    const statuses = this.#options.storage.statuses();
+    const diagnoses = this.#diagnoses(statuses);
+    for (const { diagnosis, agoMs } of diagnoses) this.#note(diagnosis, agoMs);
+    this.#followOperations();
+    const situation = this.#situation(
+      statuses,
+      diagnoses.map((one) => one.diagnosis),
+    );
+    const decisions = decide(situation);
+    this.#show(decisions, statuses);
+    for (const decision of decisions) this.#begin(decision);
+    this.#resolve(statuses);
+    for (const { trouble } of this.#known.values()) this.#tellIfNew(trouble);
+  }
+
+  /** What the watcher sees in disks that count, and what the volumes say themselves. */
+  #diagnoses(statuses: readonly VolumeStatus[]): SeenTrouble[] {
+    const inUse = (diagnosis: Diagnosis): boolean => {
+      const { kind, volume, replica } = diagnosis.culprit;
+      if (kind !== 'disk') return true;
+      const state = statuses.find((one) => one.name === volume)?.replicas.find((one) => one.id === replica)?.state;
+      // "missing" is a complete one that cannot be reached now.
+      return state === 'healthy' || state === 'rebuilding' || state === 'missing';
+    };
+    const found = this.#seen.filter(({ diagnosis }) => inUse(diagnosis));
+    const keys = new Set(found.map(({ diagnosis }) => troubleKeyOf(diagnosis)));
+    for (const status of statuses) {
+      if (this.#operations.some((one) => one.id === status.operation && one.kind === 'volume-create')) continue;
+      const full = this.#openWith(`volume:${status.name}:-`) !== undefined;
+      for (const diagnosis of diagnoseVolume(status, { full })) {
+        if (!keys.has(troubleKeyOf(diagnosis))) found.push({ diagnosis, agoMs: 0 });
+      }
+    }
+    return found;
+  }
+
+  #openWith(key: string): KnownTrouble | undefined {
+    return this.#open().find(({ trouble }) => trouble.key === key);
+  }
+
+  /** Opens a trouble, or keeps the open one true. */
+  #note(diagnosis: Diagnosis, agoMs: number): void {
+    const key = troubleKeyOf(diagnosis);
+    this.#diagnosedAt.set(key, performance.now());
+    const known = this.#openWith(key);
+    if (known !== undefined) {
+      const { trouble, memory } = known;
+      if (trouble.diagnosis.fault === diagnosis.fault) {
+        // Once it is cut, the evidence stays what it was cut for.
+        if (memory.cutAt === null) trouble.diagnosis = diagnosis;
+        return;
+      }
+      if (memory.cutAt !== null) return;
+      trouble.diagnosis = diagnosis;
+      this.#write(known, 'diagnosis', `It is ${diagnosis.fault} now: ${diagnosis.evidence.join(' ')}`);
+      return;
+    }
+    const now = Date.now();
+    const since = new Date(now - agoMs).toISOString();
+    const at = new Date(now).toISOString();
+    const opened: KnownTrouble = {
+      trouble: {
+        id: `${since.slice(0, 19).replace(/[^0-9]/g, '')}-${randomBytes(3).toString('hex')}`,
+        key,
+        state: 'open',
+        diagnosis,
+        volume: diagnosis.culprit.volume,
+        service: 'serving',
+        since,
+        namedAt: at,
+        resolvedAt: null,
+        doing: 'It has just been found.',
+        mustAct: null,
+        timeline: [
+          { at: since, kind: 'signal', text: firstSign(diagnosis) },
+          { at, kind: 'diagnosis', text: [...diagnosis.evidence, ...diagnosis.ruledOut].join(' ') },
+        ],
+        operation: null,
+      },
+      memory: { cutAt: null, scrubs: 0, scrubbedAt: null, failures: 0, retryAt: 0, needs: null },
+    };
+    this.#known.set(opened.trouble.id, opened);
+    this.#options.log.error(
+      { trouble: opened.trouble.id, key, fault: diagnosis.fault, evidence: diagnosis.evidence },
+      'trouble',
+    );
+    this.#keep(opened);
+  }
+
+  #situation(statuses: readonly VolumeStatus[], diagnoses: readonly Diagnosis[]): Situation {
+    return {
+      now: Date.now(),
+      reaction: this.#options.enabled(),
+      diagnoses,
+      suspects: this.#suspects,
+      volumes: statuses.map((status) => ({
+        name: status.name,
+        state: status.state,
+        redundancy: status.redundancy,
+        replicas: status.replicas,
+        busy: status.operation !== null,
+        held: this.#held.has(status.name),
+      })),
+      troubles: this.#open().map(({ trouble, memory }) => ({ key: trouble.key, volume: trouble.volume, ...memory })),
+      cuts: [...this.#known.values()].flatMap(({ memory }) => memory.cutAt ?? []),
+    };
+  }
+
+  #begin(decision: Decision): void {
+    const { storage } = this.#options;
+    switch (decision.do) {
+      case 'cut':
+        this.#act(decision, async (known) => await this.#cut(known, decision));
+        return;
+      case 'hold': {
+        const known = this.#openWith(decision.key);
+        if (known === undefined || this.#held.has(decision.volume)) return;
+        this.#held.add(decision.volume);
+        storage.hold(decision.volume, decision.sentence);
+        this.#write(
+          known,
+          'action',
+          `The volume ${decision.volume} is taken out of service: none of its disks answers.`,
+        );
+        return;
+      }
+      case 'release':
+        this.#release(decision.volume);
+        return;
+      case 'restore':
+        this.#act(decision, async (known) => {
+          const operation = await storage.restoreRedundancy(decision.volume);
+          known.memory.needs = null;
+          this.#follow(known, operation);
+        });
+        return;
+      case 'scrub':
+        this.#act(decision, async (known) => {
+          const operation = await storage.scrub(decision.volume);
+          known.memory.scrubs += 1;
+          known.memory.scrubbedAt = Date.now();
+          this.#follow(known, operation);
+        });
+        return;
+      case 'person':
+      case 'wait':
+        return;
+    }
+  }
+
+  #release(volume: string): void {
+    if (!this.#held.delete(volume)) return;
+    this.#options.storage.hold(volume, null);
+    for (const known of this.#open()) {
+      if (known.trouble.volume === volume)
+        this.#write(known, 'action', `The volume ${volume} is back in service: a complete disk answers again.`);
+    }
+  }
+
+  /** One act a volume at a time; whatever it throws is written down and tried again later. */
+  #act(decision: { do: string; key: string; volume: string }, work: (known: KnownTrouble) => Promise<void>): void {
+    const known = this.#openWith(decision.key);
+    const label = `${decision.do} ${decision.volume}`;
+    if (known === undefined || this.#acting.has(decision.volume)) return;
+    if (performance.now() < (this.#notBefore.get(label) ?? -Infinity)) return;
+    const acting = work(known)
+      .catch((error: unknown) => {
+        this.#notBefore.set(label, performance.now() + REFUSED_MS);
+        this.#refused(known, decision.do, error);
+      })
+      .finally(() => {
+        this.#acting.delete(decision.volume);
+        this.#decide();
+      });
+    this.#acting.set(decision.volume, acting);
+  }
+
+  async #cut(known: KnownTrouble, { volume, replica, reason }: Extract<Decision, { do: 'cut' }>): Promise<void> {
+    const { trouble, memory } = known;
+    const disk = trouble.diagnosis.culprit.disk ?? replica;
+    memory.cutAt = Date.now();
+    this.#add(
+      known,
+      'action',
+      `${disk} (replica ${replica}) is cut: what waits in it is made to fail, the other disk goes on.`,
+    );
+    trouble.doing = `Cutting ${disk}, so that ${volume} goes on with its other disk.`;
+    this.#tellIfNew(trouble);
+    // The storage writes the cut down by itself before it cuts, so a slow disk of the host may hold up this record but not the cut.
+    const written = this.#options.journal.save(known).catch((error: unknown) => this.#unwritten(error));
+    await Promise.race([written, new Promise((resolve) => setTimeout(resolve, JOURNAL_FIRST_MS))]);
+    try {
+      await this.#options.storage.cut(volume, replica, reason);
+    } catch (error) {
+      memory.cutAt = null;
+      throw error;
+    }
+    const took = Date.now() - memory.cutAt;
+    memory.needs = null;
+    this.#write(known, 'result', `${disk} is cut (it took ${took} ms). ${volume} goes on with its other disk.`);
+    this.#options.log.warn({ trouble: trouble.id, volume, replica, took }, 'disk cut');
+  }
+
+  #refused(known: KnownTrouble, what: string, error: unknown): void {
+    const { memory, trouble } = known;
+    const sentence = error instanceof Error ? error.message : String(error);
+    this.#options.log.error({ trouble: trouble.id, act: what, error }, 'an act against a trouble did not succeed');
+    if (what === 'restore') this.#postpone(known);
+    // The storage says what a person can do about it; a conflict means that it is done already or under way.
+    if (error instanceof HoldfastError && error.code !== 'conflict' && error.code !== 'volume-in-use') {
+      if (memory.needs !== sentence) this.#add(known, 'result', `That could not be done: ${sentence}`);
+      memory.needs = sentence;
+    }
+    this.#keep(known);
+  }
+
+  #postpone({ memory }: KnownTrouble): void {
+    memory.failures += 1;
+    memory.retryAt = Date.now() + retryDelayMs(memory.failures);
+  }
+
+  #follow(known: KnownTrouble, operation: Operation): void {
+    if (known.trouble.operation === operation.id) return;
+    known.trouble.operation = operation.id;
+    const what =
+      operation.kind === 'volume-scrub'
+        ? 'Everything on the volume is read, and what is wrong is healed'
+        : 'A fresh disk is taken in and the copy is made anew';
+    this.#write(known, 'action', `${what}.`);
+  }
+
+  /** Takes up what became of the operations that repair troubles. */
+  #followOperations(): void {
+    for (const known of this.#open()) {
+      const { trouble, memory } = known;
+      if (trouble.operation === null) continue;
+      const operation = this.#operations.find((one) => one.id === trouble.operation);
+      if (operation === undefined || operation.state === 'running') continue;
+      trouble.operation = null;
+      if (operation.kind === 'volume-scrub') memory.scrubbedAt = Date.now();
+      if (operation.state === 'done') {
+        memory.failures = 0;
+        this.#write(
+          known,
+          'result',
+          operation.kind === 'volume-scrub'
+            ? 'Everything was read; what was wrong is healed.'
+            : 'The copy is complete.',
+        );
+        continue;
+      }
+      this.#postpone(known);
+      this.#write(
+        known,
+        'result',
+        `That did not succeed: ${operation.error ?? 'no reason is known'} It is tried again.`,
+      );
+    }
+  }
+
+  /** Keeps the sentences of all open troubles true. */
+  #show(decisions: readonly Decision[], statuses: readonly VolumeStatus[]): void {
+    for (const known of this.#open()) {
+      const { trouble, memory } = known;
+      const mine = decisions.filter((decision) => decision.do !== 'release' && decision.key === trouble.key);
+      const status = statuses.find((one) => one.name === trouble.volume);
+      const person = mine.find((decision) => decision.do === 'person');
+      const wait = mine.find((decision) => decision.do === 'wait');
+      const mustAct = person?.sentence ?? memory.needs;
+      if (mustAct !== null && trouble.mustAct !== mustAct) this.#write(known, 'note', `A person is needed: ${mustAct}`);
+      trouble.mustAct = mustAct;
+      trouble.service = this.#serviceOf(known, status);
+      if (this.#acting.has(trouble.volume ?? '')) continue;
+      trouble.doing = wait?.why ?? this.#doing(known, status, mustAct !== null);
+    }
+  }
+
+  #doing({ trouble, memory }: KnownTrouble, status: VolumeStatus | undefined, person: boolean): string {
+    const operation = this.#operations.find(
+      (one) => one.id === (trouble.operation ?? status?.operation) && one.state === 'running',
+    );
+    if (operation !== undefined) {
+      const share = operation.progress === null ? '' : ` (${Math.floor(operation.progress * 100)} %)`;
+      return operation.kind === 'volume-scrub'
+        ? `Reading and healing the volume${share}.`
+        : `Making the copy anew${share}.`;
+    }
+    if (this.#held.has(trouble.volume ?? '')) return 'Waiting for a disk of the volume to answer again.';
+    if (person) return 'Waiting for a person.';
+    if (trouble.diagnosis.fault === 'corrupt') return 'Watching whether anything else is wrong.';
+    if (memory.cutAt !== null || status?.redundancy === 'reduced') {
+      return memory.failures > 0 ? 'Trying again soon to make the copy anew.' : 'About to take in a fresh disk.';
+    }
+    return 'Watching it.';
+  }
+
+  #serviceOf({ trouble, memory }: KnownTrouble, status: VolumeStatus | undefined): Trouble['service'] {
+    if (trouble.diagnosis.culprit.kind === 'host') return 'waiting';
+    if (status === undefined || trouble.volume === null) return 'serving';
+    if (this.#held.has(trouble.volume) || status.state === 'trouble') return 'stopped';
+    const waits = trouble.diagnosis.fault === 'hung' && memory.cutAt === null && this.#isDiagnosed(trouble.key, 500);
+    return waits ? 'waiting' : 'serving';
+  }
+
+  #isDiagnosed(key: string, withinMs: number): boolean {
+    return performance.now() - (this.#diagnosedAt.get(key) ?? -Infinity) < withinMs;
+  }
+
+  #resolve(statuses: readonly VolumeStatus[]): void {
+    const watching = performance.now() - this.#reportedAt < FRESH_MS;
+    for (const known of this.#open()) {
+      const { trouble, memory } = known;
+      const status = statuses.find((one) => one.name === trouble.volume);
+      if (trouble.volume !== null && status === undefined) {
+        this.#close(known, `The volume ${trouble.volume} is not on this host any more.`);
+        continue;
+      }
+      if (this.#acting.has(trouble.volume ?? '') || !watching || this.#isDiagnosed(trouble.key, WELL_AFTER_MS))
+        continue;
+      // After the agent's start everything counts as just seen, until the watcher has looked for as long.
+      if (!this.#diagnosedAt.has(trouble.key)) {
+        this.#diagnosedAt.set(trouble.key, performance.now());
+        continue;
+      }
+      if (trouble.operation !== null) continue;
+      const { kind } = trouble.diagnosis.culprit;
+      if (kind === 'host') this.#close(known, 'The disks of this host answer again.');
+      else if (trouble.diagnosis.fault === 'full') this.#close(known, `The volume ${trouble.volume} has room again.`);
+      else if (status?.state === 'closed') this.#close(known, `The volume ${trouble.volume} was closed.`);
+      else if (status?.redundancy !== 'full' || status.state !== 'open' || this.#held.has(status.name)) continue;
+      else if (trouble.diagnosis.fault === 'corrupt') this.#close(known, 'Nothing wrong is found any more.');
+      else if (memory.cutAt === null && stillThere(status, trouble)) this.#close(known, 'The disk answers again.');
+      else this.#close(known, `Redundancy is full again: every disk of ${trouble.volume} holds a complete copy.`);
+    }
+  }
+
+  #close(known: KnownTrouble, why: string): void {
+    const { trouble } = known;
+    if (trouble.volume !== null && !this.#open().some((one) => one !== known && one.trouble.volume === trouble.volume))
+      this.#release(trouble.volume);
+    trouble.state = 'resolved';
+    trouble.resolvedAt = new Date().toISOString();
+    trouble.service = 'serving';
+    trouble.mustAct = null;
+    trouble.operation = null;
+    trouble.doing = 'Nothing: it is over.';
+    this.#write(known, 'result', why);
+    this.#diagnosedAt.delete(trouble.key);
+    this.#options.log.warn({ trouble: trouble.id, key: trouble.key, why }, 'trouble resolved');
+  }
+
+  #add({ trouble }: KnownTrouble, kind: TimelineEntry['kind'], text: string): void {
+    trouble.timeline.push({ at: new Date().toISOString(), kind, text });
+  }
+
+  #write(known: KnownTrouble, kind: TimelineEntry['kind'], text: string): void {
+    this.#add(known, kind, text);
+    this.#keep(known);
+  }
+
+  #keep(known: KnownTrouble): void {
+    this.#options.journal.save(known).catch((error: unknown) => this.#unwritten(error));
+  }
+
+  #unwritten(error: unknown): void {
+    this.#options.log.error({ error }, 'the record of a trouble could not be written');
+  }
+
+  #tellIfNew(trouble: Trouble): void {
+    const text = shownOf(trouble);
+    if (this.#told.get(trouble.id) === text) return;
+    this.#told.set(trouble.id, text);
+    this.#options.tell(structuredClone(trouble));
+  }
+}
+
+/** Without the figures of the evidence, which change all the time. */
+function shownOf(trouble: Trouble): string {
+  return JSON.stringify({ ...trouble, diagnosis: trouble.diagnosis.fault });
+}
+
+function stillThere(status: VolumeStatus, trouble: Trouble): boolean {
+  return status.replicas.some((one) => one.id === trouble.diagnosis.culprit.replica);
+}
+
+function firstSign({ culprit, fault }: Diagnosis): string {
+  const name = culprit.disk ?? culprit.volume ?? 'the host';
+  const signs: Record<Diagnosis['fault'], string> = {
+    hung: `The last request that completed in ${name} before it stopped.`,
+    failing: `First error of ${name}.`,
+    slow: `${name} begins to be slow.`,
+    full: `${name} has become full.`,
+    corrupt: `First wrong data from ${name}.`,
+    lost: `${name} was there last.`,
+  };
+  return culprit.kind === 'host' ? 'The last request that completed on this host before it stopped.' : signs[fault];
+}

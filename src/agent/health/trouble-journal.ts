@@ -1,0 +1,86 @@
+import { mkdir, readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { troubleSchema, type Trouble } from '../../protocol/health.ts';
+import type { Logger } from '../../runtime/log.ts';
+import { readJson, removeDurably, writeDurably } from '../volumes/durable.ts';
+
+/** What the reaction remembers of a trouble beside what is shown of it. Times in milliseconds since 1970. */
+const memorySchema = z.object({
+  /** Written before the cut; taken back when the cut was refused. */
+  cutAt: z.number().nullable(),
+  scrubs: z.number(),
+  scrubbedAt: z.number().nullable(),
+  /** Tries to restore redundancy that failed in a row, and when the next one may come. */
+  failures: z.number(),
+  retryAt: z.number(),
+  /** What a failed try said that a person must do. */
+  needs: z.string().nullable(),
+});
+export type TroubleMemory = z.infer<typeof memorySchema>;
+
+const fileSchema = z.object({ format: z.literal(1), trouble: troubleSchema, memory: memorySchema });
+
+export interface KnownTrouble {
+  trouble: Trouble;
+  memory: TroubleMemory;
+}
+
+/** Resolved troubles are kept this long, and at most so many. */
+const KEPT_MS = 14 * 24 * 3_600_000;
+const KEPT = 200;
+
+/** The troubles of this host, each a file of its own that is whole after a crash at any moment. */
+export class TroubleJournal {
+  readonly #directory: string;
+  readonly #log: Logger;
+  /** Writes of one trouble come one after the other, and the newest state is written last. */
+  readonly #writing = new Map<string, Promise<void>>();
+
+  constructor(directory: string, log: Logger) {
+    this.#directory = directory;
+    this.#log = log;
+  }
+
+  /** All that is known, oldest first. A damaged file is reported and left where it is. */
+  async load(now: number): Promise<KnownTrouble[]> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const found: KnownTrouble[] = [];
+    for (const file of await readdir(this.#directory)) {
+      if (!file.endsWith('.json')) continue;
+      try {
+        const { trouble, memory } = fileSchema.parse(await readJson(join(this.#directory, file)));
+        found.push({ trouble, memory });
+      } catch (error) {
+        this.#log.error({ file, error }, 'the record of a trouble cannot be read');
+      }
+    }
+    found.sort((a, b) => a.trouble.since.localeCompare(b.trouble.since));
+    const resolved = found.filter(({ trouble }) => trouble.resolvedAt !== null);
+    const old = new Set(
+      resolved.filter(
+        ({ trouble }, index) =>
+          index < resolved.length - KEPT || now - Date.parse(trouble.resolvedAt ?? trouble.since) > KEPT_MS,
+      ),
+    );
+    for (const one of old) await removeDurably(this.#path(one.trouble.id));
+    return found.filter((one) => !old.has(one));
+  }
+
+  /** Resolves when the state as it is now is on disk. */
+  async save({ trouble, memory }: KnownTrouble): Promise<void> {
+    const content = JSON.stringify({ format: 1, trouble, memory });
+    const before = this.#writing.get(trouble.id) ?? Promise.resolve();
+    const mine = before.catch(() => undefined).then(() => writeDurably(this.#path(trouble.id), content));
+    this.#writing.set(trouble.id, mine);
+    try {
+      await mine;
+    } finally {
+      if (this.#writing.get(trouble.id) === mine) this.#writing.delete(trouble.id);
+    }
+  }
+
+  #path(id: string): string {
+    return join(this.#directory, `${id}.json`);
+  }
+}

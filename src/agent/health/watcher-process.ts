@@ -1,0 +1,113 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { diagnosisSchema, hostHealthSchema } from '../../protocol/health.ts';
+import type { Logger } from '../../runtime/log.ts';
+import { lineSplitter } from './watcher/lines.ts';
+import type { WatcherOrders, WatcherReport } from './watcher/messages.ts';
+
+const PROGRAM = join(import.meta.dirname, 'watcher', 'main.ts');
+/** Waits before it is started again, first, second ... in a row, milliseconds. */
+const RESTART_MS = [50, 500, 2_000, 5_000];
+const CALM_MS = 30_000;
+/** The watcher keeps little: a small heap is collected often and stays small. */
+const FLAGS = [
+  '--max-old-space-size=48',
+  '--max-semi-space-size=1',
+  '--v8-pool-size=0',
+  '--disable-warning=ExperimentalWarning',
+];
+
+const reportSchema: z.ZodType<WatcherReport> = z.object({
+  troubles: z.array(z.object({ diagnosis: diagnosisSchema, agoMs: z.number() })),
+  suspects: z.array(z.object({ volume: z.string(), replica: z.string() })),
+  health: hostHealthSchema.omit({ at: true, name: true, reaction: true }).nullable(),
+});
+
+export interface WatcherProcessOptions {
+  /** The platform's own, on the host's disk: a small file in it is written now and then. */
+  directory: string;
+  /** Compiled modules are kept here, so that the watcher needs no compiler in its memory. */
+  cache: string;
+  log: Logger;
+  onReport(report: WatcherReport): void;
+  /** It ended, or could not be started: nobody watches until the next report. */
+  onBlind(): void;
+}
+
+/** The watcher as the agent has it: started, told what to watch, started again when it dies. */
+export class WatcherProcess {
+  readonly #options: WatcherProcessOptions;
+  #child: ChildProcess | undefined;
+  #orders = '';
+  #failures = 0;
+  #timer: NodeJS.Timeout | undefined;
+  #stopped = false;
+
+  constructor(options: WatcherProcessOptions) {
+    this.#options = options;
+  }
+
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
+  start(): void {
+    const startedAt = performance.now();
+    const child = spawn(process.execPath, [...FLAGS, PROGRAM, this.#options.directory], {
+      cwd: '/',
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: {
+        PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+        LC_ALL: 'C.UTF-8',
+        UV_THREADPOOL_SIZE: '1',
+        NODE_COMPILE_CACHE: this.#options.cache,
+      },
+    });
+    this.#child = child;
+    child.stdout.setEncoding('utf8').on(
+      'data',
+      lineSplitter((line) => {
+        if (this.#child === child) this.#take(line);
+      }),
+    );
+    // It ended while we wrote: the exit tells.
+    child.stdin.on('error', () => undefined);
+    const gone = (): void => {
+      if (this.#child !== child) return;
+      this.#child = undefined;
+      if (this.#stopped) return;
+      this.#failures = performance.now() - startedAt > CALM_MS ? 0 : this.#failures + 1;
+      this.#options.log.error({ failures: this.#failures }, 'the watcher ended; it is started again');
+      this.#options.onBlind();
+      this.#timer = setTimeout(() => this.start(), RESTART_MS[Math.min(this.#failures, RESTART_MS.length - 1)]);
+    };
+    child.once('exit', gone).once('error', gone);
+    if (this.#orders !== '') child.stdin.write(this.#orders);
+  }
+
+  /** Closes its pipe, which ends it. Does not wait. */
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    this.#child?.stdin?.end();
+  }
+
+  tell(orders: WatcherOrders): void {
+    const text = `${JSON.stringify(orders)}\n`;
+    if (text === this.#orders) return;
+    this.#orders = text;
+    this.#child?.stdin?.write(text);
+  }
+
+  #take(line: string): void {
+    let report: WatcherReport;
+    try {
+      report = reportSchema.parse(JSON.parse(line));
+    } catch (error) {
+      this.#options.log.error({ error }, 'the watcher said something that cannot be understood');
+      return;
+    }
+    this.#options.onReport(report);
+  }
+}

@@ -1,0 +1,334 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { troubleKeyOf, type Diagnosis, type FaultKind } from './health.ts';
+import {
+  CONFIRM_MS,
+  CUTS_AN_HOUR,
+  decide,
+  SCRUB_SETTLES_MS,
+  SCRUBS,
+  type Decision,
+  type Situation,
+  type TroubleView,
+  type VolumeView,
+} from './reaction.ts';
+import { redundancyOf, type ReplicaState } from './volumes.ts';
+
+const NOW = 10_000_000;
+
+function volume(
+  name: string,
+  states: ReplicaState[] = ['healthy', 'healthy'],
+  more: Partial<VolumeView> = {},
+): VolumeView {
+  const replicas = states.map((state, index) => ({ id: `r${index + 1}`, disk: `/dev/${name}${index + 1}`, state }));
+  return { name, state: 'open', redundancy: redundancyOf(states), replicas, busy: false, held: false, ...more };
+}
+
+function sick(name: string, replica: string, fault: FaultKind = 'hung'): Diagnosis {
+  const culprit = { kind: 'disk' as const, volume: name, replica, disk: `/dev/${name}${replica.slice(1)}` };
+  return { culprit, fault, evidence: ['It was seen.'], ruledOut: [] };
+}
+
+function trouble(name: string, replica: string, more: Partial<TroubleView> = {}): TroubleView {
+  return {
+    key: `disk:${name}:${replica}`,
+    volume: name,
+    cutAt: null,
+    scrubs: 0,
+    scrubbedAt: null,
+    retryAt: 0,
+    ...more,
+  };
+}
+
+function situation(more: Partial<Situation>): Situation {
+  return { now: NOW, reaction: true, diagnoses: [], suspects: [], volumes: [], troubles: [], cuts: [], ...more };
+}
+
+const acts = (decisions: readonly Decision[]): string[] =>
+  decisions
+    .filter((one) => one.do !== 'person' && one.do !== 'wait')
+    .map((one) => `${one.do} ${'volume' in one ? one.volume : ''}${'replica' in one ? `/${one.replica}` : ''}`);
+
+const faults = fc.constantFrom<FaultKind>('hung', 'failing', 'slow', 'corrupt', 'lost', 'full');
+const states = fc.constantFrom<ReplicaState>(
+  'healthy',
+  'healthy',
+  'healthy',
+  'rebuilding',
+  'set-aside',
+  'missing',
+  'failed',
+);
+
+/** Anything that can come, and much that cannot. */
+const anySituation: fc.Arbitrary<Situation> = fc
+  .array(
+    fc.record({
+      states: fc.array(states, { minLength: 1, maxLength: 3 }),
+      faults: fc.array(fc.tuple(fc.integer({ min: 1, max: 3 }), faults), { maxLength: 3 }),
+      suspect: fc.option(fc.integer({ min: 1, max: 3 })),
+      busy: fc.boolean(),
+      held: fc.boolean(),
+      cutAgo: fc.option(fc.integer({ min: 0, max: 2 * CONFIRM_MS })),
+      scrubs: fc.nat(3),
+    }),
+    { maxLength: 4 },
+  )
+  .chain((all) =>
+    fc
+      .record({
+        reaction: fc.boolean(),
+        host: fc.integer({ min: 0, max: 9 }),
+        cuts: fc.array(fc.integer({ min: 0, max: 7_200_000 }), { maxLength: 10 }),
+      })
+      .map(({ reaction, host, cuts }) => {
+        const volumes = all.map((one, index) => volume(`v${index}`, one.states, { busy: one.busy, held: one.held }));
+        const diagnoses = all.flatMap((one, index) =>
+          one.faults.map(([replica, fault]) => sick(`v${index}`, `r${replica}`, fault)),
+        );
+        if (host === 0)
+          diagnoses.push({
+            culprit: { kind: 'host', volume: null, replica: null, disk: null },
+            fault: 'hung',
+            evidence: [],
+            ruledOut: [],
+          });
+        const troubles = all.flatMap((one, index) =>
+          one.faults.map(([replica]) =>
+            trouble(`v${index}`, `r${replica}`, {
+              cutAt: one.cutAgo === null ? null : NOW - one.cutAgo,
+              scrubs: one.scrubs,
+              scrubbedAt: one.scrubs > 0 ? 0 : null,
+            }),
+          ),
+        );
+        const suspects = all.flatMap((one, index) =>
+          one.suspect === null ? [] : [{ volume: `v${index}`, replica: `r${one.suspect}` }],
+        );
+        return situation({ reaction, diagnoses, suspects, volumes, troubles, cuts: cuts.map((ago) => NOW - ago) });
+      }),
+  );
+
+function cutsOf(decisions: readonly Decision[]): Extract<Decision, { do: 'cut' }>[] {
+  return decisions.filter((one) => one.do === 'cut');
+}
+
+describe('what must hold in every situation', () => {
+  const holds = (law: (given: Situation, decisions: Decision[]) => void): void =>
+    fc.assert(
+      fc.property(anySituation, (given) => law(given, decide(given))),
+      { numRuns: 2_000 },
+    );
+
+  test('a complete replica is cut only when another complete one is well', () => {
+    holds((given, decisions) => {
+      for (const cut of cutsOf(decisions)) {
+        const { replicas = [] } = given.volumes.find((one) => one.name === cut.volume) ?? {};
+        if (replicas.find((one) => one.id === cut.replica)?.state !== 'healthy') continue;
+        const bad = new Set(
+          given.diagnoses
+            .filter((one) => one.culprit.volume === cut.volume && ['hung', 'failing', 'lost'].includes(one.fault))
+            .map((one) => one.culprit.replica),
+        );
+        const others = replicas.filter((one) => one.id !== cut.replica && one.state === 'healthy' && !bad.has(one.id));
+        expect(others.length).toBeGreaterThan(0);
+      }
+    });
+  });
+
+  test('at most one disk is cut at a time, only a disk that was named, and only one that is in use', () => {
+    holds((given, decisions) => {
+      const cuts = cutsOf(decisions);
+      expect(cuts.length).toBeLessThanOrEqual(1);
+      for (const cut of cuts) {
+        expect(given.diagnoses.map(troubleKeyOf)).toContain(cut.key);
+        const state = given.volumes
+          .find((one) => one.name === cut.volume)
+          ?.replicas.find((one) => one.id === cut.replica)?.state;
+        expect(['healthy', 'rebuilding']).toContain(state);
+      }
+    });
+  });
+
+  test('nothing is cut while another volume was cut and has not proved good', () => {
+    holds((given, decisions) => {
+      for (const cut of cutsOf(decisions)) {
+        const unproven = given.troubles.some(
+          (one) => one.volume !== cut.volume && one.cutAt !== null && given.now - one.cutAt < CONFIRM_MS,
+        );
+        expect(unproven).toBe(false);
+      }
+    });
+  });
+
+  test('a host that stalls, or a reaction that is off: nothing is done to any volume', () => {
+    holds((given, decisions) => {
+      if (given.reaction && !given.diagnoses.some((one) => one.culprit.kind === 'host')) return;
+      expect(acts(decisions)).toEqual([]);
+    });
+  });
+
+  test('no more cuts an hour than allowed', () => {
+    holds((given, decisions) => {
+      const hour = given.cuts.filter((at) => given.now - at < 3_600_000).length;
+      if (hour >= CUTS_AN_HOUR) expect(cutsOf(decisions)).toEqual([]);
+    });
+  });
+
+  test('a volume is never held while a complete replica of it is well, nor released while none is', () => {
+    holds((given, decisions) => {
+      for (const one of decisions) {
+        if (one.do !== 'hold' && one.do !== 'release') continue;
+        const { replicas = [] } = given.volumes.find((candidate) => candidate.name === one.volume) ?? {};
+        const bad = new Set(
+          given.diagnoses
+            .filter(
+              ({ culprit, fault }) => culprit.volume === one.volume && ['hung', 'failing', 'lost'].includes(fault),
+            )
+            .map(({ culprit }) => culprit.replica),
+        );
+        const well = replicas.some((replica) => replica.state === 'healthy' && !bad.has(replica.id));
+        expect(well).toBe(one.do === 'release');
+      }
+    });
+  });
+
+  test('the order of diagnoses changes nothing', () => {
+    holds((given, decisions) => {
+      expect(acts(decide({ ...given, diagnoses: given.diagnoses.toReversed() })).toSorted()).toEqual(
+        acts(decisions).toSorted(),
+      );
+    });
+  });
+});
+
+describe('what is done', () => {
+  test('a hung disk is cut, then redundancy is restored', () => {
+    const hung = { diagnoses: [sick('one', 'r1')], troubles: [trouble('one', 'r1')] };
+    expect(acts(decide(situation({ ...hung, volumes: [volume('one')] })))).toEqual(['cut one/r1']);
+    const cut = {
+      troubles: [trouble('one', 'r1', { cutAt: NOW - 100 })],
+      volumes: [volume('one', ['failed', 'healthy'])],
+    };
+    expect(acts(decide(situation(cut)))).toEqual(['restore one']);
+    expect(
+      acts(decide(situation({ ...cut, volumes: [volume('one', ['failed', 'healthy'], { busy: true })] }))),
+    ).toEqual([]);
+    expect(acts(decide(situation({ ...cut, troubles: [trouble('one', 'r1', { retryAt: NOW + 1 })] })))).toEqual([]);
+  });
+
+  test('a replica that an operator set aside is left alone', () => {
+    expect(decide(situation({ volumes: [volume('one', ['set-aside', 'healthy'])] }))).toEqual([]);
+  });
+
+  test('both disks hang: the volume is held, nothing is cut, and a person is told', () => {
+    const both = {
+      diagnoses: [sick('one', 'r1'), sick('one', 'r2')],
+      troubles: [trouble('one', 'r1'), trouble('one', 'r2')],
+    };
+    const decisions = decide(situation({ ...both, volumes: [volume('one')] }));
+    expect(new Set(acts(decisions))).toEqual(new Set(['hold one']));
+    expect(decisions.some((one) => one.do === 'person')).toBe(true);
+    const held = volume('one', ['healthy', 'healthy'], { held: true });
+    expect(acts(decide(situation({ ...both, volumes: [held] })))).toEqual([]);
+    // One answers again: the other is cut, and only then the volume comes back.
+    expect(acts(decide(situation({ ...both, diagnoses: [sick('one', 'r1')], volumes: [held] })))).toEqual([
+      'cut one/r1',
+    ]);
+    const cut = volume('one', ['failed', 'healthy'], { held: true });
+    expect(acts(decide(situation({ troubles: both.troubles, volumes: [cut] })))).toEqual(['release one']);
+  });
+
+  test('the other disk has just stopped as well: it waits to see', () => {
+    const given = situation({
+      diagnoses: [sick('one', 'r1')],
+      troubles: [trouble('one', 'r1')],
+      suspects: [{ volume: 'one', replica: 'r2' }],
+      volumes: [volume('one')],
+    });
+    expect(decide(given)).toEqual([expect.objectContaining({ do: 'wait' })]);
+  });
+
+  test('two volumes at once: the second waits, says so, and is treated when the first has proved good', () => {
+    const volumes = [volume('one'), volume('two')];
+    const troubles = [trouble('one', 'r1'), trouble('two', 'r2')];
+    const first = decide(situation({ diagnoses: [sick('one', 'r1'), sick('two', 'r2')], troubles, volumes }));
+    expect(acts(first)).toEqual(['cut one/r1']);
+    expect(first).toContainEqual(expect.objectContaining({ do: 'person', key: 'disk:two:r2' }));
+    const after = (ago: number, diagnoses = [sick('two', 'r2')]): string[] =>
+      acts(
+        decide(
+          situation({
+            diagnoses,
+            troubles: [trouble('one', 'r1', { cutAt: NOW - ago, retryAt: NOW + 1 }), trouble('two', 'r2')],
+            volumes: [volume('one', ['failed', 'healthy']), volume('two')],
+          }),
+        ),
+      );
+    expect(after(CONFIRM_MS - 1)).toEqual([]);
+    expect(after(CONFIRM_MS)).toEqual(['cut two/r2']);
+    // What was done on the first did not help: its other disk is in trouble now. That needs a person.
+    expect(after(CONFIRM_MS, [sick('one', 'r2'), sick('two', 'r2')])).not.toContain('cut two/r2');
+  });
+
+  test('minutes apart, both are treated', () => {
+    const given = situation({
+      diagnoses: [sick('two', 'r2')],
+      troubles: [trouble('one', 'r1', { cutAt: NOW - 180_000, retryAt: NOW + 1 }), trouble('two', 'r2')],
+      volumes: [volume('one', ['failed', 'healthy']), volume('two')],
+    });
+    expect(acts(decide(given))).toEqual(['cut two/r2']);
+  });
+
+  test('wrong data is healed; again and again, the disk is replaced', () => {
+    const given = (scrubs: number, ago: number): Situation =>
+      situation({
+        diagnoses: [sick('one', 'r1', 'corrupt')],
+        troubles: [trouble('one', 'r1', { scrubs, scrubbedAt: scrubs === 0 ? null : NOW - ago })],
+        volumes: [volume('one')],
+      });
+    expect(acts(decide(given(0, 0)))).toEqual(['scrub one']);
+    // What a scrub finds while it runs and just after is what it was for.
+    expect(acts(decide(given(1, 1_000)))).toEqual([]);
+    expect(acts(decide(given(1, SCRUB_SETTLES_MS)))).toEqual(['scrub one']);
+    expect(acts(decide(given(SCRUBS, SCRUB_SETTLES_MS)))).toEqual(['cut one/r1']);
+  });
+
+  test('the last complete replica is never cut, whatever it does', () => {
+    for (const fault of ['hung', 'failing', 'slow', 'lost'] as const) {
+      const given = situation({
+        diagnoses: [sick('one', 'r1', fault)],
+        troubles: [trouble('one', 'r1')],
+        volumes: [volume('one', ['healthy', 'rebuilding'])],
+      });
+      expect(cutsOf(decide(given))).toEqual([]);
+    }
+  });
+
+  test('a disk that hangs while it is rebuilt onto is taken out', () => {
+    const given = situation({
+      diagnoses: [sick('one', 'r2')],
+      troubles: [trouble('one', 'r2')],
+      volumes: [volume('one', ['healthy', 'rebuilding'], { busy: true })],
+    });
+    expect(acts(decide(given))).toEqual(['cut one/r2']);
+  });
+
+  test('a full volume is for a person, who is told what to do', () => {
+    const full: Diagnosis = {
+      culprit: { kind: 'volume', volume: 'one', replica: null, disk: null },
+      fault: 'full',
+      evidence: [],
+      ruledOut: [],
+    };
+    expect(decide(situation({ diagnoses: [full], volumes: [volume('one')] }))).toEqual([
+      expect.objectContaining({
+        do: 'person',
+        key: 'volume:one:-',
+        sentence: expect.stringContaining('holdfast volume grow one'),
+      }),
+    ]);
+  });
+});

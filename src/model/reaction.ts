@@ -1,0 +1,245 @@
+import { troubleKeyOf, type Diagnosis } from './health.ts';
+import type { Redundancy, ReplicaState } from './volumes.ts';
+
+/**
+ * From diagnoses to what is done about them. Pure, and always about the whole: it is asked again at every change, and whatever it answers
+ * must be right even if the agent was killed a moment ago and remembers nothing but its troubles and the state of the volumes.
+ *
+ * What must always hold (property-tested):
+ * - the last complete replica is never cut, nor one whose fellows are in trouble themselves;
+ * - one volume at a time: while a volume was cut and has not proved good since, nothing is cut on another. Two disks of different volumes
+ *   that hang at once are therefore treated one after the other, CONFIRM_MS apart, and the second says so meanwhile;
+ * - nothing is done while the whole host stalls, nor while the reaction is off;
+ * - at most CUTS_AN_HOUR cuts: a reaction that runs wild does harm.
+ */
+
+/** A volume whose disks all answer for this long after a cut has proved good. */
+export const CONFIRM_MS = 10_000;
+export const CUTS_AN_HOUR = 6;
+/** So often a disk that returns wrong data is healed; the next time it is replaced. */
+export const SCRUBS = 2;
+/** Wrong data found while a scrub runs, or so soon after it, is what the scrub was for. */
+export const SCRUB_SETTLES_MS = 30_000;
+export const FULL_SHARE = 0.95;
+/** Below this a volume that was full is not any more. */
+export const ROOM_SHARE = 0.93;
+
+/** Waits before the next try to restore redundancy, milliseconds; the last one repeats. */
+const RETRIES_MS = [5_000, 15_000, 60_000, 300_000];
+
+export function retryDelayMs(failures: number): number {
+  return RETRIES_MS[Math.min(Math.max(failures, 1), RETRIES_MS.length) - 1] ?? 300_000;
+}
+
+export interface VolumeView {
+  name: string;
+  state: 'open' | 'closed' | 'trouble';
+  redundancy: Redundancy;
+  replicas: readonly { id: string; disk: string; state: ReplicaState }[];
+  /** An operation (rebuild, scrub ...) is running. */
+  busy: boolean;
+  held: boolean;
+}
+
+/** What is remembered of an open trouble, beside its diagnosis. */
+export interface TroubleView {
+  key: string;
+  volume: string | null;
+  /** When its disk was cut; null: it was not. */
+  cutAt: number | null;
+  scrubs: number;
+  scrubbedAt: number | null;
+  /** Not before this is restoring tried again. */
+  retryAt: number;
+}
+
+export interface Situation {
+  now: number;
+  /** Whether the host repairs by itself. */
+  reaction: boolean;
+  diagnoses: readonly Diagnosis[];
+  /** Disks that have stalled a moment, too short to be named: nothing is built on them now. */
+  suspects: readonly { volume: string; replica: string }[];
+  volumes: readonly VolumeView[];
+  troubles: readonly TroubleView[];
+  /** When disks were cut by the reaction, any time. */
+  cuts: readonly number[];
+}
+
+export type Decision =
+  /** Make everything in the disk fail; service goes on with the other. */
+  | { do: 'cut'; key: string; volume: string; replica: string; reason: string }
+  /** Out of service, honestly. */
+  | { do: 'hold'; key: string; volume: string; sentence: string }
+  | { do: 'release'; volume: string }
+  /** Take in a fresh disk and rebuild. */
+  | { do: 'restore'; key: string; volume: string }
+  | { do: 'scrub'; key: string; volume: string }
+  /** Nothing that the platform may or can do: a person must. */
+  | { do: 'person'; key: string; sentence: string }
+  /** Nothing now; it is decided again. */
+  | { do: 'wait'; key: string; why: string };
+
+/** Faults in which a disk keeps members waiting or endangers the mirror: it is taken out. */
+const CUT_FAULTS: ReadonlySet<Diagnosis['fault']> = new Set(['hung', 'failing', 'lost', 'slow']);
+/** A replica with one of these cannot carry its volume alone. */
+const UNFIT: ReadonlySet<Diagnosis['fault']> = new Set(['hung', 'failing', 'lost']);
+
+const WORST_FIRST: readonly Diagnosis['fault'][] = ['lost', 'failing', 'hung', 'slow', 'corrupt', 'full'];
+
+export function decide(situation: Situation): Decision[] {
+  const { diagnoses, reaction } = situation;
+  if (!reaction) {
+    const off =
+      'The reaction is switched off on this host. Switch it on, or repair by hand: holdfast recover <volume>.';
+    return diagnoses.map((one) => ({ do: 'person', key: troubleKeyOf(one), sentence: off }));
+  }
+  if (diagnoses.some((one) => one.culprit.kind === 'host')) {
+    return diagnoses.map((one) => ({
+      do: 'wait',
+      key: troubleKeyOf(one),
+      why: 'The whole host stalls. Nothing is cut until single disks can be told apart again.',
+    }));
+  }
+  const decisions: Decision[] = [];
+  const turn = { taken: false };
+  for (const volume of inTurn(situation)) decisions.push(...decideVolume(volume, situation, turn));
+  for (const one of diagnoses) {
+    if (one.fault !== 'full') continue;
+    const name = one.culprit.volume ?? '';
+    decisions.push({
+      do: 'person',
+      key: troubleKeyOf(one),
+      sentence: `Make the volume ${name} larger (holdfast volume grow ${name}), or ask its largest accounts to make room.`,
+    });
+  }
+  return decisions;
+}
+
+/** Volumes that were treated already come first, so that what was begun is finished; then by name. */
+function inTurn({ volumes, troubles }: Situation): VolumeView[] {
+  const begun = (volume: VolumeView): number =>
+    troubles.some((one) => one.volume === volume.name && one.cutAt) ? 0 : 1;
+  return [...volumes].sort((a, b) => begun(a) - begun(b) || a.name.localeCompare(b.name));
+}
+
+function decideVolume(volume: VolumeView, situation: Situation, turn: { taken: boolean }): Decision[] {
+  const { now, troubles } = situation;
+  const decisions: Decision[] = [];
+  const mine = situation.diagnoses
+    .filter((one) => one.culprit.kind === 'disk' && one.culprit.volume === volume.name)
+    .filter((one) => stateOf(volume, one.culprit.replica) !== undefined)
+    .sort(
+      (a, b) =>
+        (a.culprit.replica ?? '').localeCompare(b.culprit.replica ?? '') ||
+        WORST_FIRST.indexOf(a.fault) - WORST_FIRST.indexOf(b.fault),
+    );
+  const unfit = new Set(mine.filter((one) => UNFIT.has(one.fault)).map((one) => one.culprit.replica));
+  const complete = volume.replicas.filter((replica) => replica.state === 'healthy');
+  const well = complete.filter((replica) => !unfit.has(replica.id));
+  const carries = (replica: string): boolean => well.some((other) => other.id !== replica);
+  const sure = (replica: string): boolean =>
+    well.some((other) => {
+      const suspected = situation.suspects.some((one) => one.volume === volume.name && one.replica === other.id);
+      return other.id !== replica && !suspected;
+    });
+  let cutting = false;
+
+  for (const one of mine) {
+    const key = troubleKeyOf(one);
+    const replica = one.culprit.replica ?? '';
+    const state = stateOf(volume, replica);
+    const trouble = troubles.find((candidate) => candidate.key === key);
+    if (state !== 'healthy' && state !== 'rebuilding') continue;
+    const worn = one.fault === 'corrupt' && (trouble?.scrubs ?? 0) >= SCRUBS && settled(trouble, now);
+    if (one.fault === 'corrupt' && !worn) {
+      if (volume.busy || (trouble?.scrubs !== 0 && trouble !== undefined && !settled(trouble, now))) continue;
+      if (complete.length > 1) decisions.push({ do: 'scrub', key, volume: volume.name });
+      else decisions.push({ do: 'person', key, sentence: lastReplica(volume, one) });
+      continue;
+    }
+    if (!CUT_FAULTS.has(one.fault) && !worn) continue;
+    if (state === 'healthy' && !carries(replica)) {
+      if (one.fault === 'hung' && well.length === 0) {
+        if (!volume.held)
+          decisions.push({
+            do: 'hold',
+            key,
+            volume: volume.name,
+            sentence: `No disk of the volume ${volume.name} answers. It comes back by itself with the first one that does.`,
+          });
+        else decisions.push({ do: 'wait', key, why: `No disk of the volume ${volume.name} answers.` });
+        decisions.push({ do: 'person', key, sentence: lastReplica(volume, one) });
+      } else decisions.push({ do: 'person', key, sentence: lastReplica(volume, one) });
+      continue;
+    }
+    if (state === 'healthy' && !sure(replica)) {
+      decisions.push({ do: 'wait', key, why: `The other disk of the volume ${volume.name} has just stopped as well.` });
+      continue;
+    }
+    const blocker = blockedBy(volume, situation, turn.taken);
+    if (blocker !== undefined) {
+      decisions.push({ do: 'person', key, sentence: blocker });
+      continue;
+    }
+    turn.taken = true;
+    cutting = true;
+    decisions.push({ do: 'cut', key, volume: volume.name, replica, reason: one.evidence[0] ?? one.fault });
+    break; // One disk of a volume at a time; the next is decided when this one is done.
+  }
+  if (volume.held && !cutting && well.length > 0 && unfit.size === 0) {
+    decisions.push({ do: 'release', volume: volume.name });
+  }
+  const open = troubles.filter((one) => one.volume === volume.name);
+  const ready =
+    volume.redundancy === 'reduced' &&
+    volume.state !== 'closed' &&
+    !volume.held &&
+    !volume.busy &&
+    !cutting &&
+    well.length > 0;
+  const due = open.find((one) => one.retryAt <= now);
+  if (ready && due !== undefined && open.every((one) => one.retryAt <= now)) {
+    decisions.push({ do: 'restore', key: due.key, volume: volume.name });
+  }
+  return decisions;
+}
+
+function stateOf(volume: VolumeView, replica: string | null): ReplicaState | undefined {
+  return volume.replicas.find((one) => one.id === replica)?.state;
+}
+
+function settled(trouble: TroubleView | undefined, now: number): boolean {
+  const last = trouble?.scrubbedAt ?? null;
+  return last === null || now - last >= SCRUB_SETTLES_MS;
+}
+
+/** Why no disk of this volume may be cut now; undefined when it may. */
+function blockedBy(volume: VolumeView, situation: Situation, taken: boolean): string | undefined {
+  const { now, troubles, cuts } = situation;
+  const hour = cuts.filter((at) => now - at < 3_600_000).length;
+  if (hour >= CUTS_AN_HOUR) {
+    return `${hour} disks were cut within an hour, which is the most the platform does alone. Look at what they have in common; then: holdfast recover ${volume.name}.`;
+  }
+  const unproven = troubles.find((one) => {
+    if (one.volume === null || one.volume === volume.name || one.cutAt === null) return false;
+    return now - one.cutAt < CONFIRM_MS || isInTrouble(one.volume, situation);
+  });
+  if (!taken && unproven === undefined) return undefined;
+  return `Disks of two volumes are in trouble at the same time, and the platform treats one volume at a time. It treats ${volume.name} next, when the other has proved good; do not wait if you know better: holdfast recover ${volume.name}.`;
+}
+
+/** A disk of this volume that counts as complete is in trouble now: what was done there did not help. */
+function isInTrouble(name: string, { diagnoses, volumes }: Situation): boolean {
+  const volume = volumes.find((one) => one.name === name);
+  if (volume === undefined) return false;
+  return diagnoses.some(
+    ({ culprit, fault }) =>
+      culprit.volume === name && UNFIT.has(fault) && stateOf(volume, culprit.replica) === 'healthy',
+  );
+}
+
+function lastReplica(volume: VolumeView, { culprit, fault }: Diagnosis): string {
+  const what = fault === 'hung' ? 'does not answer' : 'is in trouble';
+  return `${culprit.disk ?? culprit.replica ?? 'A disk'} ${what} and is the last complete copy of the volume ${volume.name}, so it is never cut. Bring it back (cable, controller, provider), or bring back the other one.`;
+}

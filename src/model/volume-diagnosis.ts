@@ -1,0 +1,49 @@
+import type { Diagnosis } from './health.ts';
+import { FULL_SHARE, ROOM_SHARE } from './reaction.ts';
+import type { ReplicaState } from './volumes.ts';
+
+/** What a volume itself says, as far as a diagnosis follows from it. */
+export interface VolumeFacts {
+  name: string;
+  state: 'open' | 'closed' | 'trouble';
+  trouble: string | null;
+  sizeBytes: number;
+  usedBytes: number;
+  replicas: readonly { id: string; disk: string; state: ReplicaState }[];
+  operation: string | null;
+}
+
+const percent = (share: number): string => `${Math.floor(share * 100)} %`;
+
+/**
+ * Diagnoses that need no watcher: disks that the storage itself gave up (it saw errors, or that the disk is not there), and room.
+ * A replica that an operator set aside is no trouble.
+ * @param known volumes that have an open trouble about room already
+ */
+export function diagnoseVolume(volume: VolumeFacts, known: { full: boolean }): Diagnosis[] {
+  if (volume.state === 'closed') return [];
+  const found: Diagnosis[] = [];
+  for (const { id, disk, state } of volume.replicas) {
+    if (state !== 'failed' && state !== 'missing') continue;
+    const what = state === 'missing' ? 'is not there' : 'does not work any more';
+    found.push({
+      culprit: { kind: 'disk', volume: volume.name, replica: id, disk },
+      fault: state === 'missing' ? 'lost' : 'failing',
+      evidence: [
+        `${disk} (replica ${id} of ${volume.name}) ${what}.`,
+        ...(volume.trouble === null ? [] : [volume.trouble]),
+      ],
+      ruledOut: ['It does not hang: what is asked of it fails at once.'],
+    });
+  }
+  const share = volume.sizeBytes === 0 ? 0 : volume.usedBytes / volume.sizeBytes;
+  if (share >= (known.full ? ROOM_SHARE : FULL_SHARE)) {
+    found.push({
+      culprit: { kind: 'volume', volume: volume.name, replica: null, disk: null },
+      fault: 'full',
+      evidence: [`${percent(share)} of the volume ${volume.name} is used.`],
+      ruledOut: ['Its disks are well: it has no room, nothing is broken.'],
+    });
+  }
+  return found;
+}
