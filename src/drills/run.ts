@@ -86,7 +86,6 @@ export async function runDrill(
     state = holds(live.run.checks) ? 'passed' : 'failed';
   } catch (error) {
     problem = signal.aborted ? 'It was stopped.' : describe(error);
-    if (!signal.aborted) show({ step: `The drill broke off: ${problem}` });
   }
   const keepRecord = place.kept || state !== 'passed';
   await live.finish(state, problem, keepRecord ? place.directory : undefined);

@@ -8,6 +8,9 @@ import { until } from '../runtime/deadline.ts';
 import { Platform } from './platform.ts';
 
 const START_DEADLINE_MS = 240_000;
+/** A process of the platform that had to be started again this often will not come up. */
+const FALLS = 5;
+const LAST_LINES = 12;
 const VOLUME_DEADLINE_MS = 120_000;
 
 /** A free TCP port, taken from the kernel. */
@@ -70,15 +73,18 @@ export class Scratch {
     child.on('error', (error) => (ended = error.message));
     child.on('exit', (code, how) => (ended = `it ended (${how ?? String(code)})`));
     const output = (): string => readFileSync(this.#logFile, 'utf8');
+    const hopeless = (): boolean => output().split('starting it again').length > FALLS;
     await until(
-      () => signal.aborted || ended !== undefined || /^ready /m.test(output()),
+      () => signal.aborted || ended !== undefined || hopeless() || /^ready /m.test(output()),
       'the start of the platform for the drill',
       START_DEADLINE_MS,
       50,
     );
     signal.throwIfAborted();
-    if (ended !== undefined)
-      throw new Error(`The platform for the drill did not start: ${ended}\n${output().slice(-2_000)}`);
+    if (/^ready /m.test(output())) return;
+    const why = ended ?? 'one of its processes ends again and again';
+    const lines = output().trimEnd().split('\n').slice(-LAST_LINES).join('\n');
+    throw new Error(`The platform for the drill did not start: ${why}\n${lines}`);
   }
 
   /** Takes away the volumes that a new platform starts with: a drill has its own. */
