@@ -1,7 +1,20 @@
 import { describe, expect, test } from 'vitest';
 import type { Dashboard, SiteView, VolumeView } from '../../../src/protocol/browser.ts';
 import type { Operation } from '../../../src/protocol/volumes.ts';
-import { parseEvent, reduceDashboard, refetchAfter, upsert, upsertOperation, without } from './reduce.ts';
+import type { DrillRun } from '../../../src/protocol/drills.ts';
+import type { Incident, IncidentSummary } from '../../../src/protocol/incidents.ts';
+import {
+  mergeIncident,
+  parseEvent,
+  reduceDashboard,
+  refetchAfter,
+  sortIncidents,
+  upsert,
+  upsertIncident,
+  upsertOperation,
+  upsertRun,
+  without,
+} from './reduce.ts';
 
 function site(id: string, account: string, state: 'awake' | 'failed' = 'awake'): SiteView {
   return {
@@ -100,7 +113,84 @@ describe('the dashboard', () => {
   });
 });
 
+function incident(
+  id: number,
+  state: 'open' | 'resolved',
+  severity: IncidentSummary['severity'] = 'minor',
+): IncidentSummary {
+  return {
+    id, title: '', state, severity, fault: 'hung', culprit: { kind: 'disk', volume: 'amber', replica: 'r1', disk: null }, volume: 'amber', since: '',
+    openedAt: '', resolvedAt: null, service: 'serving', doing: '', mustAct: null, impact: { accounts: 0, sites: 0, requests: null },
+  }; // prettier-ignore
+}
+
+describe('incidents', () => {
+  test('open ones come first, the worst of them on top; then newest first', () => {
+    const list = [
+      incident(1, 'resolved'),
+      incident(2, 'open'),
+      incident(3, 'resolved'),
+      incident(4, 'open', 'critical'),
+    ];
+    expect(sortIncidents(list).map((each) => each.id)).toEqual([4, 2, 3, 1]);
+  });
+
+  test('a late event does not open a resolved incident again', () => {
+    const list = [incident(1, 'resolved')];
+    expect(upsertIncident(list, incident(1, 'open'))).toBe(list);
+    expect(upsertIncident(list, incident(2, 'open'))?.map((each) => each.id)).toEqual([2, 1]);
+    expect(upsertIncident(undefined, incident(2, 'open'))).toBeUndefined();
+  });
+
+  test('a summary keeps what only the whole incident has, and makes it be fetched again', () => {
+    const whole = {
+      ...incident(1, 'open'),
+      timeline: [{ at: '', kind: 'note', text: 'x' }],
+      notes: [],
+    } as unknown as Incident;
+    const merged = mergeIncident(whole, { ...incident(1, 'resolved'), doing: 'done' });
+    expect(merged).toMatchObject({ state: 'resolved', doing: 'done', timeline: [{ text: 'x' }] });
+    expect(mergeIncident(undefined, incident(1, 'open'))).toBeUndefined();
+    expect(mergeIncident(undefined, whole)).toBe(whole);
+    expect(refetchAfter({ type: 'incident', view: incident(1, 'open') }, undefined)).toContainEqual(['incident', '1']);
+    expect(refetchAfter({ type: 'incident', view: whole }, undefined)).toEqual([['dashboard']]);
+  });
+});
+
+describe('drills', () => {
+  const run = (id: string, startedAt: string, finishedAt: string | null): DrillRun => ({
+    id, drill: 'disk-hang', title: '', where: 'scratch', reaction: true, state: finishedAt === null ? 'running' : 'passed', step: '', startedAt,
+    faultAt: null, finishedAt, volumes: [], timeline: [], checks: [], result: null, error: null,
+  }); // prettier-ignore
+
+  test('runs are newest first, without what only the live page needs', () => {
+    const runs = upsertRun(upsertRun([], run('a', '2026-01-01', null)), run('b', '2026-01-02', null));
+    expect(runs.map((each) => each.id)).toEqual(['b', 'a']);
+    expect(Object.keys(runs[0] ?? {})).not.toContain('timeline');
+  });
+
+  test('a run that is over stays over', () => {
+    const over = upsertRun([], run('a', '2026-01-01', '2026-01-02'));
+    expect(upsertRun(over, run('a', '2026-01-01', null))).toBe(over);
+  });
+});
+
 describe('parseEvent', () => {
+  test('reads incidents, drills and health, the latter with or without its envelope', () => {
+    expect(parseEvent('incident', '{"id":7}')).toMatchObject({ type: 'incident', view: { id: 7 } });
+    expect(parseEvent('drill', '{"id":"a","volumes":[]}')).toMatchObject({ type: 'drill', view: { id: 'a' } });
+    expect(parseEvent('health', '{"host":null}')).toEqual({ type: 'health', host: null });
+    expect(parseEvent('health', '{"host":{"disks":[]}}')).toEqual({ type: 'health', host: { disks: [] } });
+    expect(parseEvent('health', '{"disks":[]}')).toEqual({ type: 'health', host: { disks: [] } });
+    for (const [type, data] of [
+      ['incident', '{"id":"7"}'],
+      ['drill', '{"id":"a"}'],
+      ['health', '{"host":7}'],
+      ['health', '{}'],
+    ] as const)
+      expect(parseEvent(type, data)).toBeUndefined();
+  });
+
   test('reads views and removals', () => {
     expect(parseEvent('site', JSON.stringify(site('a', 'alice')))).toMatchObject({ type: 'site', view: { id: 'a' } });
     expect(parseEvent('site', '{"id":"a","removed":true}')).toEqual({ type: 'site-removed', id: 'a' });

@@ -38,6 +38,11 @@ export function takesPart(state: ShownState | 'absent'): boolean {
   return !['failed', 'missing', 'set-aside', 'absent'].includes(state);
 }
 
+/** Whether a volume could be served from it alone. */
+export function answers(state: ShownState): boolean {
+  return state === 'healthy' || state === 'slow' || state === 'unwatched';
+}
+
 /** How well two disks side by side mirror each other, as the tie between them is drawn. */
 export function tieBetween(
   a: ShownState | 'absent',

@@ -2,10 +2,11 @@ import { useQuery } from '@tanstack/react-query';
 import type { JSX } from 'react';
 import { Link, useNavigate } from 'react-router';
 import type { Dashboard } from '../../../src/protocol/browser.ts';
-import { dashboardQuery } from '../api/queries.ts';
+import { dashboardQuery, healthQuery } from '../api/queries.ts';
 import { count, formatAgo, formatBytes, formatDuration, formatIdle } from '../format/format.ts';
 import { filesAddress } from '../format/paths.ts';
 import { PageHead } from '../frame/shell.tsx';
+import { healthOf, shownState } from '../health/disk-state.ts';
 import { useSession } from '../frame/session.tsx';
 import { useShortcuts } from '../frame/shortcuts.tsx';
 import { LinkButton, OutLink } from '../ui/button.tsx';
@@ -146,6 +147,7 @@ function Figure({ value, word, tone, to }: { value: number; word: string; tone?:
 }
 
 function PlatformDashboard({ platform }: { platform: Platform }): JSX.Element {
+  const disks = useQuery(healthQuery).data?.host?.disks;
   const operations = new Map(platform.operations.map((operation) => [operation.id, operation]));
   return (
     <div className="stack">
@@ -187,6 +189,16 @@ function PlatformDashboard({ platform }: { platform: Platform }): JSX.Element {
                 <li key={volume.name}>
                   <VolumePicture
                     volume={volume}
+                    states={
+                      disks === undefined
+                        ? undefined
+                        : Object.fromEntries(
+                            volume.replicas.map((replica) => [
+                              replica.id,
+                              shownState(replica, healthOf(disks, volume.name, replica)),
+                            ]),
+                          )
+                    }
                     share={rebuildShare(volume.operation === null ? undefined : operations.get(volume.operation))}
                   />
                   <div className="stack-s">

@@ -148,7 +148,7 @@ export function VolumePicture({
 }: {
   volume: PicturedVolume;
   share?: number | null | undefined;
-  states?: Readonly<Record<string, ShownState>>;
+  states?: Readonly<Record<string, ShownState>> | undefined;
 }): JSX.Element {
   const shown: Array<{ id: string; state: ShownState | 'absent'; fault?: FaultName | null }> = volume.replicas.map(
     (replica) => ({ ...replica, state: states?.[replica.id] ?? replica.state }),

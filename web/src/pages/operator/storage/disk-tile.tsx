@@ -118,7 +118,9 @@ export function DiskTile(props: {
             look="quiet"
             disabled={last}
             title={
-              last ? 'This is the last complete copy' : 'Takes it out of the mirror; the volume goes on with the other'
+              last
+                ? 'No other complete copy answers: the volume would be out of service'
+                : 'Takes it out of the mirror; the volume goes on with the other'
             }
             onClick={onSetAside}
           >

@@ -8,7 +8,7 @@ import type { Operation, Replica } from '../../../../../src/protocol/volumes.ts'
 import { call } from '../../../api/client.ts';
 import { dashboardQuery, operationsQuery, volumesQuery } from '../../../api/queries.ts';
 import { count, formatAgo, formatBytes } from '../../../format/format.ts';
-import { healthOf, shownState, takesPart, tieBetween } from '../../../health/disk-state.ts';
+import { answers, healthOf, shownState, takesPart, tieBetween } from '../../../health/disk-state.ts';
 import { culpritStory, incidentTone } from '../../../health/incident-words.ts';
 import { Button } from '../../../ui/button.tsx';
 import { ConfirmDialog } from '../../../ui/dialog.tsx';
@@ -115,7 +115,6 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
   const close = (): void => setDoing(null);
   const busy = volume.operation !== null;
   const open = volume.state !== 'closed';
-  const complete = volume.replicas.filter((replica) => replica.state === 'healthy').length;
   const broken = volume.redundancy === 'reduced' || volume.redundancy === 'lost' || volume.state === 'trouble';
   const simple = (action: string, done: string): void =>
     act.mutate({ action }, { onError: showProblem, onSuccess: () => showToast(done) });
@@ -172,7 +171,7 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
               health={health}
               story={culpritStory(incident, replica)}
               share={replica.state === 'rebuilding' ? rebuildShare(operation) : null}
-              last={replica.state === 'healthy' && complete < 2}
+              last={!shown.some((other) => other.replica.id !== replica.id && answers(other.state))}
               onSetAside={
                 open && !busy
                   ? () => {
