@@ -226,8 +226,10 @@ function createFrom(hierarchy: Hierarchy): Cgroups {
       }
     },
     kill: async (account, program, deadlineMs) => {
-      const end = performance.now() + deadlineMs;
-      for (let wait = 2; ; wait = Math.min(wait * 2, 50)) {
+      const begun = performance.now();
+      const end = begun + deadlineMs;
+      // What does not end within a moment waits for its disk, and is asked less often.
+      for (let wait = 2; ; wait = Math.min(wait * 2, performance.now() - begun > 500 ? 500 : 50)) {
         const pids = await processes(account, program);
         if (pids.length > 0) await hierarchy.strike(account, program, pids);
         else if (await removeGroups(groupsOf(account, program))) break;

@@ -178,14 +178,21 @@ export async function drainGeneration(ground: Ground, generation: Generation, dr
   await ground.run.write({ ...record, phase: 'draining' });
   // Those connected now and not yet taken may be this generation's; later ones are its successor's.
   const queued = new Set((await connectionsOf(record.domain)).filter((one) => one.pending).map((one) => one.inode));
-  while (queued.size > 0 && performance.now() < end) {
-    await pause(10);
+  // Reading all sockets of the machine costs; a queue that does not get shorter soon is looked at less often.
+  for (let wait = 10; queued.size > 0 && performance.now() < end; wait = Math.min(wait * 1.5, 500)) {
+    await pause(wait);
     const pending = new Set((await connectionsOf(record.domain)).filter((one) => one.pending).map((one) => one.inode));
     for (const inode of queued) if (!pending.has(inode)) queued.delete(inode);
   }
   const pids = await ground.sandboxes.cgroups.processes(record.account, record.program);
   for (const leader of await leadersOf(pids)) sendSignal(leader, 'SIGTERM');
-  while (performance.now() < end && (await generationAlive(generation))) await pause(20);
+  for (
+    let wait = 20;
+    performance.now() < end && (await generationAlive(generation));
+    wait = Math.min(wait * 1.2, 250)
+  ) {
+    await pause(wait);
+  }
   await endGeneration(ground, record);
 }
 

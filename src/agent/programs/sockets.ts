@@ -37,8 +37,9 @@ export function parseUnixSockets(text: string): UnixSocket[] {
  */
 export async function connectionsOf(domain: string): Promise<UnixSocket[]> {
   const path = `/var/sockets/${domain}/app.sock`;
-  const all = parseUnixSockets(await readFile('/proc/net/unix', 'utf8'));
-  return all.filter((socket) => socket.path === path && !socket.listening);
+  // Thousands of lines are other sockets': they are passed over unread.
+  const own = (await readFile('/proc/net/unix', 'utf8')).split('\n').filter((line) => line.endsWith(path));
+  return parseUnixSockets(own.join('\n')).filter((socket) => socket.path === path && !socket.listening);
 }
 
 /** Whether something accepts connections there. Never throws. */
