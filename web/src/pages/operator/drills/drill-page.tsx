@@ -26,7 +26,9 @@ const WHO: Readonly<Record<DrillRun['timeline'][number]['kind'], { icon: IconNam
 
 function Clock({ run }: { run: DrillRun }): JSX.Element {
   const over = isOver(run.state);
-  const now = useNow(over ? 60_000 : 100);
+  // Tenths count while members may be waiting; later whole seconds do.
+  const [fine, setFine] = useState(true);
+  const now = useNow(over ? 60_000 : fine ? 100 : 500);
   const end = run.finishedAt === null ? now : Date.parse(run.finishedAt);
   if (run.faultAt === null) {
     return (
@@ -37,6 +39,7 @@ function Clock({ run }: { run: DrillRun }): JSX.Element {
     );
   }
   const since = Math.max(0, end - Date.parse(run.faultAt));
+  if (fine && since > 20_000) setFine(false);
   return (
     <div className="drill-clock" role="timer">
       <strong className="tabular">t{formatOffset(since)}</strong>

@@ -1,11 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
-import { type JSX, useState } from 'react';
+import { type JSX, useCallback, useState } from 'react';
 import { Link } from 'react-router';
 import type { VolumeView } from '../../../../../src/protocol/browser.ts';
 import { accountsQuery, healthQuery, incidentsQuery, operationsQuery, volumesQuery } from '../../../api/queries.ts';
 import { count } from '../../../format/format.ts';
 import { PageHead } from '../../../frame/shell.tsx';
 import { useShortcuts } from '../../../frame/shortcuts.tsx';
+import { healthOf, shownState } from '../../../health/disk-state.ts';
 import { storageHeadline } from '../../../health/headline.ts';
 import { Button } from '../../../ui/button.tsx';
 import { useTitle } from '../../../ui/hooks.ts';
@@ -34,6 +35,7 @@ function Storage(): JSX.Element {
   const [creating, setCreating] = useState(false);
   const [filter, setFilter] = useState('');
   const [opened, setOpened] = useState<Readonly<Record<string, boolean>>>({});
+  const openOne = useCallback((name: string) => setOpened((before) => ({ ...before, [name]: true })), []);
   useTitle('Storage');
   useShortcuts('Storage', [{ keys: 'n', label: 'New volume', run: () => setCreating(true) }]);
 
@@ -84,8 +86,10 @@ function Storage(): JSX.Element {
       <VolumeLine
         key={volume.name}
         volume={volume}
-        disks={host?.disks}
-        onOpen={() => setOpened({ ...opened, [volume.name]: true })}
+        states={volume.replicas
+          .map((replica) => shownState(replica, healthOf(host?.disks, volume.name, replica)))
+          .join(' ')}
+        onOpen={openOne}
       />
     );
   const ready = volumes.data !== undefined && health.data !== undefined && incidents.data !== undefined;
