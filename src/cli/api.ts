@@ -18,7 +18,7 @@ export interface ApiOptions {
 
 /**
  * One call of the platform's own API (paths as in src/protocol/browser.ts, without the prefix) over the control plane's
- * socket with the operator's rights. Throws HoldfastError; `not-ready` when the platform does not run.
+ * socket with the operator's rights; text that is no JSON comes as it is. Throws HoldfastError; `not-ready` when the platform does not run.
  */
 export async function api(configuration: Configuration, path: string, options: ApiOptions = {}): Promise<unknown> {
   let token: string;
@@ -75,7 +75,8 @@ export async function api(configuration: Configuration, path: string, options: A
           parsed = undefined;
         }
         if (status >= 200 && status < 300) {
-          resolve(parsed);
+          const isText = response.headers['content-type']?.startsWith('text/') === true;
+          resolve(isText ? answer : parsed);
           return;
         }
         const body = errorBodySchema.safeParse(parsed);

@@ -1,6 +1,9 @@
 import { Command } from 'commander';
 import { readConfiguration } from '../runtime/config.ts';
 import { accountCommands } from './account.ts';
+import { incidentCommands } from './incident.ts';
+import { notifyCommands } from './notify.ts';
+import { recoverCommand } from './recover.ts';
 import { drillCommands } from './drill.ts';
 import { platformCommands } from './platform.ts';
 import { serviceCommands } from './service.ts';
@@ -30,6 +33,9 @@ Exit codes: 0 done, 1 refused or failed, 64 wrong input, 66 not found, 69 not ru
   accountCommands(program, configuration);
   volumeCommands(program, configuration);
   siteCommands(program, configuration);
+  recoverCommand(program, configuration);
+  incidentCommands(program, configuration);
+  notifyCommands(program, configuration);
   drillCommands(program, configuration);
   serviceCommands(program, configuration);
   await program.parseAsync();

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { AuditEntry, Status } from '../protocol/browser.ts';
 import { HoldfastError } from '../protocol/errors.ts';
+import type { HostHealth } from '../protocol/health.ts';
 import type { Operation } from '../protocol/volumes.ts';
 import { layoutOf, type Configuration } from '../runtime/config.ts';
 import { api } from './api.ts';
@@ -23,6 +24,18 @@ function stopSignal(): Promise<string> {
     process.on('SIGTERM', on('Asked to stop'));
     process.on('SIGHUP', on('Terminal closed'));
   });
+}
+
+/** Switches the reaction, or asks; whether it is on. */
+async function reaction(configuration: Configuration, state: string): Promise<boolean> {
+  if (state === 'on' || state === 'off') {
+    const body = { enabled: state === 'on' };
+    return ((await api(configuration, 'health/reaction', { method: 'PUT', body })) as { enabled: boolean }).enabled;
+  }
+  if (state !== 'show') throw new HoldfastError('input-invalid', `"${state}" is not on, off or show.`);
+  const { host } = (await api(configuration, 'health')) as { host: HostHealth | null };
+  if (host === null) throw new HoldfastError('agent-unreachable', 'The host does not say. Look at holdfast status.');
+  return host.reaction;
 }
 
 export function platformCommands(program: Command, configuration: Configuration): void {
@@ -114,6 +127,33 @@ export function platformCommands(program: Command, configuration: Configuration)
         entry.detail,
       ]);
       process.stdout.write(`${table(['at', 'who', 'what', 'on', 'outcome', 'detail'], rows)}\n`);
+    });
+
+  const platform = program.command('platform').description('settings of the whole platform');
+
+  platform
+    .command('reaction [state]')
+    .description('whether the host repairs by itself: on, off, or show (kept over restarts)')
+    .option('--json', 'machine-readable')
+    .action(async (state: string | undefined, options: { json?: boolean }) => {
+      const enabled = await reaction(configuration, state ?? 'show');
+      if (options.json) printJson({ enabled });
+      else process.stdout.write(enabled ? 'on: the host repairs by itself\n' : 'off: a hung disk waits for you\n');
+    });
+
+  platform
+    .command('metrics-token')
+    .description('the token with which Prometheus reads /metrics; made when there is none')
+    .option('--renew', 'make a new one; the old one stops working at once')
+    .option('--json', 'machine-readable')
+    .action(async (options: { renew?: boolean; json?: boolean }) => {
+      const known = options.renew
+        ? null
+        : ((await api(configuration, 'metrics-token')) as { token: string | null }).token;
+      const token =
+        known ?? ((await api(configuration, 'metrics-token', { method: 'POST', body: {} })) as { token: string }).token;
+      if (options.json) printJson({ token });
+      else process.stdout.write(`${token}\n`);
     });
 
   program

@@ -1,14 +1,12 @@
 import type { Command } from 'commander';
 import type { VolumeView } from '../protocol/browser.ts';
-import { HoldfastError } from '../protocol/errors.ts';
 import type { Operation } from '../protocol/volumes.ts';
 import type { Configuration } from '../runtime/config.ts';
 import { api } from './api.ts';
 import { requireConfirmation } from './confirm.ts';
+import { follow } from './follow.ts';
 import { bytes, parseBytes, printJson, table } from './output.ts';
-
-/** How often progress is asked for, milliseconds. */
-const ASK_MS = 500;
+import { replaceDiskCommand } from './recover.ts';
 
 function toListEntry(volume: VolumeView): Record<string, unknown> {
   return {
@@ -22,29 +20,6 @@ function toListEntry(volume: VolumeView): Record<string, unknown> {
     state: volume.state,
     trouble: volume.trouble,
   };
-}
-
-/** Shows an operation's journey until it ends; throws when it fails. */
-async function follow(configuration: Configuration, first: Operation, json: boolean | undefined): Promise<void> {
-  let operation = first;
-  let shown = '';
-  while (operation.state === 'running') {
-    const step = operation.steps.find((entry) => entry.state === 'running')?.name ?? 'starting';
-    const line = `${step}${operation.progress === null ? '' : ` ${Math.round(operation.progress * 100)} %`}`;
-    if (!json && line !== shown) process.stdout.write(`${line}\n`);
-    shown = line;
-    await new Promise((resolve) => setTimeout(resolve, ASK_MS));
-    const all = (await api(configuration, 'operations')) as Operation[];
-    operation = all.find((entry) => entry.id === first.id) ?? operation;
-  }
-  if (json) printJson(operation);
-  if (operation.state === 'failed') {
-    const step = operation.steps.find((entry) => entry.state === 'failed');
-    throw new HoldfastError('command-failed', operation.error ?? 'The operation failed.', {
-      details: step ? [`step "${step.name}"${step.detail === null ? '' : `: ${step.detail}`}`] : [],
-    });
-  }
-  if (!json) process.stdout.write('done\n');
 }
 
 function isOperation(answer: unknown): answer is Operation {
@@ -150,6 +125,8 @@ export function volumeCommands(program: Command, configuration: Configuration): 
           options.json,
         ),
     );
+
+  replaceDiskCommand(volume, configuration);
 
   volume
     .command('delete <name>')

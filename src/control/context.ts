@@ -4,7 +4,7 @@ import type { AgentClient } from './agent-client.ts';
 import type { DrillRuns } from './drills/drill-runs.ts';
 import type { Incidents } from './incidents/incidents.ts';
 import type { Notifier } from './notifications/notifier.ts';
-import type { FilePlaces } from './platform/compartments.ts';
+import type { Breaker, Compartments, FilePlaces } from './platform/compartments.ts';
 import type { DesiredState } from './platform/desired-state.ts';
 import type { HealthSource } from './platform/host-health.ts';
 import type { World } from './platform/world.ts';
@@ -30,6 +30,11 @@ export interface ControlContext {
   /** Places for calls and for streams that touch files, one set per volume, a share of it per member. */
   fileCalls: FilePlaces;
   fileStreams: FilePlaces;
+  /** Reloads, and looks into logs, one set of places per volume. */
+  reloads: Compartments;
+  logCalls: Compartments;
+  /** Which volumes have just not said how full a home is. */
+  usage: Breaker;
   loginsByAccount: LoginThrottle;
   loginsByAddress: LoginThrottle;
   requests: RequestThrottle;

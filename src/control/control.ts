@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { chmod, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
+import { HoldfastError } from '../protocol/errors.ts';
 import { layoutOf, type Configuration } from '../runtime/config.ts';
 import { within } from '../runtime/deadline.ts';
 import type { Logger } from '../runtime/log.ts';
@@ -14,7 +15,7 @@ import type { ControlContext } from './context.ts';
 import { DrillRuns } from './drills/drill-runs.ts';
 import { Incidents, type IncidentTimes } from './incidents/incidents.ts';
 import { Notifier, type NotifierTimes } from './notifications/notifier.ts';
-import { FilePlaces } from './platform/compartments.ts';
+import { Breaker, Compartments, FilePlaces, storageRepair } from './platform/compartments.ts';
 import { DesiredState } from './platform/desired-state.ts';
 import { followAgent } from './platform/follow-agent.ts';
 import { HealthSource } from './platform/host-health.ts';
@@ -35,9 +36,17 @@ export interface ControlOptions {
 }
 
 /** File calls of one volume at the same time, and those that may wait: a page sends a handful. */
-const FILE_CALLS = { volume: { atOnce: 8, waiting: 32 }, member: { atOnce: 4, waiting: 16 } };
+const FILE_CALLS = {
+  volume: { atOnce: 8, waiting: 32, waitMs: 10_000 },
+  member: { atOnce: 4, waiting: 16, waitMs: 10_000 },
+};
 /** Uploads and downloads of one volume at the same time; the next is told to come back. */
 const FILE_STREAMS = { volume: { atOnce: 16, waiting: 0 }, member: { atOnce: 6, waiting: 0 } };
+/** Reloads of one volume's sites; the agent has start slots of its own, so these only bound who waits for it. */
+const RELOADS = { atOnce: 16, waiting: 64, waitMs: 60_000 };
+const LOG_CALLS = { atOnce: 8, waiting: 32, waitMs: 5_000 };
+/** A home whose size was not told in time is not asked for again this soon. */
+const USAGE_REST_MS = 5_000;
 const HOUSEKEEPING_EVERY_MS = 3_600_000;
 const AUDIT_ENTRIES_KEPT = 100_000;
 const INCIDENTS_KEPT = 5_000;
@@ -57,6 +66,8 @@ export async function openControl(
   const { database } = store;
   const world = new World();
   const now = options.now ?? (() => new Date());
+  const refusal = (volume: string): HoldfastError | undefined =>
+    world.serviceOf(volume) === 'stopped' ? storageRepair() : undefined;
   const notifier = new Notifier({
     database,
     configuration,
@@ -84,8 +95,11 @@ export async function openControl(
       ...(options.incidentTimes === undefined ? {} : { times: options.incidentTimes }),
     }),
     notifier,
-    fileCalls: new FilePlaces(FILE_CALLS),
-    fileStreams: new FilePlaces(FILE_STREAMS),
+    fileCalls: new FilePlaces(FILE_CALLS, refusal),
+    fileStreams: new FilePlaces(FILE_STREAMS, refusal),
+    reloads: new Compartments(RELOADS),
+    logCalls: new Compartments(LOG_CALLS, logsBusy),
+    usage: new Breaker(USAGE_REST_MS),
     loginsByAccount: new LoginThrottle(PER_ACCOUNT),
     loginsByAddress: new LoginThrottle(PER_ADDRESS),
     requests: new RequestThrottle(),
@@ -151,6 +165,12 @@ export async function stopWork(context: ControlContext): Promise<void> {
   context.desired.stop();
   context.drills.close();
   await Promise.all([context.incidents.stop(), context.notifier.stop()]);
+}
+
+function logsBusy(): HoldfastError {
+  return new HoldfastError('too-many-requests', 'Too many logs are being read at once. Please try again in a moment.', {
+    retryAfterSeconds: 5,
+  });
 }
 
 async function keepHouse(context: ControlContext): Promise<void> {

@@ -57,6 +57,8 @@ import { operationSchema, volumeStatusSchema } from './volumes.ts';
  *   PUT    drills/:id DrillRun             -> 204                from the runner (over the control socket of the host)
  *   DELETE drills/:id                      -> 204                stops it
  *   GET    /metrics                        (outside /api/) Prometheus text; needs `Authorization: Bearer <metrics token>` from outside
+ *   GET    metrics-token                   -> {token: string | null}   command line only
+ *   POST   metrics-token                   -> {token}            new token for /metrics; the old one stops working
  *   GET    audit?limit=                    -> AuditEntry[]
  *   GET    settings / PATCH settings       -> Settings
  *   GET    plans                           -> Plan[]

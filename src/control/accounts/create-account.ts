@@ -145,7 +145,8 @@ async function chooseVolume(context: ControlContext, wanted: string | undefined)
   const occupancy = await volumeOccupancy(context.database);
   const candidates: PlacementCandidate[] = [...world.volumes.values()].map((volume) => ({
     name: volume.name,
-    state: volume.state,
+    // Nobody moves in where members wait.
+    state: world.serviceOf(volume.name) === 'serving' ? volume.state : 'trouble',
     redundancy: volume.redundancy,
     sizeBytes: volume.sizeBytes,
     usedBytes: volume.usedBytes,

@@ -5,11 +5,13 @@ export interface CompartmentRule {
   atOnce: number;
   /** Pieces of work that may wait for their turn; beyond that an error (usually `storage-repair`) is thrown at once. */
   waiting: number;
+  /** How long one may wait for its turn, milliseconds; left out: as long as it takes (work in the background). */
+  waitMs?: number;
 }
 
 interface Compartment {
   inside: number;
-  queue: (() => void)[];
+  queue: Set<() => void>;
 }
 
 /**
@@ -29,12 +31,12 @@ export class Compartments {
 
   /** Waits for a place (as far as the rule lets anybody wait) and takes it. Call what it resolves to exactly once, to leave. */
   async enter(volume: string): Promise<() => void> {
-    const compartment = this.#compartments.get(volume) ?? { inside: 0, queue: [] };
+    const compartment = this.#compartments.get(volume) ?? { inside: 0, queue: new Set() };
     this.#compartments.set(volume, compartment);
     if (compartment.inside >= this.#rule.atOnce) {
-      if (compartment.queue.length >= this.#rule.waiting) throw this.#full();
+      if (compartment.queue.size >= this.#rule.waiting) throw this.#full();
       // The place is handed over by whoever leaves, so `inside` does not change.
-      await new Promise<void>((resolve) => compartment.queue.push(resolve));
+      await this.#turn(compartment.queue);
     } else {
       compartment.inside += 1;
     }
@@ -42,14 +44,33 @@ export class Compartments {
     return () => {
       if (left) return;
       left = true;
-      const next = compartment.queue.shift();
+      const [next] = compartment.queue;
       if (next) {
+        compartment.queue.delete(next);
         next();
         return;
       }
       compartment.inside -= 1;
       if (compartment.inside === 0) this.#compartments.delete(volume);
     };
+  }
+
+  async #turn(queue: Set<() => void>): Promise<void> {
+    const { waitMs } = this.#rule;
+    await new Promise<void>((resolve, reject) => {
+      let timer: NodeJS.Timeout | undefined;
+      const come = (): void => {
+        clearTimeout(timer);
+        resolve();
+      };
+      queue.add(come);
+      if (waitMs === undefined) return;
+      timer = setTimeout(() => {
+        // Not handed a place any more: whoever leaves looks into the queue.
+        queue.delete(come);
+        reject(this.#full());
+      }, waitMs);
+    });
   }
 
   async run<T>(volume: string, work: () => Promise<T>): Promise<T> {
@@ -80,14 +101,19 @@ export interface FilePlacesRule {
 export class FilePlaces {
   readonly #volumes: Compartments;
   readonly #members: Compartments;
+  readonly #refusal: (volume: string) => HoldfastError | undefined;
 
-  constructor(rule: FilePlacesRule) {
+  /** `refusal`: why a volume takes nobody now, if it is known to be of no use; said at once. */
+  constructor(rule: FilePlacesRule, refusal: (volume: string) => HoldfastError | undefined = () => undefined) {
+    this.#refusal = refusal;
     this.#volumes = new Compartments(rule.volume);
     this.#members = new Compartments(rule.member, tooManyAtOnce);
   }
 
   /** Takes a place. Throws `too-many-requests` beyond the member's share, `storage-repair` when the volume's are taken. */
   async enter(volume: string, member: string): Promise<() => void> {
+    const refused = this.#refusal(volume);
+    if (refused) throw refused;
     // The share first: who waits for its own turn must not wait in the volume's queue.
     const leaveShare = await this.#members.enter(member);
     try {
@@ -114,6 +140,38 @@ export class FilePlaces {
   /** How many are inside a volume's places now. */
   inside(volume: string): number {
     return this.#volumes.inside(volume);
+  }
+}
+
+/**
+ * Remembers which volumes have just let somebody wait in vain, so that the next one need not: for a few seconds what is dispensable is
+ * not asked of them, then one tries again.
+ */
+export class Breaker {
+  readonly #restMs: number;
+  readonly #now: () => number;
+  readonly #resting = new Map<string, number>();
+
+  constructor(restMs: number, now: () => number = () => performance.now()) {
+    this.#restMs = restMs;
+    this.#now = now;
+  }
+
+  /** Whether this volume is left alone for now. Who gets `false` after a rest tries for all: the others rest on. */
+  resting(volume: string): boolean {
+    const until = this.#resting.get(volume);
+    if (until === undefined) return false;
+    if (this.#now() < until) return true;
+    this.#resting.set(volume, this.#now() + this.#restMs);
+    return false;
+  }
+
+  failed(volume: string): void {
+    this.#resting.set(volume, this.#now() + this.#restMs);
+  }
+
+  succeeded(volume: string): void {
+    this.#resting.delete(volume);
   }
 }
 

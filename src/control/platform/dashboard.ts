@@ -39,13 +39,19 @@ export async function memberDashboard(context: ControlContext, account: AccountR
 }
 
 async function diskUse(context: ControlContext, account: AccountRow): Promise<Member['disk']> {
-  if (account.state !== 'ready' || account.volume === null) return null;
+  const { volume } = account;
+  if (account.state !== 'ready' || volume === null) return null;
+  // A volume that is known to be in trouble, or has just let somebody wait in vain, is not asked: the page would only be late.
+  if (context.world.serviceOf(volume) !== 'serving' || context.usage.resting(volume)) return null;
   try {
-    const asked = context.fileCalls.run(account.volume, account.name, () =>
+    const asked = context.fileCalls.run(volume, account.name, () =>
       context.agent.call('accounts.usage', { name: account.name }),
     );
-    return await within(USAGE_MS, 'Reading the disk use', asked);
+    const known = await within(USAGE_MS, 'Reading the disk use', asked);
+    context.usage.succeeded(volume);
+    return known;
   } catch (error) {
+    context.usage.failed(volume);
     context.log.info({ account: account.name, err: error }, 'the disk use is not known');
     return null;
   }

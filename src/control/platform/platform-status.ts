@@ -1,5 +1,6 @@
 import type { AgentOutput } from '../../protocol/agent.ts';
 import type { Status } from '../../protocol/browser.ts';
+import { within } from '../../runtime/deadline.ts';
 import type { ControlContext } from '../context.ts';
 import { readClosedVolumes } from '../store/settings.ts';
 import type { VolumeStatus } from '../../protocol/volumes.ts';
@@ -36,9 +37,12 @@ export async function readPlatformStatus(context: ControlContext): Promise<Statu
   };
 }
 
+/** The agent answers from memory; nobody waits longer for it, whatever holds it up. */
+const HOST_MS = 2_000;
+
 async function askHost({ agent, log }: ControlContext): Promise<AgentOutput<'host.status'> | undefined> {
   try {
-    return await agent.call('host.status', {});
+    return await within(HOST_MS, 'Asking how the host is', agent.call('host.status', {}));
   } catch (error) {
     log.warn({ err: error }, 'the agent did not say how the host is');
     return undefined;

@@ -1,9 +1,11 @@
 import { ERRORS, HoldfastError } from '../../protocol/errors.ts';
 import type { UpdateSite } from '../../protocol/browser.ts';
 import type { Actor, ControlContext } from '../context.ts';
+import { within } from '../../runtime/deadline.ts';
 import { audit } from '../platform/audit.ts';
+import { storageRepair } from '../platform/compartments.ts';
 import { hashVisitorPassword } from '../security/passwords.ts';
-import { findPlan, type AccountRow } from '../store/accounts.ts';
+import { findAccount, findPlan, type AccountRow } from '../store/accounts.ts';
 import {
   changeSite,
   listSites,
@@ -14,10 +16,13 @@ import {
   type SiteRow,
 } from '../store/sites.ts';
 import { checkCertificate } from './certificate.ts';
-import { domainTaken, lockAccount, refuseTakenDomain, tellAgent } from './create-site.ts';
+import { domainTaken, lockAccount, patience, refuseTakenDomain, tellAgent } from './create-site.ts';
 import {
   checkDirectory, checkDomain, checkHeader, checkMapping, checkPython, checkVirtualenv, limitReached,
 } from './site-rules.ts'; // prettier-ignore
+
+/** How long one waits for the agent to have taken over a site. */
+const TOLD_MS = 30_000;
 
 /** What can be changed: the pages' own fields, and PythonAnywhere's three separate fields of the protection. */
 export interface SiteChange extends UpdateSite {
@@ -176,9 +181,13 @@ export async function reloadSite(context: ControlContext, actor: Actor, site: Si
   if (site.enabled === 0 || site.accountDisabled) {
     throw new HoldfastError('site-disabled', `The site ${site.domain} is disabled. Enable it first.`);
   }
-  // The agent must know the newest revision, or it would start the old one again.
-  await context.desired.site(site.id);
-  const status = await context.agent.call('sites.reload', { id: site.id });
+  const volume = (await findAccount(context.database, site.account))?.volume ?? '';
+  if (context.world.serviceOf(volume) === 'stopped') throw storageRepair();
+  const status = await context.reloads.run(volume, async () => {
+    // The agent must know the newest revision, or it would start the old one again.
+    await within(TOLD_MS, 'Telling the agent of the site', context.desired.site(site.id));
+    return await context.agent.call('sites.reload', { id: site.id });
+  });
   context.world.apply({ type: 'site', site: status });
   await audit(
     context,
@@ -199,7 +208,8 @@ export async function deleteSite(context: ControlContext, actor: Actor, site: Si
   await audit(context, actor, 'site.delete', site.domain, 'ok', `account ${site.account}`);
   context.world.apply({ type: 'site-removed', id: site.id, account: site.account });
   try {
-    await context.desired.site(site.id);
+    const { volume } = (await findAccount(context.database, site.account)) ?? { volume: null };
+    await within(patience(context, volume, TOLD_MS), 'Removing the site', context.desired.site(site.id));
   } catch (error) {
     const passing = error instanceof HoldfastError && ERRORS[error.code].retry;
     context.log[passing ? 'warn' : 'error']({ site: site.id, err: error }, 'the removal goes on in the background');

@@ -5,7 +5,7 @@ import { within } from '../../runtime/deadline.ts';
 import type { Actor, ControlContext } from '../context.ts';
 import { audit } from '../platform/audit.ts';
 import { newSiteId } from '../security/secrets.ts';
-import { findPlan, nextNumber, type AccountRow } from '../store/accounts.ts';
+import { findAccount, findPlan, nextNumber, type AccountRow } from '../store/accounts.ts';
 import {
   countSites,
   findSite,
@@ -20,6 +20,7 @@ import { checkDomain, checkPython, limitReached } from './site-rules.ts';
 
 /** How long a change waits for the agent: on a volume in trouble it is answered all the same, and takes effect later. */
 const WAIT_MS = 15_000;
+const IN_TROUBLE_WAIT_MS = 1_000;
 /** A starter project may have a database to make; whoever asked for it wants to open the site next. */
 const QUICKSTART_WAIT_MS = 75_000;
 
@@ -154,13 +155,22 @@ export function domainTaken(domain: string, own: boolean): HoldfastError {
   return new HoldfastError('domain-taken', message, { field: 'domain' });
 }
 
+/** How long it makes sense to wait for what needs a volume: hardly, when the volume is known to be in trouble. */
+export function patience(context: ControlContext, volume: string | null, waitMs: number): number {
+  const serving = volume === null || context.world.serviceOf(volume) === 'serving';
+  return serving ? waitMs : Math.min(waitMs, IN_TROUBLE_WAIT_MS);
+}
+
 /**
  * Tells the agent now; a failure that time heals is left to the background, because the change itself is safe in the
  * database. What no waiting heals (the home is full, say) is thrown.
  */
 export async function tellAgent(context: ControlContext, id: string, waitMs = WAIT_MS): Promise<void> {
   try {
-    await within(waitMs, 'Telling the agent of the site', context.desired.site(id));
+    const site = await findSite(context.database, id);
+    const account = site && (await findAccount(context.database, site.account));
+    const patient = patience(context, account?.volume ?? null, waitMs);
+    await within(patient, 'Telling the agent of the site', context.desired.site(id));
   } catch (error) {
     if (error instanceof HoldfastError && !ERRORS[error.code].retry) throw error;
     context.log.warn({ site: id, err: error }, 'the agent is told of the site later');

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { SiteView } from '../../../protocol/browser.ts';
 import { until } from '../../../runtime/deadline.ts';
 import { openBench, signedInBrowser, tokenClient, type Bench, type Browser } from '../../testing/bench.ts';
-import { someVolume } from '../../testing/memory-agent.ts';
+import { someTrouble, someVolume } from '../../testing/memory-agent.ts';
 
 let bench: Bench;
 let alice: Browser;
@@ -60,6 +60,17 @@ describe('events', () => {
     expect(alices()).not.toContain('bob.holdfast.test');
     expect(alices()).not.toContain('event: volume');
     expect(all()).toContain('event: volume');
+  });
+
+  it("carry the host's health while an operator looks, and to operators only", async () => {
+    const alices = await listen({ cookie: alice.cookie, ...visitor });
+    expect(bench.agent.callsOf('health.now')).toEqual([]);
+    const all = await listen({ authorization: `Token ${bench.server.operatorToken}` });
+    await until(() => all().includes('event: health'), 'the health', 20_000);
+    expect(all()).toMatch(/event: health\ndata: \{"host":\{"at":/);
+    await bench.context.incidents.takeAll([someTrouble('t1')], true);
+    await until(() => all().includes('event: incident'), 'the incident', 20_000);
+    expect(alices()).not.toMatch(/event: (?:health|incident)/);
   });
 
   it('end for an account that is disabled, and for no other', async () => {

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import type { ControlContext } from '../../context.ts';
 import { volumeView } from '../../platform/volume-view.ts';
+import { HEALTH_EVERY_MS } from '../../platform/host-health.ts';
 import type { WorldChange } from '../../platform/world.ts';
 import { siteView } from '../../sites/site-view.ts';
 import { findAccount, volumeOccupancy } from '../../store/accounts.ts';
@@ -77,12 +78,36 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
         waiting -= 1;
       });
   });
+  /** The host is asked how it is only while an operator looks. */
+  let watching: NodeJS.Timeout | undefined;
+  let asking = false;
+  function watchHealth(): void {
+    watching ??= setInterval(() => {
+      if (![...readers].some((reader) => reader.operator)) {
+        clearInterval(watching);
+        watching = undefined;
+        return;
+      }
+      if (asking) return;
+      asking = true;
+      // Never rejects.
+      void context.health.now().then((host) => {
+        asking = false;
+        const text = `event: health\ndata: ${JSON.stringify({ host })}\n\n`;
+        for (const reader of readers) if (reader.operator) send(reader, text);
+        return undefined;
+      });
+    }, HEALTH_EVERY_MS);
+    watching.unref();
+  }
+
   const heartbeat = setInterval(() => {
     for (const reader of readers) send(reader, ': still here\n\n');
   }, HEARTBEAT_MS);
   heartbeat.unref();
   server.addHook('preClose', (done) => {
     clearInterval(heartbeat);
+    clearInterval(watching);
     stopListening();
     for (const reader of readers) reader.response.end();
     readers.clear();
@@ -109,6 +134,7 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
     response.write('retry: 2000\n\n');
     const reader: Reader = { response, account, operator: isOperator(request.identity) };
     readers.add(reader);
+    if (reader.operator) watchHealth();
     response.on('close', () => readers.delete(reader));
     response.on('error', () => readers.delete(reader));
   });

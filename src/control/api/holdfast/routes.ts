@@ -8,6 +8,7 @@ import { registerEvents } from './events.ts';
 import { registerFiles } from './files.ts';
 import { registerHealth } from './health.ts';
 import { registerIncidents, registerNotifications } from './incidents.ts';
+import { registerMetrics } from './metrics.ts';
 import { registerPlatform } from './platform.ts';
 import { registerRecovery } from './recovery.ts';
 import { registerSession } from './session.ts';
@@ -47,6 +48,7 @@ export async function registerHoldfast(server: FastifyInstance, context: Control
   registerIncidents(scope, context);
   registerNotifications(scope, context);
   registerDrills(scope, context);
+  registerMetrics(scope, context);
   registerPlatform(scope, context);
   registerStatus(scope, context);
 }

@@ -111,13 +111,13 @@ export function registerSites(server: ZodServer, context: ControlContext): void 
       },
     },
     async (request) => {
-      const { site } = await ownSite(context, request, request.params.id);
-      return await context.agent.call('logs.tail', {
-        account: site.account,
-        domain: site.domain,
-        kind: request.params.kind,
-        lines: request.query.lines,
-      });
+      const { site, account } = await ownSite(context, request, request.params.id);
+      const { kind } = request.params;
+      const { lines } = request.query;
+      // Logs are outside of member storage: they can be read also while the volume is being repaired.
+      return await context.logCalls.run(account.volume ?? '', () =>
+        context.agent.call('logs.tail', { account: site.account, domain: site.domain, kind, lines }),
+      );
     },
   );
 }
