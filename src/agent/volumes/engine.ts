@@ -75,8 +75,17 @@ export interface EngineVolume {
   hold(sentence: string | null): void;
   /** Gives a disk a real fault. Never waits for the disk. Throws `disk-unusable`, `not-found`, `conflict`, `last-replica`. */
   fault(replica: string, fault: FaultName): Promise<FaultName | null>;
-  /** Checks the disk and records the new replica. Throws as `plan` does, and `conflict` when redundancy is full. */
-  planReplica(disk: string | undefined): Promise<string>;
+  /**
+   * Checks the disk and records the new replica. `replaces`: the replica whose place it takes, which may be complete; without it, one that
+   * is not. Throws as `plan` does, and `conflict` when redundancy is full.
+   */
+  planReplica(disk: string | undefined, replaces?: string): Promise<string>;
+  /** What `planReplica` would take. Throws as it does and changes nothing. */
+  checkReplica(disk: string | undefined, replaces?: string): Promise<{ disk: string; replaces: string }>;
+  /** Complete replicas in whose disk requests wait and none completes, watched for a good second. Never waits for a disk. */
+  hungReplicas(): Promise<string[]>;
+  /** Whether a complete replica returned wrong data that no scrub has healed yet. From memory. */
+  damaged(): boolean;
   /** A replica that was planned and is not complete: a crash may have come before its operation was journaled. */
   unfinishedReplica(): string | undefined;
   /** Rebuilds onto the replica that `planReplica` recorded. */

@@ -41,18 +41,16 @@ export class Spares {
   }
 
   /**
-   * Offers the spares, smallest first, until `take` took one; that one is none any more. Two volumes are never offered the same one at a
-   * time. `take` answers undefined for a spare it cannot use.
+   * Offers the spares, smallest first, until `use` answers something; undefined: it cannot use this one. Two volumes are never offered the
+   * same one at a time. Whoever takes one for good removes it.
    */
-  async offer<T>(take: (spare: Spare) => Promise<T | undefined>): Promise<T | undefined> {
+  async offer<T>(use: (spare: Spare) => Promise<T | undefined>): Promise<T | undefined> {
     for (const spare of this.list().sort((a, b) => a.bytes - b.bytes)) {
       if (this.#taking.has(spare.disk)) continue;
       this.#taking.add(spare.disk);
       try {
-        const taken = await take(spare);
-        if (taken === undefined) continue;
-        await this.remove(spare.disk);
-        return taken;
+        const answer = await use(spare);
+        if (answer !== undefined) return answer;
       } finally {
         this.#taking.delete(spare.disk);
       }

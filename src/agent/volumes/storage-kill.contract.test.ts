@@ -112,6 +112,57 @@ describe('an agent killed in the middle', () => {
     expect(valves).toHaveLength(2);
   });
 
+  async function withData(): Promise<void> {
+    await agent('create');
+    await agent('ensure');
+    await inVolume(
+      'dd if=/dev/urandom of="$1" bs=1M count=20 status=none; sha256sum "$1" > "$1.sum"; sync -f "$1"',
+      file('data'),
+    );
+  }
+
+  const whole = [{ state: 'open', redundancy: 'full', trouble: null }];
+
+  test.each([
+    ['step', 3],
+    ['command', 7],
+  ])(
+    'while it recovers a volume (at every %s): the next start or the next recovery finishes it',
+    async (kind, stride) => {
+      await withData();
+      const kills = await killEverywhere('recover', kind, stride, async ({ operations }, at) => {
+        expect(
+          operations.filter((operation) => operation.state !== 'done'),
+          `killed at ${kind} ${at}`,
+        ).toEqual([]);
+        // Killed before the work was journaled: it is as if it had never been asked for.
+        let outcome = await agent('look');
+        if (outcome.volumes[0]?.redundancy !== 'full') outcome = await agent('recover');
+        expect(outcome.volumes, `killed at ${kind} ${at}`).toMatchObject(whole);
+        expect(await inVolume('sha256sum --quiet -c "$1.sum"', file('data'))).toBe('');
+      });
+      expect(kills).toBeGreaterThan(1);
+    },
+  );
+
+  test.each([
+    ['step', 3],
+    ['command', 7],
+  ])('while it replaces a disk (at every %s): redundancy is full after the next start', async (kind, stride) => {
+    await withData();
+    const kills = await killEverywhere('replace', kind, stride, async ({ volumes, operations }, at) => {
+      expect(
+        operations.filter((operation) => operation.state !== 'done'),
+        `killed at ${kind} ${at}`,
+      ).toEqual([]);
+      expect(volumes, `killed at ${kind} ${at}`).toMatchObject(whole);
+      expect(volumes[0]?.replicas, `killed at ${kind} ${at}`).toHaveLength(2);
+      expect(await inVolume('sha256sum --quiet -c "$1.sum"', file('data'))).toBe('');
+    });
+    expect(kills).toBeGreaterThan(1);
+    expect((await inVolume('ls "$1"', join(home, 'volumes/one/disks'))).split('\n')).toHaveLength(2);
+  });
+
   test.each([
     ['step', 3],
     ['command', 5],

@@ -7,6 +7,7 @@ import type { CreatePlan, EngineVolume, VolumeEngine } from './engine.ts';
 import type { Journey } from './journey.ts';
 import { createLocalEngine } from './local/engine.ts';
 import { Operations, type OperationInput } from './operations.ts';
+import { planRecovery, planReplacement, rebuildOrAbandon, recover, type TakesDisks } from './recovery.ts';
 import { Spares } from './spares.ts';
 
 /** How often every volume is looked at. */
@@ -32,10 +33,6 @@ const SPARE_UNFIT: ReadonlySet<string> = new Set(['disk-unusable', 'disk-not-emp
 export function createStorage(context: AgentContext): StoragePart {
   return new Storage(context, createLocalEngine(context));
 }
-
-const later = async (): Promise<never> => {
-  throw await Promise.resolve(new HoldfastError('not-ready', 'This cannot be done yet.'));
-};
 
 class Storage implements StoragePart {
   readonly #context: AgentContext;
@@ -109,10 +106,35 @@ class Storage implements StoragePart {
         this.#volume(name).assertDeletable();
         return await this.#begin('volume-delete', name, {});
       },
-      'volumes.planRecovery': later,
-      'volumes.recover': later,
-      'volumes.planReplaceDisk': later,
-      'volumes.replaceDisk': later,
+      'volumes.planRecovery': async ({ name }) => {
+        await this.#known.promise;
+        return await planRecovery(this.#volume(name), this.#disks());
+      },
+      'volumes.recover': async ({ name }) => {
+        await this.#known.promise;
+        const volume = this.#volume(name);
+        const running = this.#operations.runningOn(name);
+        if (running !== undefined && RESTORING.has(running.kind)) return { operation: running };
+        const plan = await planRecovery(volume, this.#disks());
+        if (plan.problem !== null) throw new HoldfastError('conflict', plan.problem);
+        if (!plan.steps.some((step) => step.needed)) return { operation: null };
+        return { operation: await this.#begin('volume-recover', name, {}) };
+      },
+      'volumes.planReplaceDisk': async ({ name, replica, disk }) => {
+        await this.#known.promise;
+        const volume = this.#volume(name);
+        try {
+          return planReplacement(volume, replica, await this.#disks(disk, replica).check(volume));
+        } catch (error) {
+          if (!(error instanceof HoldfastError)) throw error;
+          return { volume: name, summary: 'The disk cannot be replaced now.', steps: [], problem: error.message };
+        }
+      },
+      'volumes.replaceDisk': async ({ name, replica, disk }) => {
+        await this.#known.promise;
+        const volume = this.#volume(name);
+        return await this.#takeIn(volume, disk, replica);
+      },
       'volumes.fault': async ({ name, replica, fault }) => {
         await this.#known.promise;
         return { active: await this.#volume(name).fault(replica, fault) };
@@ -308,25 +330,36 @@ class Storage implements StoragePart {
    * The disk that was asked for; else the volume's own one that only fell behind (it is wiped and made anew), a spare, or a fresh image
    * file. A former disk that failed is never taken by itself.
    */
-  async #takeIn(volume: EngineVolume, disk: string | undefined): Promise<Operation> {
-    if (disk !== undefined || volume.hasStaleReplica()) return await this.#addReplica(volume, disk);
-    const onSpare = await this.#spares.offer(async (spare) => {
-      try {
-        return await this.#addReplica(volume, spare.disk);
-      } catch (error) {
-        if (!(error instanceof HoldfastError) || !SPARE_UNFIT.has(error.code)) throw error;
-        this.#context.log.warn({ volume: volume.name, disk: spare.disk, error }, 'a spare disk could not be used');
-        return undefined;
-      }
-    });
-    return onSpare ?? (await this.#addReplica(volume, undefined));
+  #disks(disk?: string, replaces?: string): TakesDisks {
+    const choose = async <T>(volume: EngineVolume, use: (disk: string | undefined) => Promise<T>): Promise<T> => {
+      if (disk !== undefined || (volume.hasStaleReplica() && replaces === undefined)) return await use(disk);
+      const onSpare = await this.#spares.offer(async (spare) => {
+        try {
+          return { result: await use(spare.disk) };
+        } catch (error) {
+          if (!(error instanceof HoldfastError) || !SPARE_UNFIT.has(error.code)) throw error;
+          this.#context.log.warn({ volume: volume.name, disk: spare.disk, error }, 'a spare disk could not be used');
+          return undefined;
+        }
+      });
+      return onSpare === undefined ? await use(undefined) : onSpare.result;
+    };
+    return {
+      check: async (volume) => (await choose(volume, (chosen) => volume.checkReplica(chosen, replaces))).disk,
+      take: async (volume) => {
+        const id = await choose(volume, (chosen) => volume.planReplica(chosen, replaces));
+        await this.#spares.remove(volume.status().replicas.find((replica) => replica.id === id)?.disk ?? '');
+        return id;
+      },
+    };
   }
 
-  async #addReplica(volume: EngineVolume, disk: string | undefined): Promise<Operation> {
+  async #takeIn(volume: EngineVolume, disk: string | undefined, replaces?: string): Promise<Operation> {
     this.#operations.assertFree(volume.name);
-    const replica = await volume.planReplica(disk);
+    const replica = await this.#disks(disk, replaces).take(volume);
     try {
-      return await this.#begin('volume-rebuild', volume.name, { replica });
+      const kind = replaces === undefined ? 'volume-rebuild' : 'volume-replace-disk';
+      return await this.#begin(kind, volume.name, { replica });
     } catch (error) {
       await volume.abandonReplica(replica);
       throw error;
@@ -349,7 +382,7 @@ class Storage implements StoragePart {
     if (last !== undefined && performance.now() - last < RETRY_REBUILD_MS) return;
     this.#triedAt.set(volume.name, performance.now());
     try {
-      await this.#addReplica(volume, undefined);
+      await this.#takeIn(volume, undefined);
     } catch (error) {
       this.#context.log.error({ volume: volume.name, error }, 'a stale replica could not be rebuilt; add one yourself');
     }
@@ -380,20 +413,12 @@ class Storage implements StoragePart {
     const name = operation.subject;
     switch (operation.kind) {
       case 'volume-recover':
-      case 'volume-replace-disk':
-        return await later();
+        return await recover(this.#volume(name), this.#disks(), journey);
       case 'volume-create':
         return await this.#create(input['plan'] as CreatePlan, journey);
-      case 'volume-rebuild': {
-        const replica = input['replica'] as string;
-        const volume = this.#volume(name);
-        try {
-          return await volume.rebuild(replica, journey);
-        } catch (error) {
-          if (!journey.signal.aborted) await volume.abandonReplica(replica);
-          throw error;
-        }
-      }
+      case 'volume-rebuild':
+      case 'volume-replace-disk':
+        return await rebuildOrAbandon(this.#volume(name), input['replica'] as string, journey);
       case 'volume-scrub':
         return await this.#volume(name).scrub(journey);
       case 'volume-grow':

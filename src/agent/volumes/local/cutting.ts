@@ -1,4 +1,5 @@
 import { HoldfastError } from '../../../protocol/errors.ts';
+import { cutDriverOf } from './cut/driver.ts';
 import type { ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
 import { valveServes } from './valve.ts';
@@ -32,7 +33,7 @@ export async function cutReplica(
     );
   }
   await assertDriver(state, replica);
-  await state.leave(replica, becomes, reason);
+  await state.leave(replica, becomes, reason, 'cut');
 }
 
 /** A rebuild whose new disk hangs holds up the volume too: every write goes there as well. Its operation ends with the errors. */
@@ -44,7 +45,7 @@ async function cutUnfinished(state: VolumeState, replica: ReplicaRecord, reason:
     await state.cutDisk(replica);
     return;
   }
-  await state.leave(replica, 'failed', reason);
+  await state.leave(replica, 'failed', reason, 'cut');
 }
 
 async function anotherServes(state: VolumeState, replica: ReplicaRecord): Promise<boolean> {
@@ -57,10 +58,8 @@ async function anotherServes(state: VolumeState, replica: ReplicaRecord): Promis
   return false;
 }
 
+/** A replica whose disk cannot be cut is not left either: it would go on holding up the volume, uncounted. */
 async function assertDriver(state: VolumeState, replica: ReplicaRecord): Promise<void> {
-  if (replica.kind === 'image' || !state.attached.has(replica.id)) return await Promise.resolve();
-  throw new HoldfastError(
-    'disk-unusable',
-    `The driver of ${replica.disk} cannot be told to stop. Pull the disk (or detach it at your provider): the volume goes on with the other one.`,
-  );
+  const disk = state.attached.get(replica.id);
+  if (replica.kind === 'block' && disk !== undefined) await cutDriverOf(disk.device);
 }

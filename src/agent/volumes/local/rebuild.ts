@@ -119,7 +119,7 @@ export async function copyOnto(
   const inUse = async (): Promise<boolean> =>
     (await filesystem.devicesOf(state.record.uuid)).includes(basename(device));
 
-  await patiently(signal, async () => {
+  const start = async (): Promise<void> => {
     let status = await replaceStatus(state);
     if (status.state === 'suspended') {
       // Its target was away when the volume was mounted; what was copied is of no use.
@@ -133,8 +133,17 @@ export async function copyOnto(
     const reading = source.state === 'healthy' ? 'always' : 'avoid';
     const parameters = ['-I', REPLACE_PROGRAM, mount, String(source.deviceId), device, reading];
     await state.lane.run(() => mustRun('python3', parameters, { deadlineMs: COMMAND_DEADLINE_MS }));
-  });
-  await watchCopy(state, target.disk, report, signal);
+  };
+  await patiently(signal, start);
+  let outcome = await watchCopy(state, target.disk, report, signal);
+  if (outcome !== 'finished' && source.state !== 'healthy') {
+    // The kernel gives a copy up when the disk it reads fails (it was cut): once more, from the other replica alone.
+    await patiently(signal, start);
+    outcome = await watchCopy(state, target.disk, report, signal);
+  }
+  if (outcome !== 'finished') {
+    throw new HoldfastError('command-failed', `The copy was ${outcome}. Check the disk, then add a replica again.`);
+  }
   if (!(await inUse())) {
     throw new HoldfastError(
       'command-failed',
@@ -146,20 +155,20 @@ export async function copyOnto(
   await dismiss(state, source);
 }
 
-async function watchCopy(state: VolumeState, disk: string, report: StepReport, signal: AbortSignal): Promise<void> {
+/** Until the copy does not run any more; answers how it ended. */
+async function watchCopy(
+  state: VolumeState,
+  disk: string,
+  report: StepReport,
+  signal: AbortSignal,
+): Promise<'finished' | 'canceled' | 'suspended' | 'never'> {
   const { mount } = state.directories;
   let moved = performance.now();
   let last = -1;
   for (;;) {
     const status = await patiently(signal, () => replaceStatus(state));
     // Also with errors: it is part of the file system then, and the check that follows finds and heals what is not there.
-    if (status.state === 'finished') return;
-    if (status.state !== 'running') {
-      throw new HoldfastError(
-        'command-failed',
-        `The copy was ${status.state}. Check the disk, then add a replica again.`,
-      );
-    }
+    if (status.state !== 'running') return status.state;
     report.progress(status.progress);
     if (status.writeErrors > 0) {
       await runCommand('btrfs', ['replace', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS });

@@ -7,6 +7,7 @@ import { AccountHomes } from '../accounts.ts';
 import { Lane } from '../lane.ts';
 import type { AttachedDisk } from './attach.ts';
 import type { DeviceErrors } from './btrfs-output.ts';
+import { cutDriverOf } from './cut/driver.ts';
 import { drained } from './loops.ts';
 import { Probe } from './probe.ts';
 import { saveRecord, type ReplicaRecord, type VolumeRecord } from './record.ts';
@@ -141,8 +142,14 @@ export class VolumeState {
   /**
    * A replica is not complete any more: from this moment it is never served again. Recorded first, then cut, so that
    * it cannot come back unnoticed. The last complete replica is never given up: the volume is in trouble then.
+   * `drop`: a real disk that answers, though with errors, stays in the machine.
    */
-  async leave(replica: ReplicaRecord, state: ReplicaState, reason: string): Promise<void> {
+  async leave(
+    replica: ReplicaRecord,
+    state: ReplicaState,
+    reason: string,
+    how: 'cut' | 'drop' = 'drop',
+  ): Promise<void> {
     if (replica.state === 'healthy' && this.healthy().length === 1) {
       this.unreachable.add(replica.id);
       this.fault(`The last complete replica ${replica.id} (${replica.disk}) does not work: ${reason}`);
@@ -152,16 +159,39 @@ export class VolumeState {
     replica.state = state;
     replica.reason = reason;
     await this.save();
-    await this.cutDisk(replica);
+    if (how === 'cut' || replica.kind === 'image') await this.cutDisk(replica);
+    else this.attached.delete(replica.id);
+    this.changed();
   }
 
   /** Makes everything outstanding and everything later in a replica's disk fail. Record first what it means. */
   async cutDisk(replica: ReplicaRecord): Promise<void> {
     const disk = this.attached.get(replica.id);
     this.attached.delete(replica.id);
-    if (replica.kind === 'image') await cutValve(this.pathsOf(replica), disk?.valve);
-    if (disk !== undefined) await drained(disk.device);
+    if (replica.kind === 'image') {
+      await cutValve(this.pathsOf(replica), disk?.valve);
+      if (disk !== undefined) await drained(disk.device);
+    } else if (disk !== undefined) {
+      await this.#cutReal(replica, disk.device);
+    }
     this.changed();
+  }
+
+  async #cutReal(replica: ReplicaRecord, device: string): Promise<void> {
+    const driver = await cutDriverOf(device);
+    const { kind, undo } = driver;
+    this.log.warn({ volume: this.name, disk: replica.disk, kind, undo }, 'cutting a real disk');
+    await driver.cut().catch((cause: unknown) => {
+      // The kernel may hold who tells it for as long as the disk hangs; whether it worked is seen by what is outstanding.
+      this.log.error({ volume: this.name, disk: replica.disk, error: cause }, 'telling a disk to stop took too long');
+    });
+    await drained(device).catch((cause: unknown) => {
+      throw new HoldfastError(
+        'disk-unusable',
+        `${replica.disk} was told to stop and still holds requests. Pull it (or detach it at your provider): the volume goes on with the other one.`,
+        { cause },
+      );
+    });
   }
 
   /** The volume cannot be used; tells whoever listens. */
@@ -215,6 +245,17 @@ export class VolumeState {
     };
   }
 
+  /** A complete replica that returned wrong data since it was last known to be whole. */
+  damaged(): ReplicaRecord | undefined {
+    return this.healthy().find((replica) => {
+      const errors = this.errors.get(replica.id);
+      return (
+        errors !== undefined &&
+        errors.corruption + errors.generation > replica.baseline.corruption + replica.baseline.generation
+      );
+    });
+  }
+
   #sentence(): string | null {
     if (this.held !== null) return this.held;
     if (this.trouble !== null) return this.trouble;
@@ -228,13 +269,7 @@ export class VolumeState {
       const next = rebuilding ? ' It is being rebuilt.' : ' Add a replica to restore redundancy.';
       return `Only one complete replica is left.${why}${next}`;
     }
-    const damaged = complete.find((replica) => {
-      const errors = this.errors.get(replica.id);
-      return (
-        errors !== undefined &&
-        errors.corruption + errors.generation > replica.baseline.corruption + replica.baseline.generation
-      );
-    });
+    const damaged = this.damaged();
     if (damaged === undefined) return null;
     return `Replica ${damaged.id} (${damaged.disk}) returned wrong data, which was repaired from the other one. Scrub the volume.`;
   }

@@ -18,11 +18,18 @@ import { cleanLeaving, discardDisk, dismiss, rebuildReplica, scrubDevice } from 
 import { loadRecords, NO_ERRORS, removeRecord, type ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
 import { removeDirectory } from './valve.ts';
-import { heal, lookAt, probe } from './watching.ts';
+import { heal, hungReplicas, lookAt, probe } from './watching.ts';
 
 /** A volume that does not open is tried again at the next look, and then less and less often down to this. */
 const HEAL_AT_MOST_EVERY_MS = 10_000;
 const HEAL_SLOWER = 1.5;
+
+interface ReplicaRequest {
+  replaced: ReplicaRecord;
+  /** Undefined: a fresh image file of `imageBytes`. */
+  disk: string | undefined;
+  imageBytes: number;
+}
 
 /** One volume of the local engine: what may be asked of it, and in which state. */
 export class LocalVolume implements EngineVolume {
@@ -160,31 +167,21 @@ export class LocalVolume implements EngineVolume {
     return await this.#faults.set(this.#state.replica(id), fault);
   }
 
-  async planReplica(disk: string | undefined): Promise<string> {
-    return await this.#inTurn(async () => {
-      const state = this.#state;
-      this.#assertOpen();
-      const { record, directories } = state;
-      if (record.replicas.some((replica) => replica.state === 'rebuilding')) {
-        throw new HoldfastError('conflict', `A replica of the volume ${this.name} is being rebuilt already.`);
-      }
-      const replaced = record.replicas.find((replica) => replica.state !== 'healthy');
-      if (replaced === undefined) {
-        throw new HoldfastError(
-          'conflict',
-          `The volume ${this.name} has all its replicas. Set one aside before you add another.`,
-        );
-      }
-      if (disk === undefined && replaced.kind === 'block' && !replaced.behind) {
-        throw new HoldfastError(
-          'input-invalid',
-          `The volume ${this.name} is on real disks. Say which disk to rebuild onto.`,
-          { field: 'disk' },
-        );
-      }
-      const wanted = disk ?? (replaced.kind === 'block' ? replaced.disk : undefined);
-      return await this.#addReplica(replaced, wanted, Math.max(record.imageBytes, replaced.bytes), directories.disks);
-    });
+  async planReplica(disk: string | undefined, replaces?: string): Promise<string> {
+    return await this.#inTurn(() => this.#addReplica(this.#replaced(disk, replaces)));
+  }
+
+  async checkReplica(disk: string | undefined, replaces?: string): Promise<{ disk: string; replaces: string }> {
+    const request = this.#replaced(disk, replaces);
+    return { disk: (await this.#plan(request)).disk, replaces: request.replaced.id };
+  }
+
+  async hungReplicas(): Promise<string[]> {
+    return await hungReplicas(this.#state);
+  }
+
+  damaged(): boolean {
+    return this.#state.damaged() !== undefined;
   }
 
   unfinishedReplica(): string | undefined {
@@ -273,7 +270,7 @@ export class LocalVolume implements EngineVolume {
       if (target === undefined) {
         if (small === undefined) break;
         const id = await this.#inTurn(() =>
-          this.#addReplica(small, undefined, imageBytes ?? small.bytes, state.directories.disks),
+          this.#addReplica({ replaced: small, disk: undefined, imageBytes: imageBytes ?? small.bytes }),
         );
         target = state.replica(id);
       }
@@ -359,31 +356,56 @@ export class LocalVolume implements EngineVolume {
     this.assertUsable();
   }
 
-  async #addReplica(
-    replaced: ReplicaRecord,
-    disk: string | undefined,
-    imageBytes: number,
-    images: string,
-  ): Promise<string> {
+  /** Whose place a new replica takes, and which disk it shall be on; undefined: a fresh image file. */
+  #replaced(disk: string | undefined, replaces: string | undefined): ReplicaRequest {
     const state = this.#state;
+    this.#assertOpen();
     const { record } = state;
-    const id = `r${record.nextReplica}`;
-    const former = disk !== undefined && (await isFormerReplica(disk, record));
-    let planned: ReplicaRecord;
-    if (former) {
-      planned = { ...replaced, id, disk, behind: false, baseline: NO_ERRORS };
-    } else {
-      const others = await loadRecords(state.directories.records);
-      planned = await planDisk(
-        id,
-        disk ?? join(images, `${id}.img`),
-        disk === undefined,
-        imageBytes,
-        state.directories,
-        others,
-        state.usedBytes,
+    if (record.replicas.some((replica) => replica.state === 'rebuilding')) {
+      throw new HoldfastError('conflict', `A replica of the volume ${this.name} is being rebuilt already.`);
+    }
+    const incomplete = record.replicas.find((replica) => replica.state !== 'healthy');
+    const replaced = replaces === undefined ? incomplete : state.replica(replaces);
+    if (replaced === undefined) {
+      throw new HoldfastError(
+        'conflict',
+        `The volume ${this.name} has all its replicas. Set one aside before you add another.`,
       );
     }
+    if (replaced.state === 'healthy' && incomplete !== undefined) {
+      throw new HoldfastError(
+        'conflict',
+        `Replica ${replaced.id} is the last complete one of the volume ${this.name}. Replace the disk of ${incomplete.id} first.`,
+      );
+    }
+    if (disk === undefined && replaced.kind === 'block' && !replaced.behind) {
+      throw new HoldfastError(
+        'input-invalid',
+        `The volume ${this.name} is on real disks. Say which disk to rebuild onto.`,
+        { field: 'disk' },
+      );
+    }
+    const wanted = disk ?? (replaced.kind === 'block' ? replaced.disk : undefined);
+    return { replaced, disk: wanted, imageBytes: Math.max(record.imageBytes, replaced.bytes) };
+  }
+
+  /** The replica to be. Throws when its disk cannot be used; changes nothing. */
+  async #plan({ replaced, disk, imageBytes }: ReplicaRequest): Promise<ReplicaRecord> {
+    const state = this.#state;
+    const { record, directories } = state;
+    const id = `r${record.nextReplica}`;
+    const former = disk !== undefined && (await isFormerReplica(disk, record));
+    const planned = former
+      ? { ...replaced, id, disk, behind: false, baseline: NO_ERRORS }
+      : await planDisk(
+          id,
+          disk ?? join(directories.disks, `${id}.img`),
+          disk === undefined,
+          imageBytes,
+          directories,
+          await loadRecords(directories.records),
+          state.usedBytes,
+        );
     if (planned.bytes < replaced.bytes) {
       throw new HoldfastError(
         'disk-unusable',
@@ -391,10 +413,16 @@ export class LocalVolume implements EngineVolume {
         { field: 'disk' },
       );
     }
-    record.replicas.push({ ...planned, state: 'rebuilding', reason: null, deviceId: 0, replaces: replaced.id });
+    return { ...planned, state: 'rebuilding', reason: null, deviceId: 0, replaces: replaced.id };
+  }
+
+  async #addReplica(request: ReplicaRequest): Promise<string> {
+    const planned = await this.#plan(request);
+    const { record } = this.#state;
+    record.replicas.push(planned);
     record.nextReplica += 1;
-    await state.save();
-    return id;
+    await this.#state.save();
+    return planned.id;
   }
 
   async #inTurn<T>(work: () => Promise<T>): Promise<T> {

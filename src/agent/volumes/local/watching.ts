@@ -1,11 +1,17 @@
+import { basename } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { deviceBytes, loopsOf } from './loops.ts';
 import * as filesystem from './filesystem.ts';
 import { openVolume } from './opening.ts';
-import { mountAt } from './proc.ts';
+import { mountAt, readOrUndefined } from './proc.ts';
 import type { ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
 import { diskOf, valveServes } from './valve.ts';
+
+/** A disk is hung when nothing completed at every one of these looks although something waited. */
+const HUNG_LOOKS = 12;
+const HUNG_LOOK_MS = 100;
 
 /** Work that takes longer than this makes us ask whether the volume answers at all, before its own deadline. */
 const SUSPICIOUS_MS = 4_000;
@@ -113,6 +119,29 @@ export async function heal(state: VolumeState): Promise<void> {
   await openVolume(state).catch((error: unknown) => {
     if (!(error instanceof HoldfastError)) throw error;
   });
+}
+
+/** Complete replicas in whose disk something waits and nothing completes for the whole time, by the kernel's counters. */
+export async function hungReplicas(state: VolumeState): Promise<string[]> {
+  const suspects = new Map<string, string>();
+  const counters = async (device: string): Promise<string | undefined> => {
+    const fields = ((await readOrUndefined(`/sys/class/block/${basename(device)}/stat`)) ?? '').trim().split(/\s+/);
+    // Fields (iostats.rst): 1 reads completed, 5 writes completed, 9 in flight, 16 flushes completed.
+    return Number(fields[8]) > 0 ? [fields[0], fields[4], fields[15]].join(' ') : undefined;
+  };
+  for (const replica of state.healthy()) {
+    const device = state.attached.get(replica.id)?.device;
+    const seen = device === undefined ? undefined : await counters(device);
+    if (seen !== undefined) suspects.set(replica.id, seen);
+  }
+  for (let look = 0; look < HUNG_LOOKS && suspects.size > 0; look += 1) {
+    await pause(HUNG_LOOK_MS);
+    for (const [id, seen] of suspects) {
+      const device = state.attached.get(id)?.device;
+      if (device === undefined || (await counters(device)) !== seen) suspects.delete(id);
+    }
+  }
+  return [...suspects.keys()];
 }
 
 async function someDiskServes(state: VolumeState): Promise<boolean> {

@@ -66,6 +66,18 @@ switch (action) {
     await handlers['volumes.addReplica']({ name: 'one' });
     break;
   }
+  case 'recover': {
+    acting = false;
+    if ((await handlers['volumes.list']({}))[0]?.redundancy === 'full') {
+      await storage.cut('one', storage.disks()[0]?.replica ?? '', 'it hung.');
+    }
+    acting = true;
+    await handlers['volumes.recover']({ name: 'one' });
+    break;
+  }
+  case 'replace':
+    await handlers['volumes.replaceDisk']({ name: 'one', replica: storage.disks()[0]?.replica ?? '' });
+    break;
   case 'delete':
     await handlers['volumes.delete']({ name: 'one' });
     break;
