@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { benchDrills, DRILL_NAMES } from './drills.ts';
+import { benchHealth } from './health.ts';
 import { benchSites, defaultJsonFile, MEASUREMENTS } from './sites/sites.ts';
 
 /** Fires at the first Ctrl-C (or SIGTERM): the benchmark then cleans up. A third one ends it at once. */
@@ -83,6 +84,20 @@ program
       stopSignal(),
     );
     if (!held) process.exitCode = 1;
+  });
+
+program
+  .command('health')
+  .description('what the watching of disks costs; with --soak, whether heavy but healthy work raises an alarm')
+  .option('--volumes <count>', 'how many volumes to watch', '20')
+  .option('--soak <minutes>', 'heavy work for so long instead')
+  .action(async (options: { volumes: string; soak?: string }) => {
+    const honest = await benchHealth({
+      volumes: Math.max(1, Math.trunc(Number(options.volumes)) || 20),
+      soakMinutes: Number(options.soak ?? 0) || 0,
+      say: (line) => process.stdout.write(`${line}\n`),
+    });
+    if (!honest) process.exitCode = 1;
   });
 
 await program.parseAsync();

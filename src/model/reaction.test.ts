@@ -239,6 +239,9 @@ describe('what is done', () => {
     ]);
     const cut = volume('one', ['failed', 'healthy'], { held: true });
     expect(acts(decide(situation({ troubles: both.troubles, volumes: [cut] })))).toEqual(['release one']);
+    // That the volume itself says so of the disk that was given up is nothing new.
+    const said = { diagnoses: [sick('one', 'r1', 'failing')], troubles: both.troubles, volumes: [cut] };
+    expect(acts(decide(situation(said)))).toEqual(['release one']);
   });
 
   test('the other disk has just stopped as well: it waits to see', () => {

@@ -187,7 +187,8 @@ function decideVolume(volume: VolumeView, situation: Situation, turn: { taken: b
     decisions.push({ do: 'cut', key, volume: volume.name, replica, reason: one.evidence[0] ?? one.fault });
     break; // One disk of a volume at a time; the next is decided when this one is done.
   }
-  if (volume.held && !cutting && well.length > 0 && unfit.size === 0) {
+  // Only the complete ones hold it up: what was given up stays in trouble until it is replaced.
+  if (volume.held && !cutting && well.length > 0 && well.length === complete.length) {
     decisions.push({ do: 'release', volume: volume.name });
   }
   const open = troubles.filter((one) => one.volume === volume.name);
