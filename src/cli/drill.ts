@@ -61,9 +61,9 @@ export function drillCommands(program: Command, configuration: Configuration): v
         throw new HoldfastError('not-found', `There is no drill "${name}". See: holdfast drill list`);
       }
       if (options.here === true) {
-        await requireConfirmation(
+        await confirmed(
           name,
-          options.yes === true ? name : undefined,
+          options.yes === true,
           `This causes a real fault on the running platform at ${configuration.home}, on volumes that the drill makes and removes.`,
         );
       }
@@ -79,6 +79,13 @@ export function drillCommands(program: Command, configuration: Configuration): v
     .action(async (where: string, fault: FaultName, options: { yes?: boolean }) => {
       await causeFault(configuration, where, fault, options.yes === true);
     });
+}
+
+/** Asks for the name to be typed; where nobody can be asked, `--yes` is needed. */
+async function confirmed(name: string, yes: boolean, what: string): Promise<void> {
+  if (yes) return;
+  if (process.stdin.isTTY) return await requireConfirmation(name, undefined, what);
+  throw new HoldfastError('confirmation-needed', 'Nothing was done. Add --yes when you are sure.', { details: [what] });
 }
 
 /** Runs the drill in a process of its own, which shows its progress itself. Resolves with its exit code. */
@@ -133,11 +140,7 @@ async function causeFault(configuration: Configuration, where: string, fault: Fa
         : `${living.length} ${living.length === 1 ? 'account lives' : 'accounts live'} there: ${names.join(', ')}${more}.`;
     const state =
       volume.redundancy === 'full' ? '' : ` Its redundancy is ${volume.redundancy} already: they may lose service.`;
-    await requireConfirmation(
-      where,
-      yes ? where : undefined,
-      `A real fault: the disk ${where} (${replica.disk}) ${WHAT[fault]}. ${who}${state}`,
-    );
+    await confirmed(where, yes, `A real fault: the disk ${where} (${replica.disk}) ${WHAT[fault]}. ${who}${state}`);
   }
   const { active } = (await api(configuration, `volumes/${encodeURIComponent(name)}/fault`, {
     method: 'POST',
