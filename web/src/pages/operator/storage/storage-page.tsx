@@ -54,8 +54,6 @@ function Storage(): JSX.Element {
   const operationOf = (volume: VolumeView) => (volume.operation === null ? undefined : byId.get(volume.operation));
   const operationOn = (name: string | null) =>
     list.filter((volume) => volume.name === name).map((volume) => operationOf(volume))[0];
-  // One incident, the usual case, is told in one place.
-  const only = open.length === 1 ? open[0] : undefined;
   const onCards = new Set(list.map((volume) => volume.operation));
   const others = (operations.data ?? []).filter((operation) => !onCards.has(operation.id));
 
@@ -95,6 +93,8 @@ function Storage(): JSX.Element {
   const ready = volumes.data !== undefined && health.data !== undefined && incidents.data !== undefined;
   const error = volumes.error ?? health.error ?? incidents.error;
   const headline = storageHeadline({ volumes: list, host, incidents: open });
+  // One incident, the usual case, is told in one place: unless what a person must do is about something else.
+  const only = open.length === 1 && headline.acts.every((act) => act === open[0]?.mustAct) ? open[0] : undefined;
   return (
     <>
       <PageHead
