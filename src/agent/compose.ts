@@ -4,6 +4,7 @@ import type { AgentHandlers } from '../protocol/agent.ts';
 import { within } from '../runtime/deadline.ts';
 import { readRecord } from '../runtime/process-record.ts';
 import type { AgentContext, ProgramsPart, StoragePart } from './context.ts';
+import { limitDirtyPages } from './dirty-pages.ts';
 import { createDrills } from './drills/drills.ts';
 import { createFiles } from './files/files.ts';
 import { createGateway } from './gateway/gateway.ts';
@@ -60,6 +61,13 @@ export function composeAgent(context: AgentContext): ComposedAgent {
     // A volume that is deleted has nobody left to be told.
     gateway.hold(volume, !usable && storage.statuses().some((one) => one.name === volume));
     gateway.statusChanged();
+  });
+  storage.onVolumeChange((volume, usable) => {
+    if (!usable) return;
+    limitDirtyPages(join(context.layout.volumes, volume, 'mnt')).then(
+      (limited) => log.info({ volume, limited }, 'the share of dirty pages a volume may have'),
+      (error: unknown) => log.warn({ error, volume }, 'the dirty pages of a volume are not limited'),
+    );
   });
   storage.onDisksChange(() => gateway.statusChanged());
   health.onTroubles(() => gateway.statusChanged());
