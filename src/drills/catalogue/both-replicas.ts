@@ -29,7 +29,7 @@ export const bothReplicas: DrillScript = {
         `${target.volume} coming back by itself`,
         120_000,
       )
-      .catch((error: unknown) => stage.say(String(error)));
+      .catch((error: unknown) => stage.say((error as Error).message));
     stage.facts.backAfterS = (Date.now() - cleared) / 1000;
     await faults.clear(other);
     stage.say(`The disk ${other.volume}/${other.replica} answers again, too`);

@@ -21,7 +21,7 @@ export const controlKilled: DrillScript = {
       await stage.faults.hang(stage.target);
       await stage
         .until(() => isRestored(stage), 'the repair without a control plane', REPAIR_DEADLINE_MS)
-        .catch((error: unknown) => stage.say(String(error)));
+        .catch((error: unknown) => stage.say((error as Error).message));
       await stage.pause(Math.max(0, stage.faultAt() + stage.windowMs - Date.now()));
     } finally {
       letLive();

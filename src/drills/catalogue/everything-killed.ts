@@ -28,7 +28,7 @@ export const everythingKilled: DrillScript = {
         'the beginning of the rebuild',
         REBUILD_DEADLINE_MS,
       )
-      .catch((error: unknown) => stage.say(String(error)));
+      .catch((error: unknown) => stage.say((error as Error).message));
     const from = Date.now();
     await powerCut(stage.platform.configuration);
     stage.say('Power cut: every process of the platform is killed at once');

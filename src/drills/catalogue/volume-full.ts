@@ -38,7 +38,7 @@ export const volumeFull: DrillScript = {
         'writes going through again',
         60_000,
       )
-      .catch((error: unknown) => stage.say(String(error)));
+      .catch((error: unknown) => stage.say((error as Error).message));
     stage.facts.backAfterS = (Date.now() - freed) / 1000;
   },
   healed: ({ observer, target }) =>
