@@ -190,21 +190,20 @@ export interface AlteredBlocks {
 }
 
 /**
- * Alters blocks of members' files in a replica's image behind the platform's back. Only blocks of the drill's own files, found
- * by their marks: metadata is not touched, because what is to be shown is that data heals.
+ * Chooses blocks of members' files in a replica's image. Only blocks of the drill's own files, found by their marks: metadata is not touched,
+ * because what is to be shown is that data heals. Reads the whole image, so it is done before anything is measured.
  */
-export async function rot(target: Target, count: number): Promise<AlteredBlocks> {
-  const file = await open(target.disk, 'r+');
+export async function chooseBlocks(target: Target, count: number): Promise<AlteredBlocks> {
+  const file = await open(target.disk, 'r');
   try {
     const { size } = statSync(target.disk);
+    const mark = Buffer.from(MARK, 'latin1');
     const piece = Buffer.alloc(4 * 1024 * 1024);
     const found: number[] = [];
     for (let start = 0; start < size; start += piece.length) {
       const { bytesRead } = await file.read(piece, 0, piece.length, start);
-      for (let offset = 0; offset + BLOCK <= bytesRead; offset += BLOCK) {
-        if (piece.subarray(offset, offset + MARK.length).equals(Buffer.from(MARK, 'latin1')))
-          found.push(start + offset);
-      }
+      for (let offset = 0; offset + BLOCK <= bytesRead; offset += BLOCK)
+        if (piece.subarray(offset, offset + mark.length).equals(mark)) found.push(start + offset);
     }
     if (found.length === 0) throw new Error(`No block of the drill's files was found in ${target.disk}.`);
     const blocks = new Map<number, Buffer>();
@@ -214,10 +213,18 @@ export async function rot(target: Target, count: number): Promise<AlteredBlocks>
       const before = Buffer.alloc(BLOCK);
       await file.read(before, 0, BLOCK, offset);
       blocks.set(offset, before);
-      await file.write(randomBytes(BLOCK), 0, BLOCK, offset);
     }
-    await file.sync();
     return { disk: target.disk, blocks };
+  } finally {
+    await file.close();
+  }
+}
+
+/** Alters the chosen blocks behind the platform's back. */
+export async function rot(chosen: AlteredBlocks): Promise<void> {
+  const file = await open(chosen.disk, 'r+');
+  try {
+    for (const offset of chosen.blocks.keys()) await file.write(randomBytes(BLOCK), 0, BLOCK, offset);
   } finally {
     await file.close();
   }

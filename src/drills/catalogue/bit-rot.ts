@@ -1,17 +1,23 @@
 import { affectedFailed, affectedWait, located, nobodyNeeded, nothingLost, everybodyElse } from '../score.ts';
-import { healedBlocks, rot } from '../faults.ts';
+import { chooseBlocks, healedBlocks, rot } from '../faults.ts';
 import type { DrillScript } from '../script.ts';
 import { diskName, ORDINARY } from './defaults.ts';
 
 const BLOCKS = 200;
+/** Reading the raw disk to choose them is the drill's own load, and must not be measured. */
+const SETTLE_MS = 3_000;
 
 export const bitRot: DrillScript = {
   ...ORDINARY,
   name: 'bit-rot',
   async cause(stage) {
-    stage.hurtNow(`Blocks of members' files on ${diskName(stage)} are altered behind the platform's back`);
-    stage.facts.altered = await rot(stage.target, BLOCKS);
-    stage.say(`${stage.facts.altered.blocks.size} blocks were altered`);
+    const chosen = await chooseBlocks(stage.target, BLOCKS);
+    await stage.pause(SETTLE_MS);
+    stage.hurtNow(
+      `${chosen.blocks.size} blocks of members' files on ${diskName(stage)} are altered behind the platform's back`,
+    );
+    await rot(chosen);
+    stage.facts.altered = chosen;
   },
   async healed(stage) {
     const { altered } = stage.facts;

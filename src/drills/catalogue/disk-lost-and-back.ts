@@ -20,6 +20,8 @@ export const diskLostAndBack: DrillScript = {
   ...ORDINARY,
   name: 'disk-lost-and-back',
   here: false,
+  // What needs the agent cannot be done in the second it is away; that is not what this is about.
+  paces: { start: null, reload: null, upload: null, api: null, signIn: null },
   async cause(stage) {
     stage.faults.lose(stage.target);
     stage.hurtNow(`The disk ${diskName(stage)} is gone`);
