@@ -91,8 +91,20 @@ class Host {
   }
 }
 
-function childrenOf(pid: number): number[] {
-  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number);
+/** The child of this process that runs this program. Ours only. */
+function childRunning(pid: number, program: string): number | undefined {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .filter(Boolean)
+    .map(Number);
+  return children.find((child) => {
+    try {
+      return readFileSync(`/proc/${child}/cmdline`, 'utf8').includes(program);
+    } catch {
+      return false; // It ended while we looked.
+    }
+  });
 }
 
 /** The processes whose arguments name this home: its valves. Our own processes only, so reading their arguments waits for nothing. */
@@ -136,14 +148,15 @@ async function cost({ volumes, say }: HealthBenchOptions): Promise<void> {
     const valves = valvesOf(host.home);
     const without = await measured({ agent: [host.pid], valves });
     await host.order('watch');
-    await until(
-      () => childrenOf(host.pid).some((pid) => childrenOf(pid).length > 0),
-      'the watcher and its prober',
-      20_000,
-    );
+    let watcher = 0;
+    let prober = 0;
+    const found = (): boolean => {
+      watcher = childRunning(host.pid, 'watcher/main.ts') ?? 0;
+      prober = watcher === 0 ? 0 : (childRunning(watcher, 'prober.py') ?? 0);
+      return prober !== 0;
+    };
+    await until(found, 'the watcher and its prober', 20_000);
     await pause(5_000);
-    const watcher = childrenOf(host.pid).find((pid) => childrenOf(pid).length > 0) ?? 0;
-    const [prober = 0] = childrenOf(watcher);
     const withIt = await measured({ agent: [host.pid], watcher: [watcher], prober: [prober], valves });
     say(`${volumes} volumes, ${volumes * 2} disks, nobody uses them; share of one core:`);
     say(`  agent    ${without['agent']} before, ${withIt['agent']} with the watching`);

@@ -53,6 +53,8 @@ export class Reaction {
   readonly #notBefore = new Map<string, number>();
   readonly #held = new Set<string>();
   readonly #told = new Map<string, string>();
+  /** New ones whose first record is not on disk yet: a trouble that could be forgotten is told to nobody. */
+  readonly #unrecorded = new Set<string>();
   #operations: Operation[] = [];
   #timer: NodeJS.Timeout | undefined;
   #running = false;
@@ -197,7 +199,7 @@ export class Reaction {
       { trouble: opened.trouble.id, key, fault: diagnosis.fault, evidence: diagnosis.evidence },
       'trouble',
     );
-    this.#keep(opened);
+    this.#record(opened);
   }
 
   #situation(statuses: readonly VolumeStatus[], diagnoses: readonly Diagnosis[]): Situation {
@@ -475,13 +477,26 @@ export class Reaction {
     this.#options.journal.save(known).catch((error: unknown) => this.#unwritten(error));
   }
 
+  /** Acts do not wait for it; only telling does. A host that cannot write tells all the same. */
+  #record(opened: KnownTrouble): void {
+    const { trouble } = opened;
+    this.#unrecorded.add(trouble.id);
+    void this.#options.journal
+      .save(opened)
+      .catch((error: unknown) => this.#unwritten(error))
+      .finally(() => {
+        this.#unrecorded.delete(trouble.id);
+        this.#tellIfNew(trouble);
+      });
+  }
+
   #unwritten(error: unknown): void {
     this.#options.log.error({ error }, 'the record of a trouble could not be written');
   }
 
   #tellIfNew(trouble: Trouble): void {
     const text = shownOf(trouble);
-    if (this.#told.get(trouble.id) === text) return;
+    if (this.#told.get(trouble.id) === text || this.#unrecorded.has(trouble.id)) return;
     this.#told.set(trouble.id, text);
     this.#options.tell(structuredClone(trouble));
   }
