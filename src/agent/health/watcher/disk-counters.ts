@@ -18,13 +18,16 @@ export function isOwnDisk(device: string): boolean {
   return OWN_DISK.test(device);
 }
 
+const LINE = /^ *\d+ +\d+ (\S+) /;
+
 /** Kernels before 5.5 have no discards or flushes in it: those count nothing then. */
 export function parseDiskstats(text: string, wanted: (device: string) => boolean): Map<string, DiskLine> {
   const found = new Map<string, DiskLine>();
   for (const line of text.split('\n')) {
-    const fields = line.trimStart().split(/ +/);
-    const device = fields[2];
+    // Most lines are of no interest: only the name is looked at, "   7       0 loop0 91159 ...".
+    const device = LINE.exec(line)?.[1];
     if (device === undefined || !wanted(device)) continue;
+    const fields = line.trimStart().split(/ +/);
     const at = (index: number): number => Number(fields[index] ?? 0);
     found.set(device, {
       reads: at(3),
