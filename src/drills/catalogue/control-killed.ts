@@ -30,7 +30,7 @@ export const controlKilled: DrillScript = {
     stage.facts.incidentSeen = await incidentSeen(stage);
   },
   checks: (outcome) => [
-    ...diskPromises(outcome, { locatedS: 1, waitS: 2.5 }),
+    ...diskPromises(outcome, { locatedS: 1, waitS: 1.5 }),
     {
       what: 'The incident is there when the control plane returns',
       target: 'yes',

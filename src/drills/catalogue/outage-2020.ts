@@ -13,5 +13,5 @@ export const outage2020: DrillScript = {
     stage.hurtNow(`The disk ${diskName(stage)} stops answering`);
     await stage.faults.hang(stage.target);
   },
-  checks: (outcome) => diskPromises(outcome, { locatedS: 1, waitS: 2.5 }),
+  checks: (outcome) => diskPromises(outcome, { locatedS: 1, waitS: 1.5 }),
 };
