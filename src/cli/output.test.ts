@@ -14,6 +14,10 @@ describe('sizes', () => {
     expect(() => parseBytes(text)).toThrow(/is not a size/);
   });
 
+  it('can be read again in every unit that is written', () => {
+    for (let power = 0; power <= 5; power += 1) expect(parseBytes(bytes(1024 ** power))).toBe(1024 ** power);
+  });
+
   it('are written so that they can be read again, to within their precision', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2 ** 50 }), (count) => {

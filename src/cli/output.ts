@@ -54,8 +54,8 @@ export function bytes(count: number): string {
 
 /** "8GiB", "512M", "1073741824" -> bytes. Throws `input-invalid`. */
 export function parseBytes(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text.trim());
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?$/i.exec(text.trim());
   if (!match) throw new HoldfastError('input-invalid', `"${text}" is not a size. Use something like 8GiB or 512MiB.`);
-  const power = ['', 'k', 'm', 'g', 't'].indexOf((match[2] ?? '').toLowerCase());
+  const power = ['', 'k', 'm', 'g', 't', 'p'].indexOf((match[2] ?? '').toLowerCase());
   return Math.round(Number(match[1]) * 1024 ** power);
 }
