@@ -2,11 +2,11 @@ import type { DrillScript, Stage } from '../script.ts';
 
 const MiB = 1024 ** 2;
 
-/** What most drills share: twelve accounts on three volumes, and the mirror must be full again. */
+/** What most drills share: eighteen accounts on three volumes, and the mirror must be full again. */
 export const ORDINARY: Omit<DrillScript, 'name' | 'cause' | 'checks'> = {
-  accounts: 12,
+  accounts: 18,
   volumes: 3,
-  windowSeconds: 25,
+  windowSeconds: 30,
   imageBytes: 1024 * MiB,
   plan: 'starter',
   paces: {},
