@@ -7,6 +7,7 @@ import { requireConfirmation } from './confirm.ts';
 import { follow } from './follow.ts';
 import { bytes, parseBytes, printJson, table } from './output.ts';
 import { replaceDiskCommand } from './recover.ts';
+import { spareCommands } from './spare.ts';
 
 function toListEntry(volume: VolumeView): Record<string, unknown> {
   return {
@@ -127,6 +128,7 @@ export function volumeCommands(program: Command, configuration: Configuration): 
     );
 
   replaceDiskCommand(volume, configuration);
+  spareCommands(volume, configuration);
 
   volume
     .command('delete <name>')

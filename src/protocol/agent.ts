@@ -25,7 +25,10 @@ function method<I extends z.ZodType, O extends z.ZodType>(
 }
 
 const nothing = z.object({});
-const sparesSchema = z.array(z.object({ disk: z.string(), bytes: z.number() }));
+/** An empty disk that a repair may take by itself. */
+export const spareSchema = z.object({ disk: z.string(), bytes: z.number() });
+export type Spare = z.infer<typeof spareSchema>;
+export const sparesSchema = z.array(spareSchema);
 const bySite = z.object({ id: z.string() });
 const byVolume = z.object({ name: volumeNameSchema });
 const byPath = z.object({ account: z.string(), path: memberPathSchema });

@@ -42,6 +42,7 @@ import { operationSchema, volumeStatusSchema } from './volumes.ts';
  *   POST   volumes/:name/recover           -> {operation: Operation | null} (202)
  *   POST   volumes/:name/replace-disk {replica, disk?, dryRun?} -> RepairPlan or Operation (202)
  *   POST   volumes/:name/fault {replica, fault} -> {active}      a real fault on a valve disk; writes to the audit log
+ *   GET    spares / POST spares {disk} / DELETE spares?disk= -> Spare[]   empty disks that a repair takes by itself
  *   GET    operations                      -> Operation[]
  *   GET    health                          -> {host: HostHealth | null}   from memory, at most a second old
  *   PUT    health/reaction {enabled}       -> {enabled}

@@ -11,6 +11,7 @@ import { registerIncidents, registerNotifications } from './incidents.ts';
 import { registerMetrics } from './metrics.ts';
 import { registerPlatform } from './platform.ts';
 import { registerRecovery } from './recovery.ts';
+import { registerSpares } from './spares.ts';
 import { registerSession } from './session.ts';
 import { registerSites } from './sites.ts';
 import { registerStatus } from './status.ts';
@@ -44,6 +45,7 @@ export async function registerHoldfast(server: FastifyInstance, context: Control
   registerAccounts(scope, context);
   registerVolumes(scope, context);
   registerRecovery(scope, context);
+  registerSpares(scope, context);
   registerHealth(scope, context);
   registerIncidents(scope, context);
   registerNotifications(scope, context);
