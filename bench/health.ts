@@ -24,7 +24,7 @@ export interface HealthBenchOptions {
 const PROGRAM = join(import.meta.dirname, '../src/agent/health/testing/host-process.ts');
 const MiB = 1024 ** 2;
 const IMAGE_BYTES = 256 * MiB;
-const SOAK_IMAGE_BYTES = 768 * MiB;
+const SOAK_IMAGE_BYTES = 1024 * MiB;
 const MEASURE_MS = 30_000;
 const ORDER_DEADLINE_MS = 320_000;
 
@@ -168,9 +168,31 @@ async function cost({ volumes, say }: HealthBenchOptions): Promise<void> {
   }
 }
 
-/** Shell loops as a member's programs would do it, each until it is killed. */
+/** fio's jobs on one volume: small synced writes, and random reads and writes through a full page cache, all at once. */
+function fioArguments(directory: string): string[] {
+  const common = ['--directory', directory, '--time_based', '--runtime=86400', '--output=/dev/null', '--size=48M'];
+  return [
+    ...common,
+    '--name=synced',
+    '--rw=randwrite',
+    '--bs=4k',
+    '--fsync=1',
+    '--name=mixed',
+    '--rw=randrw',
+    '--bsrange=4k-256k',
+    '--ioengine=psync',
+    '--numjobs=2',
+    '--name=direct',
+    '--rw=randread',
+    '--bs=64k',
+    '--direct=1',
+    '--ioengine=libaio',
+    '--iodepth=16',
+  ];
+}
+
+/** Shell loops as a member's programs would do it, each until it is killed: what fio does not do. */
 const LOADS: readonly string[] = [
-  'while :; do dd if=/dev/zero of="$1/small" bs=4k count=400 oflag=dsync status=none; done',
   'while :; do dd if=/dev/urandom of="$1/large" bs=1M count=180 status=none; sync -f "$1"; rm -f "$1/large"; done',
   'while :; do dd if=/dev/zero of="$1/read" bs=1M count=60 conv=fsync status=none; dd if="$1/read" of=/dev/null bs=64k iflag=direct status=none; done',
   'i=0; mkdir -p "$1/many"; while :; do i=$(( (i + 1) % 500 )); echo "$i" > "$1/many/$i"; rm -f "$1/many/$(( (i + 250) % 500 ))"; done',
@@ -195,6 +217,7 @@ async function soak({ soakMinutes, say }: HealthBenchOptions): Promise<boolean> 
     await host.order('watch');
     for (const name of names) {
       await runCommand('btrfs', ['quota', 'enable', host.mount(name)], { deadlineMs: 30_000 });
+      loads.push(spawn('fio', fioArguments(host.mount(name)), { stdio: 'ignore', detached: true }));
       for (const script of LOADS)
         loads.push(spawn('/bin/sh', ['-c', script, 'sh', host.mount(name)], { stdio: 'ignore', detached: true }));
     }

@@ -51,7 +51,10 @@ export const TEST_PACKAGES: readonly Requirement[] = [
 ];
 
 /** What `npm run bench` needs beside those. */
-export const BENCH_PACKAGES: readonly Requirement[] = [{ package: 'wrk', proof: ['/usr/bin/wrk'] }];
+export const BENCH_PACKAGES: readonly Requirement[] = [
+  { package: 'wrk', proof: ['/usr/bin/wrk'] },
+  { package: 'fio', proof: ['/usr/bin/fio'] },
+];
 
 export function missingPackages(requirements: readonly Requirement[]): string[] {
   return requirements.filter(({ proof }) => !proof.some((path) => existsSync(path))).map((entry) => entry.package);
