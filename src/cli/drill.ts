@@ -28,6 +28,8 @@ interface RunOptions {
   accounts?: string;
   volumes?: string;
   seconds?: string;
+  fillMib?: string;
+  pictures?: string;
   keep?: boolean;
 }
 
@@ -54,6 +56,8 @@ export function drillCommands(program: Command, configuration: Configuration): v
     .option('--accounts <count>', "how many accounts, instead of the drill's own number")
     .option('--volumes <count>', "how many volumes, instead of the drill's own number")
     .option('--seconds <count>', 'how long is measured before the fault and during it')
+    .option('--fill-mib <mib>', "how much the hurt volume holds, instead of the drill's own amount")
+    .option('--pictures <directory>', "take pictures of the operator's pages there; for those who develop them")
     .option('--keep', 'leave the platform of the drill running, to look at it; the next drill removes it')
     .addHelpText('after', '\nExit code 0 only when every promise held.')
     .action(async (name: string, options: RunOptions) => {
@@ -99,6 +103,8 @@ async function runner(configuration: Configuration, name: string, options: RunOp
       const value = options[key];
       return value === undefined ? [] : [`--${key}`, value];
     }),
+    ...(options.pictures === undefined ? [] : ['--pictures', resolve(options.pictures)]),
+    ...(options.fillMib === undefined ? [] : ['--fill-mib', options.fillMib]),
   ];
   const child = spawn(
     process.execPath,

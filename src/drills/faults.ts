@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -134,6 +134,19 @@ export class Faults implements AsyncDisposable {
       throw new HoldfastError('disk-unusable', `The disk ${target.volume}/${target.replica} has no valve that runs.`);
   }
 
+  /**
+   * Holds the image of a disk that is going to be lost, so that the platform cannot remove it: a disk that was pulled out is not wiped either.
+   * The answer puts it back into its place, unless it is there still.
+   */
+  keepAside({ disk }: Target): () => void {
+    const aside = `${disk}.away`;
+    linkSync(disk, aside);
+    return () => {
+      if (existsSync(disk)) rmSync(aside);
+      else renameSync(aside, disk);
+    };
+  }
+
   /** Makes the disk as it should be again; nothing happens when it was taken out meanwhile. */
   async clear(target: Target): Promise<void> {
     const key = `${target.volume}/${target.replica}`;
@@ -154,6 +167,12 @@ export class Faults implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.clearAll();
   }
+}
+
+/** How much later the one image was written to than the other: so long its volume went on without that disk. 0 when it did not. */
+export function writtenAloneMs(lost: Target, other: Target): number {
+  const image = [lost.disk, `${lost.disk}.away`].find((path) => existsSync(path));
+  return image === undefined ? 0 : Math.max(0, statSync(other.disk).mtimeMs - statSync(image).mtimeMs);
 }
 
 async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -9,7 +9,7 @@ import { Printer } from './print.ts';
 import { runDrill } from './run.ts';
 
 /**
- * The runner: `main.ts NAME [--id ID] [--here] [--no-reaction] [--json FILE] [--accounts N] [--volumes N] [--seconds N] [--keep]`. Started by the
+ * The runner: `main.ts NAME [--id ID] [--here] [--no-reaction] [--json FILE] [--accounts N] [--volumes N] [--seconds N] [--fill-mib N] [--pictures DIRECTORY] [--keep]`. Started by the
  * `holdfast` command and by the agent. Exit code 0 only when every promise held; 130 when it was stopped.
  */
 const { values, positionals } = parseArgs({
@@ -22,6 +22,8 @@ const { values, positionals } = parseArgs({
     accounts: { type: 'string' },
     volumes: { type: 'string' },
     seconds: { type: 'string' },
+    'fill-mib': { type: 'string' },
+    pictures: { type: 'string' },
     keep: { type: 'boolean', default: false },
   },
 });
@@ -73,6 +75,8 @@ try {
       accounts: whole(values.accounts, 'accounts', 2),
       volumes: whole(values.volumes, 'volumes', 2),
       seconds: whole(values.seconds, 'seconds', 5),
+      fillMiB: whole(values['fill-mib'], 'fill-mib', 0),
+      pictures: values.pictures === undefined ? undefined : resolve(values.pictures),
       keep: values.keep,
     },
     stop.signal,

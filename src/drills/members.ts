@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { wsgiFileName } from '../model/names.ts';
 import type { SiteView } from '../protocol/browser.ts';
+import { HoldfastError } from '../protocol/errors.ts';
 import { until } from '../runtime/deadline.ts';
 import { markedFile } from './faults.ts';
 import type { Platform } from './platform.ts';
@@ -13,6 +14,7 @@ const SITE = readFileSync(join(import.meta.dirname, 'site', 'wsgi.py'), 'utf8');
 const AT_ONCE = 6;
 const PAGE_BYTES = 2 * 1024 * 1024;
 const FIRST_ANSWER_MS = 120_000;
+const BALLAST_DEADLINE_MS = 120_000;
 
 /** Runs `work` over the items, at most `parallel` at a time. */
 export async function inParallel<T, R>(
@@ -89,6 +91,35 @@ async function makeMember(
   await put(`/var/www/${wsgiFileName(domain)}`, Buffer.from(SITE.replaceAll('__NAME__', name)));
   await firstAnswer(platform, domain, token, site.id);
   return { name, volume, domain, siteId: site.id, token, password, role };
+}
+
+/** The most of one account: with it the smallest plan still has room for what the drill writes. */
+const BALLAST_PER_ACCOUNT_MIB = 400;
+
+/** Files that cannot be compressed, written by the sites of these accounts into their homes, one after the other. */
+export async function writeBallast(
+  platform: Platform,
+  accounts: readonly WitnessAccount[],
+  mebibytes: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const each = Math.ceil(mebibytes / Math.max(1, accounts.length));
+  if (each > BALLAST_PER_ACCOUNT_MIB)
+    throw new HoldfastError(
+      'input-invalid',
+      `${mebibytes} MiB are too much for ${accounts.length} accounts: each may write ${BALLAST_PER_ACCOUNT_MIB} MiB. Take more accounts, or less.`,
+    );
+  for (const { domain, name } of each === 0 ? [] : accounts) {
+    signal.throwIfAborted();
+    const answer = await platform.http.send(
+      { host: domain, at: { port: platform.configuration.httpPort } },
+      { method: 'POST', path: `/ballast?mib=${each}`, body: '', deadlineMs: BALLAST_DEADLINE_MS },
+    );
+    if (answer.status !== 200)
+      throw new Error(
+        `${name} could not write ${each} MiB: ${answer.status} ${answer.body.toString('utf8').slice(0, 200)}`,
+      );
+  }
 }
 
 /** Wakes it; a start that read the starter project before ours was there is made good by a reload. */

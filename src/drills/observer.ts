@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Trouble } from '../protocol/health.ts';
 import type { Operation, VolumeStatus } from '../protocol/volumes.ts';
@@ -9,6 +10,15 @@ const LOOK_EVERY_MS = 250;
 export interface VolumeMoment {
   at: number;
   status: VolumeStatus;
+}
+
+/** A copy onto a new disk, as it was seen: times are right within one look. */
+export interface Copy {
+  volume: string;
+  from: number;
+  to: number;
+  bytes: number;
+  disk: string;
 }
 
 /**
@@ -29,6 +39,9 @@ export class Observer implements AsyncDisposable {
   troubles: Trouble[] = [];
   /** Changes of each volume's state, oldest first. */
   readonly history = new Map<string, VolumeMoment[]>();
+  /** Copies onto new disks that ended, oldest first. */
+  readonly copies: Copy[] = [];
+  readonly #copying = new Map<string, { from: number; disk: string }>();
   #silentSince: number | undefined;
 
   constructor(platform: Platform, say: (text: string, at: number) => void) {
@@ -56,6 +69,7 @@ export class Observer implements AsyncDisposable {
       this.#silentSince = undefined;
       for (const status of this.volumes) this.#seeVolume(status);
       this.operations = await agent.call('operations.list', {});
+      for (const operation of this.operations) this.#seeOperation(operation);
       const troubles = await agent.call('troubles.list', {});
       this.troubles = troubles.filter((trouble) => !this.#known.has(trouble.id));
       for (const trouble of this.troubles) this.#seeTrouble(trouble);
@@ -78,6 +92,19 @@ export class Observer implements AsyncDisposable {
     const at = Date.now();
     this.history.set(status.name, [...(this.history.get(status.name) ?? []), { at, status }]);
     if (!first) this.#say(shown, at);
+  }
+
+  #seeOperation({ id, subject, steps }: Operation): void {
+    const copy = steps.find((step) => step.name === 'Copy');
+    const target = this.status(subject)?.replicas.find((replica) => replica.state === 'rebuilding');
+    const begun = this.#copying.get(id);
+    if (copy?.state === 'running' && begun === undefined && target !== undefined)
+      this.#copying.set(id, { from: Date.now(), disk: target.disk });
+    if (copy?.state !== 'done' || begun === undefined) return;
+    this.#copying.delete(id);
+    // A new image holds only what was written to it.
+    const bytes = (statSync(begun.disk, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
+    this.copies.push({ volume: subject, from: begun.from, to: Date.now(), bytes, disk: begun.disk });
   }
 
   #seeTrouble(trouble: Trouble): void {

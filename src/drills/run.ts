@@ -9,11 +9,13 @@ import { HoldfastError } from '../protocol/errors.ts';
 import type { Configuration } from '../runtime/config.ts';
 import { until } from '../runtime/deadline.ts';
 import { SCRIPTS } from './catalogue/catalogue.ts';
+import { measureBandwidth } from './bandwidth.ts';
 import { Faults, type Target } from './faults.ts';
 import { removeInstance } from './leftovers.ts';
 import { Live, type Show } from './live.ts';
-import { makeMembers, planMembers, removeMembers } from './members.ts';
-import { Observer } from './observer.ts';
+import { makeMembers, planMembers, removeMembers, writeBallast } from './members.ts';
+import { Observer, type Copy } from './observer.ts';
+import { Pictures } from './pictures.ts';
 import { cleanLeftovers, clearOwner, makePlace, writeOwner, type Owner, type Place } from './place.ts';
 import { Platform, runs } from './platform.ts';
 import { Scratch, makeVolumes, removeVolume } from './scratch.ts';
@@ -32,6 +34,10 @@ export interface RunOptions {
   volumes?: number | undefined;
   /** Of the windows before and during. */
   seconds?: number | undefined;
+  /** MiB that the hurt volume holds, so that a rebuild has something to copy. */
+  fillMiB?: number | undefined;
+  /** Where pictures of what an operator sees go; only on a platform of the drill's own. */
+  pictures?: string | undefined;
   /** Leaves the scratch platform running, to look at it. */
   keep: boolean;
 }
@@ -54,6 +60,13 @@ const LONGEST_HANG_MS = 60_000;
 const DRAIN_DEADLINE_MS = 45_000;
 const REPORT_DEADLINE_MS = 300_000;
 const LOOK_EVERY_MS = 250;
+/** What is whole again is told to the control plane and its pages a moment later. */
+const PICTURE_AFTER_MS = 3_000;
+const MiB = 1024 ** 2;
+/** A file system that is nearly full is another drill: there is this much more room than ballast needs. */
+const ROOM_PER_BALLAST = 1.5;
+/** What is measured must last, and needs no more than this. */
+const BANDWIDTH_BYTES = 1024 * MiB;
 const AUDIT_ENTRIES = 1_000;
 
 /** Runs one drill from nothing to nothing: what it makes is removed however it ends. */
@@ -134,7 +147,8 @@ async function inPlace(run: Run): Promise<Outcome> {
     live.say('runner', `${what} after ${((Date.now() - began) / 1000).toFixed(1)} s`);
   const settle = async (platform: Platform): Promise<WitnessAccount[]> => {
     live.step(`Making ${volumes.length} volumes`);
-    await makeVolumes(platform, volumes, script.imageBytes);
+    const ballastBytes = (options.fillMiB ?? script.fillMiB) * MiB;
+    await makeVolumes(platform, volumes, script.imageBytes + Math.ceil(ballastBytes * ROOM_PER_BALLAST));
     took(`${volumes.length} volumes are made`);
     live.step(`Making ${members.length} accounts with a site each`);
     const accounts = await makeMembers(platform, members, script.plan, signal, (made) => {
@@ -233,11 +247,16 @@ async function measured(
   const { script, options, live, signal } = run;
   const windowMs = (options.seconds ?? script.windowSeconds) * 1000;
   const target = await chooseTarget(platform, accounts);
+  await writeBallastTo(run, platform, accounts, target.first.volume);
   const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8');
   const facts: Facts = {};
   const windows: Window[] = [];
   const blackouts: { from: number; to: number }[] = [];
   let faultAt = Number.NaN;
+  await using pictures =
+    options.pictures === undefined || scratch === undefined
+      ? undefined
+      : await Pictures.open(platform, scratch.firstPassword, options.pictures);
   await using faults = new Faults(platform);
   await using observer = new Observer(platform, (text, at) => live.say('platform', text, at));
   using witness = new WitnessProcess((text) => live.say('witness', text));
@@ -253,6 +272,9 @@ async function measured(
         observer.operations.find((entry) => entry.state === 'running' && entry.subject === volume)?.progress ?? null,
     );
     live.draw(witness.volumes, Date.now());
+    if (pictures !== undefined && !Number.isNaN(faultAt))
+      for (const moment of momentsOf(observer, target.first.volume, faultAt))
+        pictures.take(moment, target.first.volume, (text) => live.say('runner', text));
   }, LOOK_EVERY_MS);
   const pause = async (milliseconds: number): Promise<void> => {
     await wait(milliseconds, undefined, { signal });
@@ -327,16 +349,33 @@ async function measured(
     } else {
       await withoutReaction(stage, script);
     }
+    if (pictures !== undefined) {
+      await pause(PICTURE_AFTER_MS);
+      pictures.take('after', target.first.volume, (text) => live.say('runner', text));
+      await pictures.done();
+    }
     const hurtUntil = Math.min(Date.now(), faultAt + windowMs);
     windows.push({ name: 'during', from: faultAt, to: hurtUntil });
     await faults.clearAll();
+    const verdict = judged(observer, target.first, target.second, faultAt);
+    if (verdict.copy !== undefined) windows.push({ name: 'rebuild', from: verdict.copy.from, to: verdict.restoredAt });
+    if (options.reaction && script.afterSeconds > 0 && verdict.restoredS !== null) {
+      live.step('Measuring whether there is a cold period after it');
+      // At once: a cold period would be over if it were waited for.
+      const from = verdict.restoredAt;
+      await pause(Math.max(0, from + Math.min(windowMs, script.afterSeconds * 1000) - Date.now()));
+      windows.push({ name: 'after', from, to: Date.now() });
+    }
     if (options.reaction) await script.afterwards?.(stage);
-    windows.push({ name: 'whole', from: faultAt, to: Date.now() });
+    const wholeUntil = Date.now();
+    windows.push({ name: 'whole', from: faultAt, to: wholeUntil });
+    const diskBytesPerSecond = await bandwidthBeside(stage, verdict.copy);
+    if (options.reaction) await script.epilogue?.(stage);
 
     live.step('Reading every acknowledged write back', 'scoring');
     const operatorCommands = await commandsSince(platform, faultAt);
     const report = await witness.finish(
-      { type: 'finish', hurt: [target.first.volume], windows, blackouts, bootsFrom: faultAt },
+      { type: 'finish', hurt: [target.first.volume], windows, blackouts, bootsFrom: faultAt, bootsTo: wholeUntil },
       REPORT_DEADLINE_MS,
     );
     for (const failure of report.failures.slice(0, 8))
@@ -348,7 +387,8 @@ async function measured(
       faultAt,
       windowMs,
       witness: report,
-      ...judged(observer, target.first, target.second, faultAt),
+      ...verdict,
+      diskBytesPerSecond,
       operatorCommands,
       reboots: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8') === boot ? 0 : 1,
       facts,
@@ -356,6 +396,41 @@ async function measured(
   } finally {
     clearInterval(picture);
   }
+}
+
+/** What there is to be seen now of a volume that was hurt. */
+function momentsOf(observer: Observer, volume: string, faultAt: number): string[] {
+  const status = observer.status(volume);
+  return [
+    ...(observer.troubleOf(volume, faultAt) === undefined ? [] : ['named']),
+    ...(status?.state === 'trouble' ? ['stopped'] : []),
+    ...(status?.redundancy === 'rebuilding' ? ['rebuilding'] : []),
+  ];
+}
+
+/** The members of the volume that is hurt get something that a rebuild has to copy. */
+async function writeBallastTo(
+  { script, options, live, signal }: Run,
+  platform: Platform,
+  accounts: readonly WitnessAccount[],
+  volume: string,
+): Promise<void> {
+  const mebibytes = options.fillMiB ?? script.fillMiB;
+  if (mebibytes === 0) return;
+  live.step(`Writing ${mebibytes} MiB into the homes on ${volume}`);
+  const members = accounts.filter((account) => account.volume === volume);
+  await writeBallast(platform, members, mebibytes, signal);
+}
+
+/** Under the same load as the rebuild was: the witness still runs. */
+async function bandwidthBeside(stage: Stage, copy: Copy | undefined): Promise<number | undefined> {
+  if (copy === undefined || copy.bytes === 0) return undefined;
+  stage.say('Measuring what such a disk takes when it does nothing else');
+  return await measureBandwidth(copy.disk, Math.min(copy.bytes, BANDWIDTH_BYTES)).catch((error: unknown) => {
+    stage.signal.throwIfAborted();
+    stage.say(`It could not be measured: ${describe(error)}`);
+    return undefined;
+  });
 }
 
 /** The outage as it would be: the fault stays until the window is over, then the drill itself takes it away. */
@@ -411,7 +486,9 @@ function judged(
   target: Target,
   other: Target,
   faultAt: number,
-): Pick<Outcome, 'trouble' | 'culprit' | 'locatedS' | 'restoreStartedS' | 'restoredS' | 'rebuildBytes'> {
+): Pick<Outcome, 'trouble' | 'culprit' | 'locatedS' | 'restoreStartedS' | 'restoredS' | 'rebuildBytes' | 'copy'> & {
+  restoredAt: number;
+} {
   const seconds = (at: number | undefined): number | null =>
     at === undefined ? null : Math.max(0, (at - faultAt) / 1000);
   const trouble = observer.troubleOf(target.volume, faultAt);
@@ -426,7 +503,9 @@ function judged(
     locatedS: trouble === undefined ? null : seconds(Date.parse(trouble.namedAt)),
     restoreStartedS: rebuild === undefined ? null : seconds(Date.parse(rebuild.startedAt)),
     restoredS: seconds(restoredAt),
+    restoredAt: restoredAt ?? Date.now(),
     rebuildBytes: restoredAt === undefined ? null : newBytes(observer, target, other),
+    copy: observer.copies.find((copy) => copy.volume === target.volume && copy.to >= faultAt),
   };
 }
 

@@ -8,7 +8,7 @@ import type { Outcome } from './script.ts';
 import type { Group, Tally } from './witness/messages.ts';
 
 function tally(part: Partial<Tally> = {}): Tally {
-  return { requests: 100, failed: 0, refused: 0, p50Ms: 5, p99Ms: 20, longestMs: 30, ...part };
+  return { requests: 1_000, failed: 0, refused: 0, p50Ms: 5, p99Ms: 20, longestMs: 30, ...part };
 }
 
 function group(part: { all?: Partial<Tally>; steady?: Partial<Tally>; kinds?: Group['kinds'] } = {}): Group {
@@ -43,6 +43,8 @@ function good(): Outcome {
     restoreStartedS: 1.2,
     restoredS: 9,
     rebuildBytes: 1e8,
+    copy: { volume: 'drill2', from: 1_000, to: 6_000, bytes: 5e8, disk: '/x/r3.img' },
+    diskBytesPerSecond: 1.1e8,
     operatorCommands: 0,
     reboots: 0,
     facts: {},
@@ -81,12 +83,40 @@ describe('the score', () => {
       'a start of somebody else was refused',
       (outcome) => set(outcome, 'whole', 'unaffected', group({ kinds: { start: tally({ refused: 1 }) } })),
     ],
+    ['the copy was slow', (outcome) => (outcome.diskBytesPerSecond = 1.3e8)],
+    [
+      'somebody else was slower while it was rebuilt',
+      (outcome) => set(outcome, 'rebuild', 'unaffected', group({ steady: { p99Ms: 24.1 } })),
+    ],
+    [
+      'reads were slower afterwards',
+      (outcome) => set(outcome, 'after', 'affected', group({ kinds: { site: tally({ p99Ms: 31 }) } })),
+    ],
     ['somebody else was slower', (outcome) => set(outcome, 'during', 'unaffected', group({ steady: { p99Ms: 24.1 } }))],
   ];
   it.each(breaks)('does not hold when %s', (_what, spoil) => {
     const outcome = structuredClone(good());
     spoil(outcome);
     expect(holds(diskPromises(outcome, LIMITS))).toBe(false);
+  });
+
+  it('says nothing of a p99 that few requests made, nor of a copy that was over at once', () => {
+    const outcome = good();
+    set(outcome, 'rebuild', 'unaffected', group({ steady: { p99Ms: 500, requests: 40 } }));
+    outcome.copy = { volume: 'drill2', from: 1_000, to: 1_500, bytes: 1e6, disk: '/x/r3.img' };
+    expect(holds(diskPromises(outcome, LIMITS))).toBe(true);
+  });
+
+  it('lets what goes through an agent that was killed be refused honestly, but not fail, and no page be refused', () => {
+    const absent = { ...LIMITS, absent: 'agent' as const };
+    const of = (kinds: Group['kinds'], all: Partial<Tally>): boolean => {
+      const outcome = good();
+      set(outcome, 'whole', 'unaffected', group({ kinds, all }));
+      return holds(diskPromises(outcome, absent));
+    };
+    expect(of({ api: tally({ refused: 3 }) }, { refused: 3 })).toBe(true);
+    expect(of({ api: tally({ failed: 1 }) }, { failed: 1 })).toBe(false);
+    expect(of({ site: tally({ refused: 1 }) }, { refused: 1 })).toBe(false);
   });
 
   it('of a drill in which nothing at all was measured does not hold, for any drill', () => {

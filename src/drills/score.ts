@@ -106,19 +106,34 @@ export function affectedFailed(outcome: Outcome, refusalsToo = true): DrillCheck
   };
 }
 
-/** Everybody else: nothing failed, nothing was slower. */
-export function everybodyElse(outcome: Outcome): DrillCheck[] {
+/** A ratio of two p99 needs this many requests on each side: with fewer it is one request's luck. */
+const ENOUGH = 200;
+/** A copy that is over sooner is not measured: it was looked at four times a second. */
+const SHORTEST_COPY_MS = 2_000;
+
+/**
+ * Everybody else: nothing failed, nothing was slower. `absent` is what was away on purpose and may have been refused honestly: what goes
+ * through the agent or the control plane. Pages never do.
+ */
+export function everybodyElse(outcome: Outcome, absent?: 'agent'): DrillCheck[] {
   const whole = groupOf(outcome, 'whole', 'unaffected');
   const before = groupOf(outcome, 'before', 'unaffected').steady;
   const during = groupOf(outcome, 'during', 'unaffected').steady;
   const ratio = before.p99Ms === 0 ? Number.POSITIVE_INFINITY : during.p99Ms / before.p99Ms;
-  const failed = whole.all.failed + whole.all.refused;
-  const count = (what: string, tally: Tally | undefined): DrillCheck => ({
-    what: `${what} of everybody else that failed`,
-    target: '0',
-    measured: tally === undefined ? 'none were made' : `${notOk(tally)} of ${tally.requests}`,
-    ok: tally === undefined ? null : notOk(tally) === 0,
-  });
+  const pages = notOk(whole.kinds.site) + notOk(whole.kinds.write);
+  const failed = absent === undefined ? notOk(whole.all) : Math.max(pages, whole.all.failed);
+  const count = (what: string, tally: Tally | undefined): DrillCheck => {
+    if (tally === undefined)
+      return { what: `${what} of everybody else that failed`, target: '0', measured: 'none were made', ok: null };
+    const bad = absent === undefined ? notOk(tally) : tally.failed;
+    const later = absent !== undefined && tally.refused > 0 ? `, ${tally.refused} asked to come back` : '';
+    return {
+      what: `${what} of everybody else that failed`,
+      target: '0',
+      measured: `${bad} of ${tally.requests}${later}`,
+      ok: bad === 0,
+    };
+  };
   return [
     {
       what: 'Failed requests of everybody else',
@@ -132,11 +147,62 @@ export function everybodyElse(outcome: Outcome): DrillCheck[] {
       measured: `${during.p99Ms.toFixed(1)} / ${before.p99Ms.toFixed(1)} ms = ${ratio.toFixed(2)} x`,
       ok: ratio <= 1.2,
     },
+    ...duringRebuild(outcome),
     count('Starts', whole.kinds.start),
     count('Reloads', whole.kinds.reload),
     count('Uploads', whole.kinds.upload),
     count('API calls', whole.kinds.api),
     count('Sign-ins', whole.kinds['sign-in']),
+  ];
+}
+
+/** The rebuild itself may not be felt by those on other volumes. */
+function duringRebuild(outcome: Outcome): DrillCheck[] {
+  const rebuild = outcome.witness.windows['rebuild']?.unaffected.steady;
+  if (rebuild === undefined) return [];
+  const before = groupOf(outcome, 'before', 'unaffected').steady;
+  return [slower('p99 of everybody else, while it was rebuilt / before', rebuild, before, 1.2)];
+}
+
+/** How a p99 became; for information only when there were too few requests. */
+function slower(what: string, now: Tally, before: Tally, limit: number): DrillCheck {
+  const ratio = before.p99Ms === 0 ? Number.POSITIVE_INFINITY : now.p99Ms / before.p99Ms;
+  const few = Math.min(now.requests, before.requests) < ENOUGH;
+  return {
+    what,
+    target: `at most ${limit} x`,
+    measured: `${now.p99Ms.toFixed(1)} / ${before.p99Ms.toFixed(1)} ms = ${ratio.toFixed(2)} x${few ? ` (only ${now.requests} requests)` : ''}`,
+    ok: few ? null : ratio <= limit,
+  };
+}
+
+/** Members' reads once the mirror is whole again, beside those before: new disks that are cold cost 90 minutes in 2020. */
+export function noColdPeriod(outcome: Outcome): DrillCheck[] {
+  const after = outcome.witness.windows['after']?.affected.kinds.site;
+  const before = groupOf(outcome, 'before', 'affected').kinds.site;
+  if (after === undefined || before === undefined) return [];
+  return [slower('p99 of reads on that volume, after / before', after, before, 1.5)];
+}
+
+/** How fast the copy was, beside what such a disk takes when it does nothing else. */
+export function copySpeed({ copy, diskBytesPerSecond }: Outcome): DrillCheck[] {
+  if (copy === undefined) return [];
+  const milliseconds = Math.max(1, copy.to - copy.from);
+  const speed = (copy.bytes * 1000) / milliseconds;
+  const share = diskBytesPerSecond === undefined ? undefined : speed / diskBytesPerSecond;
+  const short = milliseconds < SHORTEST_COPY_MS;
+  return [
+    {
+      what: "Speed of the copy / the disk's own",
+      target: 'at least 0.8',
+      measured: [
+        `${bytes(copy.bytes)} in ${(milliseconds / 1000).toFixed(1)} s = ${bytes(speed)}/s`,
+        diskBytesPerSecond === undefined ? 'the disk was not measured' : `${bytes(diskBytesPerSecond)}/s`,
+      ]
+        .join(' / ')
+        .concat(share === undefined ? '' : ` = ${share.toFixed(2)}`, short ? ' (too short to say)' : ''),
+      ok: short || share === undefined ? null : share >= 0.8,
+    },
   ];
 }
 
@@ -158,6 +224,8 @@ export function restored(outcome: Outcome, limitS?: number): DrillCheck[] {
           : `${restoredS.toFixed(1)} s${rebuildBytes === null ? '' : `, ${bytes(rebuildBytes)} copied`}`,
       ok: restoredS !== null && (limitS === undefined || restoredS <= limitS),
     },
+    ...copySpeed(outcome),
+    ...noColdPeriod(outcome),
   ];
 }
 
@@ -188,13 +256,16 @@ export function nobodyNeeded(outcome: Outcome, restarts: 'counted' | 'meant' = '
 }
 
 /** A disk that stops or fails under load, and everything that is promised of it. */
-export function diskPromises(outcome: Outcome, limits: { locatedS: number; waitS: number }): DrillCheck[] {
+export function diskPromises(
+  outcome: Outcome,
+  limits: { locatedS: number; waitS: number; absent?: 'agent' },
+): DrillCheck[] {
   return [
     located(outcome, limits.locatedS),
     rightCulprit(outcome),
     affectedWait(outcome, limits.waitS),
-    affectedFailed(outcome),
-    ...everybodyElse(outcome),
+    affectedFailed(outcome, limits.absent === undefined),
+    ...everybodyElse(outcome, limits.absent),
     ...restored(outcome),
     nothingLost(outcome),
     ...nobodyNeeded(outcome),

@@ -93,6 +93,13 @@ export class Scratch {
     await Promise.all(volumes.map((volume) => removeVolume(this.platform, volume.name)));
   }
 
+  /** The operator's, as the first start said it. */
+  get firstPassword(): string {
+    const found = /^One-time password\s+(\S+)/m.exec(readFileSync(this.#logFile, 'utf8'))?.[1];
+    if (found === undefined) throw new Error('The platform of the drill said no one-time password.');
+    return found;
+  }
+
   get ended(): boolean {
     return this.#child === undefined || this.#child.exitCode !== null || this.#child.signalCode !== null;
   }

@@ -1,7 +1,7 @@
 import type { Trouble } from '../protocol/health.ts';
 import type { DrillCheck } from '../protocol/drills.ts';
 import type { AlteredBlocks, Faults, Target } from './faults.ts';
-import type { Observer } from './observer.ts';
+import type { Copy, Observer } from './observer.ts';
 import type { Platform } from './platform.ts';
 import type { Scratch } from './scratch.ts';
 import type { WitnessProcess } from './witness-process.ts';
@@ -49,6 +49,9 @@ export interface Facts {
   /** A later look over everything: blocks that had to be repaired. */
   scrubCorrected?: number;
   incidentSeen?: boolean;
+  /** How long the volume had been written to without the disk that came back. */
+  writtenAloneMs?: number;
+  writtenAloneAtPowerCutMs?: number;
   agentBackAfterS?: number;
   platformBackAfterS?: number;
 }
@@ -67,6 +70,10 @@ export interface Outcome {
   restoreStartedS: number | null;
   restoredS: number | null;
   rebuildBytes: number | null;
+  /** The copy onto the disk that took the hurt one's place; undefined when none was seen. */
+  copy: Copy | undefined;
+  /** What a disk of the same kind takes, under the same load, bytes a second; undefined when it was not measured. */
+  diskBytesPerSecond: number | undefined;
   operatorCommands: number;
   reboots: number;
   facts: Facts;
@@ -81,6 +88,10 @@ export interface DrillScript {
   /** Bytes of each image file. */
   imageBytes: number;
   plan: string;
+  /** MiB that the members of the hurt volume have in their homes before anything is measured: what a rebuild has to copy. */
+  fillMiB: number;
+  /** How long is measured once everything is whole again, seconds; 0: not at all. */
+  afterSeconds: number;
   paces: Partial<Paces>;
   /** Whether it can run on the running platform. */
   here: boolean;
@@ -92,5 +103,7 @@ export interface DrillScript {
   healSeconds: number;
   /** After everything has healed, and while the witness still runs. */
   afterwards?(stage: Stage): Promise<void>;
+  /** After everything was measured, and before what was written is read back: its requests count in no window. */
+  epilogue?(stage: Stage): Promise<void>;
   checks(outcome: Outcome): DrillCheck[];
 }

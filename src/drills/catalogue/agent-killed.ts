@@ -6,8 +6,6 @@ import { killAgent } from './kills.ts';
 export const agentKilled: DrillScript = {
   ...ORDINARY,
   name: 'agent-killed',
-  // Starts, reloads and uploads need the agent: that they cannot be done in the second it is away is not what this is about.
-  paces: { start: null, reload: null, upload: null, api: null, signIn: null },
   async cause(stage) {
     stage.hurtNow(`The disk ${diskName(stage)} stops answering`);
     await stage.faults.hang(stage.target);
@@ -20,6 +18,6 @@ export const agentKilled: DrillScript = {
       measured: `${outcome.facts.agentBackAfterS?.toFixed(1) ?? '-'} s`,
       ok: outcome.facts.agentBackAfterS !== undefined && outcome.facts.agentBackAfterS <= 5,
     },
-    ...diskPromises(outcome, { locatedS: 6, waitS: 8 }),
+    ...diskPromises(outcome, { locatedS: 6, waitS: 8, absent: 'agent' }),
   ],
 };

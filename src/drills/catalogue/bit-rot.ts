@@ -10,6 +10,8 @@ const SETTLE_MS = 3_000;
 export const bitRot: DrillScript = {
   ...ORDINARY,
   name: 'bit-rot',
+  fillMiB: 0,
+  afterSeconds: 0,
   async cause(stage) {
     const chosen = await chooseBlocks(stage.target, BLOCKS);
     await stage.pause(SETTLE_MS);

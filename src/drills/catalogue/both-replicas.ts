@@ -12,6 +12,8 @@ const BACK_WITHIN_S = 30;
 export const bothReplicas: DrillScript = {
   ...ORDINARY,
   name: 'both-replicas',
+  fillMiB: 0,
+  afterSeconds: 0,
   async cause(stage) {
     const { target, other, faults, observer } = stage;
     stage.hurtNow(`Both disks of ${target.volume} stop answering`);

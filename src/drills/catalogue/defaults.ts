@@ -9,6 +9,8 @@ export const ORDINARY: Omit<DrillScript, 'name' | 'cause' | 'checks'> = {
   windowSeconds: 30,
   imageBytes: 1024 * MiB,
   plan: 'starter',
+  fillMiB: 192,
+  afterSeconds: 20,
   paces: {},
   here: true,
   healed: isRestored,

@@ -11,6 +11,9 @@ const AFTER_MS = 10_000;
 export const everythingKilled: DrillScript = {
   ...ORDINARY,
   name: 'everything-killed',
+  // Enough that the power goes in the middle of the copy.
+  fillMiB: 768,
+  afterSeconds: 0,
   here: false,
   paces: { start: null, reload: null },
   healed: (stage) =>

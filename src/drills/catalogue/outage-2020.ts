@@ -9,6 +9,7 @@ export const outage2020: DrillScript = {
   accounts: 40,
   volumes: 5,
   windowSeconds: 40,
+  fillMiB: 1024,
   async cause(stage) {
     stage.hurtNow(`The disk ${diskName(stage)} stops answering`);
     await stage.faults.hang(stage.target);

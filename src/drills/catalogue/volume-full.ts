@@ -14,6 +14,8 @@ const BACK_WITHIN_S = 10;
 export const volumeFull: DrillScript = {
   ...ORDINARY,
   name: 'volume-full',
+  fillMiB: 0,
+  afterSeconds: 0,
   imageBytes: 512 * MiB,
   plan: 'large',
   async cause(stage) {

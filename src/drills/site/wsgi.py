@@ -2,6 +2,7 @@
 
     GET  /         a page that is in memory after the first time
     GET  /cold     a block of a file, read from the disk each time
+    POST /ballast  ?mib=N: a file that cannot be compressed, so that a rebuild has something to copy
     POST /write    ?seq=N&check=HEX: appended to a file and fsynced before the answer
     GET  /written  that file, read from the disk
 """
@@ -15,6 +16,7 @@ import uuid
 BOOT = uuid.uuid4().hex
 DIRECTORY = "/home/__NAME__/drill"
 PAGE = DIRECTORY + "/page.bin"
+BALLAST = DIRECTORY + "/ballast"
 WRITTEN = DIRECTORY + "/written"
 BLOCK = 65536
 
@@ -37,6 +39,18 @@ def cold(path, offset, length):
         os.close(descriptor)
 
 
+def ballast(query):
+    mebibytes = int(urllib.parse.parse_qs(query)["mib"][0])
+    descriptor = os.open(BALLAST, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        for _ in range(mebibytes):
+            os.write(descriptor, os.urandom(1024 * 1024))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return b"written\n"
+
+
 def write(query):
     values = urllib.parse.parse_qs(query)
     line = f"{values['seq'][0]} {values['check'][0]}\n".encode()
@@ -55,9 +69,13 @@ def answer(environ):
         return write(environ["QUERY_STRING"])
     if path == "/written":
         return cold(WRITTEN, 0, None) if os.path.exists(WRITTEN) else b""
+    if path == "/ballast":
+        return ballast(environ["QUERY_STRING"])
     if path == "/cold":
-        blocks = max(1, os.stat(PAGE).st_size // BLOCK)
-        return cold(PAGE, random.randrange(blocks) * BLOCK, BLOCK)[:512]
+        # Where there is ballast both are read, so that a rebuild's cold and warm parts are.
+        file = random.choice([PAGE, BALLAST]) if os.path.exists(BALLAST) else PAGE
+        blocks = max(1, os.stat(file).st_size // BLOCK)
+        return cold(file, random.randrange(blocks) * BLOCK, BLOCK)[:512]
     with open(PAGE, "rb") as page:
         return page.read(512)
 

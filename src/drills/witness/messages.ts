@@ -60,6 +60,8 @@ export const witnessCommandSchema = z.discriminatedUnion('type', [
     blackouts: z.array(z.object({ from: z.number(), to: z.number() })),
     /** From when on another start of a site's program counts as one that the platform caused. */
     bootsFrom: z.number(),
+    /** Until when; later ones are meant. */
+    bootsTo: z.number(),
   }),
 ]);
 export type WitnessCommand = z.infer<typeof witnessCommandSchema>;

@@ -146,7 +146,7 @@ export class Witness implements Disposable {
       acknowledgedWrites: acknowledged,
       lostWrites: lost,
       unreadable,
-      restarted: this.#restarted(command.bootsFrom),
+      restarted: this.#restarted(command.bootsFrom, command.bootsTo),
       failures: this.#book.failures(command.blackouts, end),
       resent: this.#resent,
       peakMemoryBytes: use.maxRSS * 1024,
@@ -169,12 +169,14 @@ export class Witness implements Disposable {
   }
 
   /** Sites with a steady stream whose program changed: those that are reloaded or put to sleep here are meant to change. */
-  #restarted(from: number): string[] {
+  #restarted(from: number, to: number): string[] {
     return byRole(this.#setup.accounts, 'steady')
       .filter((account) => {
         const boots = this.#boots.get(account.name) ?? [];
         const before = boots.filter((boot) => boot.at < from).at(-1);
-        return boots.some((boot) => boot.at >= from && before !== undefined && boot.boot !== before.boot);
+        return boots.some(
+          (boot) => boot.at >= from && boot.at < to && before !== undefined && boot.boot !== before.boot,
+        );
       })
       .map((account) => account.name);
   }
