@@ -1,3 +1,4 @@
+import { rmSync, writeFileSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -74,12 +75,32 @@ describe('a volume in trouble', () => {
 
   test('both disks answer with errors: the volume stops, and comes back when they do; one alone is not believed', async () => {
     const writer = await host.write(await host.create('one'));
-    for (const replica of ['r1', 'r2']) await host.fault('one', replica, 'error');
+    // Both between two looks at the volume: which failed first is not known then.
+    for (const replica of ['r1', 'r2']) writeFileSync(host.paths('one', replica).errorFile, '');
     await becomesTrouble();
     expect(() => host.storage.homeOf('of-one')).toThrow(expect.objectContaining({ code: 'storage-repair' }));
-    await host.fault('one', 'r1', 'clear');
+    rmSync(host.paths('one', 'r1').errorFile);
     await until(() => /r2.*is not back/.test(host.status('one').trouble ?? ''), 'waiting for the other disk', 60_000);
-    await host.fault('one', 'r2', 'clear');
+    rmSync(host.paths('one', 'r2').errorFile);
+    await becomesFull();
+    writer.kill();
+    await writer.verify();
+  });
+
+  test('disks that fail in turns: what only one of them has is not lost, whichever was written last', async () => {
+    const writer = await host.write(await host.create('one'));
+    const [first, second] = ['r1', 'r2'].map((replica) => host.paths('one', replica).errorFile);
+    if (first === undefined || second === undefined) throw new Error('no valves');
+    writeFileSync(first, '');
+    await writer.writes(15); // Acknowledged, and on the second disk alone.
+    writeFileSync(second, '');
+    rmSync(first); // What the file system still writes now goes to the first disk, which has become the newer one.
+    const noticed = (): boolean => host.status('one').state === 'trouble' || host.status('one').redundancy !== 'full';
+    await until(noticed, 'the trouble being noticed', 30_000);
+    rmSync(second);
+    await becomesOpen();
+    // Had the first one been given up already before the second failed, it has to be rebuilt.
+    if (host.status('one').redundancy === 'reduced') await host.ended(await host.storage.restoreRedundancy('one'));
     await becomesFull();
     writer.kill();
     await writer.verify();

@@ -9,7 +9,7 @@ import { killHolders } from './holders.ts';
 import { mountAt, type MountEntry } from './proc.ts';
 import { NO_ERRORS, type ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
-import { decideTrust, type Candidate } from './trust.ts';
+import { decideTrust, type Candidate, type Trust } from './trust.ts';
 import { cutValve } from './valve.ts';
 
 /**
@@ -128,7 +128,7 @@ async function mountAfresh(state: VolumeState): Promise<void> {
     }
   }
   const candidates = await Promise.all(record.replicas.map((replica) => candidateOf(state, replica)));
-  const trust = decideTrust(candidates, record.uuid);
+  const trust = record.unsure === 'reopen' ? await trustAll(state, candidates) : decideTrust(candidates, record.uuid);
   const rebuilding = candidates.filter(
     (candidate) => candidate.recorded === 'rebuilding' && candidate.super?.uuid === record.uuid,
   );
@@ -181,6 +181,44 @@ async function mountAfresh(state: VolumeState): Promise<void> {
   } else if (lost.length > 0) {
     await state.save();
   }
+}
+
+/**
+ * All disks failed in turns, so each may hold acknowledged writes that the other one lacks: the older one is no less needed than the newest.
+ * btrfs mounts both by the newest super block, takes what fails its checksum on one disk from the other, and the scrub that follows makes
+ * them equal. Super blocks of the same commit differ by the fsync log only, and btrfs would pick by device number: so the newest
+ * is mounted alone for a moment first, which takes the log in and begins a newer commit.
+ */
+async function trustAll(state: VolumeState, candidates: readonly Candidate[]): Promise<Trust> {
+  const trust = decideTrust(candidates, state.record.uuid);
+  const older = trust.stale.filter((id) => state.replica(id).state === 'healthy');
+  const [newest] = trust.complete;
+  if (older.length === 0 || newest === undefined) return trust;
+  const generationOf = (id: string): number | undefined =>
+    candidates.find((candidate) => candidate.id === id)?.super?.generation;
+  const device = state.attached.get(newest)?.device;
+  if (device !== undefined && older.some((id) => generationOf(id) === generationOf(newest))) {
+    await takeInLog(state, device, older);
+  }
+  state.log.warn({ volume: state.name, newest, older }, 'mounting replicas that failed in turns, to be compared');
+  return { ...trust, complete: [...trust.complete, ...older], stale: trust.stale.filter((id) => !older.includes(id)) };
+}
+
+/** Mounts one disk alone and unmounts it again. One that cannot be mounted without the others has nothing to lose by waiting for them. */
+async function takeInLog(state: VolumeState, device: string, others: readonly string[]): Promise<void> {
+  const { mount } = state.directories;
+  for (const id of others) {
+    const other = state.attached.get(id)?.device;
+    if (other !== undefined) await forget(other);
+  }
+  try {
+    await filesystem.mountFileSystem([device], mount, true);
+  } catch (error) {
+    state.log.warn({ volume: state.name, device, error }, 'the newest replica cannot be mounted alone');
+    return;
+  }
+  await filesystem.unmountFileSystem(mount, state.name);
+  await filesystem.waitReleased(state.record.uuid, 15_000);
 }
 
 const hasLeft = (replicas: readonly ReplicaRecord[]): boolean =>
