@@ -95,8 +95,9 @@ describe('a volume in trouble', () => {
     await writer.writes(15); // Acknowledged, and on the second disk alone.
     writeFileSync(second, '');
     rmSync(first); // What the file system still writes now goes to the first disk, which has become the newer one.
-    const noticed = (): boolean => host.status('one').state === 'trouble' || host.status('one').redundancy !== 'full';
-    await until(noticed, 'the trouble being noticed', 30_000);
+    const waits = (): boolean =>
+      /r2.*is not back/.test(host.status('one').trouble ?? '') || host.status('one').redundancy !== 'full';
+    await until(waits, 'waiting for the other disk', 60_000);
     rmSync(second);
     await becomesOpen();
     // Had the first one been given up already before the second failed, it has to be rebuilt.
