@@ -116,7 +116,9 @@ export async function waitUntilItAnswers(
       if (progress.failed !== undefined) throw new StepError(progress.failed.step, progress.failed.message);
       // What waits in the kernel for its volume does not end when it is killed, and is not waited for.
       if (signal?.aborted === true) throw new StepError(name, 'The start was cut short.');
-      if (progress.exited === undefined && (await done())) return;
+      // A step that was announced was reached, also when the program has ended since: then the next one failed.
+      const announced = name !== 'socket' && name !== 'answer';
+      if ((progress.exited === undefined || announced) && (await done())) return;
       if (progress.exited !== undefined) throw await endedEarly(name);
       const left = end - performance.now();
       if (left <= 0) throw await tooLate(name);
