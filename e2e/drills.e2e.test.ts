@@ -10,7 +10,7 @@ import { freePort } from './platform.ts';
 const HOLDFAST = resolve(import.meta.dirname, '../bin/holdfast');
 const DRILL_DEADLINE_MS = 280_000;
 /** Small and short: that it works, not how well. */
-const SMALL = ['--accounts', '6', '--volumes', '2', '--seconds', '8'];
+const SMALL = ['--accounts', '6', '--volumes', '2', '--seconds', '8', '--fill-mib', '32'];
 /** Without a platform drills keep their things there. */
 const PLACE = '/var/tmp/holdfast-drills';
 
@@ -146,6 +146,10 @@ describe('a drill', () => {
     expect(result.affected.requests).toBeGreaterThan(0);
     expect(result.culprit, output).toMatch(/^drill2\/r1 \(/);
     expect(result.redundancy_restored_s, output).not.toBeNull();
+    // What was written into the homes is what had to be copied, and the disk beside it was measured.
+    expect(result.rebuild_bytes, output).toBeGreaterThan(32 * 1024 ** 2);
+    expect(output).toMatch(/Speed of the copy .* MiB\/s \/ .* MiB\/s = /);
+    expect(output).not.toContain('It could not be measured');
     expect(result.affected.failed, output).toBe(0);
     expect(result.unaffected.failed, output).toBe(0);
     expect(await left(directory ?? '')).toEqual([]);

@@ -17,8 +17,12 @@ export interface Target {
 }
 
 const VALVE_DEADLINE_MS = 10_000;
-/** Bits per second of a disk that still answers, but some hundred times slower than it did. */
-const SLOW_BITS = '2M';
+/**
+ * A slow disk answers in bursts: each request waits until the next one. A limit of bytes a second would be either not felt (by a light load)
+ * or a hang (by a heavy one).
+ */
+const SLOW_WAIT_MS = 180;
+const SLOW_ANSWER_MS = 20;
 const FLAP_HANG_MS = 600;
 const FLAP_ANSWER_MS = 300;
 const BLOCK = 4096;
@@ -50,7 +54,7 @@ async function tellValve(socketPath: string, word: 'p' | 'r'): Promise<boolean> 
 export class Faults implements AsyncDisposable {
   readonly #platform: Platform;
   readonly #active = new Map<string, { target: Target; fault: FaultName }>();
-  readonly #flaps = new Map<string, AbortController>();
+  readonly #pulses = new Map<string, AbortController>();
 
   constructor(platform: Platform) {
     this.#platform = platform;
@@ -88,23 +92,33 @@ export class Faults implements AsyncDisposable {
     this.#remember(target, 'error');
   }
 
-  slow(target: Target): void {
-    writeFileSync(this.#paths(target).rate, SLOW_BITS);
-    this.#remember(target, 'slow');
+  /** Answers, but every request some hundred times later than it did, until it is cleared or taken out. */
+  async slow(target: Target): Promise<void> {
+    await this.#pulse(target, 'slow', SLOW_WAIT_MS, SLOW_ANSWER_MS, () => undefined);
   }
 
   /** Hangs and answers, over and over, until it is cleared or the disk is taken out. `onEnd` is told when it was taken out. */
   async flap(target: Target, onEnd: (rounds: number) => void): Promise<void> {
+    await this.#pulse(target, 'flap', FLAP_HANG_MS, FLAP_ANSWER_MS, onEnd);
+  }
+
+  async #pulse(
+    target: Target,
+    fault: FaultName,
+    waitMs: number,
+    answerMs: number,
+    onEnd: (rounds: number) => void,
+  ): Promise<void> {
     await this.hang(target);
-    this.#remember(target, 'flap');
+    this.#remember(target, fault);
     const controller = new AbortController();
-    this.#flaps.set(`${target.volume}/${target.replica}`, controller);
+    this.#pulses.set(`${target.volume}/${target.replica}`, controller);
     const { socket } = this.#paths(target);
     const go = async (): Promise<void> => {
       for (let round = 1; !controller.signal.aborted; round += 1) {
-        await sleep(FLAP_HANG_MS, controller.signal);
+        await sleep(waitMs, controller.signal);
         const there = await tellValve(socket, 'r');
-        await sleep(FLAP_ANSWER_MS, controller.signal);
+        await sleep(answerMs, controller.signal);
         if (!there || (!controller.signal.aborted && !(await tellValve(socket, 'p')))) {
           onEnd(round);
           return;
@@ -150,8 +164,8 @@ export class Faults implements AsyncDisposable {
   /** Makes the disk as it should be again; nothing happens when it was taken out meanwhile. */
   async clear(target: Target): Promise<void> {
     const key = `${target.volume}/${target.replica}`;
-    this.#flaps.get(key)?.abort();
-    this.#flaps.delete(key);
+    this.#pulses.get(key)?.abort();
+    this.#pulses.delete(key);
     const paths = this.#paths(target);
     await rm(paths.error, { force: true });
     // An empty rate file means no limit; one that is removed leaves the last limit standing.

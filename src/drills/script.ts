@@ -49,6 +49,8 @@ export interface Facts {
   /** A later look over everything: blocks that had to be repaired. */
   scrubCorrected?: number;
   incidentSeen?: boolean;
+  /** When a volume without room was named, counted from the moment at which nothing went in any more; it may be named before. */
+  fullNamedS?: number;
   /** How long the volume had been written to without the disk that came back. */
   writtenAloneMs?: number;
   writtenAloneAtPowerCutMs?: number;

@@ -24,13 +24,13 @@ export const diskSlow: DrillScript = {
   healSeconds: 240,
   async cause(stage) {
     stage.hurtNow(`The disk ${diskName(stage)} is slow for ${BURST_MS / 1000} s: a burst, which is nobody's trouble`);
-    stage.faults.slow(stage.target);
+    await stage.faults.slow(stage.target);
     await stage.pause(BURST_MS);
     await stage.faults.clear(stage.target);
     await stage.pause(CALM_MS);
     stage.facts.falseAlarms = stage.observer.troubles.length;
     stage.hurtNow(`The disk ${diskName(stage)} is slow, and stays so`);
-    stage.faults.slow(stage.target);
+    await stage.faults.slow(stage.target);
   },
   checks: (outcome) => [
     {
@@ -41,6 +41,12 @@ export const diskSlow: DrillScript = {
     },
     located(outcome, NAMED_WITHIN_S),
     rightCulprit(outcome),
+    {
+      what: 'As what it is',
+      target: 'slow',
+      measured: outcome.trouble?.diagnosis.fault ?? 'not reported',
+      ok: outcome.trouble?.diagnosis.fault === 'slow',
+    },
     affectedFailed(outcome),
     {
       what: 'Longest wait of a member on that volume',
