@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { HoldfastError } from '../../protocol/errors.ts';
 import { groupOf, nobodyNeeded, nothingLost, everybodyElse } from '../score.ts';
 import type { DrillScript, Stage } from '../script.ts';
+import type { Tally } from '../witness/messages.ts';
 import { ORDINARY } from './defaults.ts';
 
 const MiB = 1024 ** 2;
 const PIECE_BYTES = 16 * MiB;
 /** Smaller and smaller, until not even this fits: then the volume is full for everybody on it. */
-const SMALLEST_PIECE_BYTES = 64 * 1024;
+const SMALLEST_PIECE_BYTES = 4 * 1024;
 const FULL_MS = 10_000;
 const BACK_WITHIN_S = 10;
 const NAMED_WITHIN_S = 10;
@@ -52,7 +53,10 @@ export const volumeFull: DrillScript = {
     observer.status(target.volume)?.redundancy === 'full' && observer.status(target.volume)?.state === 'open',
   checks: (outcome) => {
     const full = groupOf(outcome, 'full', 'affected');
-    const writes = full.kinds.write;
+    const writes = [full.kinds.write, full.kinds.upload].filter((tally) => tally !== undefined);
+    const sum = (of: (tally: Tally) => number): number => writes.reduce((total, tally) => total + of(tally), 0);
+    const told = sum((tally) => tally.refused);
+    const otherwise = sum((tally) => tally.failed);
     const { backAfterS, fullNamedS } = outcome.facts;
     return [
       {
@@ -67,10 +71,10 @@ export const volumeFull: DrillScript = {
         ok: fullNamedS !== undefined && fullNamedS <= NAMED_WITHIN_S,
       },
       {
-        what: 'Writes that found no room were told so',
+        what: 'Writes and uploads that found no room were told so',
         target: 'no other failure',
-        measured: `${writes?.refused ?? 0} told, ${writes?.failed ?? 0} failed otherwise, of ${writes?.requests ?? 0}`,
-        ok: writes !== undefined && writes.failed === 0 && writes.refused > 0,
+        measured: `${told} told, ${otherwise} failed otherwise, of ${sum((tally) => tally.requests)}`,
+        ok: otherwise === 0 && (full.kinds.write?.refused ?? 0) > 0,
       },
       {
         what: 'Pages on it went on',
