@@ -54,7 +54,8 @@ def ballast(query):
 def write(query):
     values = urllib.parse.parse_qs(query)
     # Long enough to need room of its own: what is tiny lies among the names of files, where a full volume still has some.
-    line = f"{values['seq'][0]} {values['check'][0]} {'.' * 460}\n".encode()
+    # The check stands last, so that a line that was torn anywhere is told from a whole one.
+    line = f"{'.' * 460} {values['seq'][0]} {values['check'][0]}\n".encode()
     descriptor = os.open(WRITTEN, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         os.write(descriptor, line)

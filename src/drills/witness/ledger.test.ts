@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { Ledger, type Write } from './ledger.ts';
 
 function line({ seq, check }: Write): string {
-  return `${seq} ${check} ....\n`;
+  return `.... ${seq} ${check}\n`;
 }
 
 /** For each write: whether it was acknowledged, whether it reached the disk, and how often. */

@@ -36,7 +36,7 @@ export class Ledger {
   missingFrom(text: string): number[] {
     const there = new Set<number>();
     for (const line of text.split('\n')) {
-      const [seq, check] = line.split(' ');
+      const [seq, check] = line.split(' ').slice(-2);
       const number = Number(seq);
       if (Number.isInteger(number) && check === checkOf(this.#account, number)) there.add(number);
     }
