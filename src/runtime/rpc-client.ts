@@ -100,23 +100,34 @@ export class RpcClient {
     content: Readable,
     expectedBytes: number | undefined,
   ): Promise<{ created: boolean }> {
-    const response = await this.#send(
-      {
-        method: 'PUT',
-        path: `/files?${new URLSearchParams({ account, path }).toString()}`,
-        timeout: STREAM_IDLE_MS,
-        headers: {
-          'content-type': 'application/octet-stream',
-          ...(expectedBytes === undefined ? {} : { 'x-holdfast-length': String(expectedBytes) }),
+    let sending: ReturnType<typeof httpsRequest> | undefined;
+    let answered = false;
+    try {
+      const response = await this.#send(
+        {
+          method: 'PUT',
+          path: `/files?${new URLSearchParams({ account, path }).toString()}`,
+          timeout: STREAM_IDLE_MS,
+          headers: {
+            'content-type': 'application/octet-stream',
+            ...(expectedBytes === undefined ? {} : { 'x-holdfast-length': String(expectedBytes) }),
+          },
         },
-      },
-      (request) => {
-        pipeline(content, request).catch((error: unknown) => {
-          request.destroy(error instanceof Error ? error : new Error(String(error)));
-        });
-      },
-    );
-    return (await bodyOf(response)) as { created: boolean };
+        (request) => {
+          sending = request;
+          request.once('response', () => (answered = true));
+          pipeline(content, request).catch((error: unknown) => {
+            // An agent that cannot take it all answers before it has it: that answer says more than that nobody reads the rest.
+            if (!answered) request.destroy(error instanceof Error ? error : new Error(String(error)));
+          });
+        },
+      );
+      return (await bodyOf(response).catch((error: unknown) => {
+        throw unreachable(error);
+      })) as { created: boolean };
+    } finally {
+      if (sending?.writableFinished === false) sending.destroy();
+    }
   }
 
   /** Events from `after` on, until the connection ends or `signal` fires. Throws `agent-unreachable` when it breaks. */
@@ -161,7 +172,10 @@ export class RpcClient {
     });
     this.#reachable = true;
     if (response.statusCode === 200) return response;
-    const parsed = errorBodySchema.safeParse(await bodyOf(response).catch(() => undefined));
+    const body = await bodyOf(response).catch((error: unknown) => {
+      throw unreachable(error);
+    });
+    const parsed = errorBodySchema.safeParse(body);
     throw parsed.success
       ? HoldfastError.fromBody(parsed.data)
       : new HoldfastError('internal', `The host answered ${response.statusCode ?? 0} without saying why.`);

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server } from 'node:https';
 import { chmodSync, chownSync, rmSync } from 'node:fs';
+import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { TLSSocket } from 'node:tls';
 import { agentMethods, type AgentEvent, type AgentHandlers, type AgentMethod } from '../protocol/agent.ts';
@@ -161,7 +162,10 @@ export class RpcServer {
     } else if (request.method === 'PUT') {
       const length = request.headers['x-holdfast-length'] ?? request.headers['content-length'];
       const expected = length === undefined ? undefined : Number(length);
-      sendJson(response, 200, await this.#options.writeFile(account, parsed.data, request, expected));
+      // Whoever stops reading in the middle (there is no room, say) destroys what he reads. That must not be the connection, or
+      // nobody would hear why.
+      const content = Readable.from(request.iterator({ destroyOnReturn: false }), { objectMode: false });
+      sendJson(response, 200, await this.#options.writeFile(account, parsed.data, content, expected));
     } else {
       throw new HoldfastError('not-found', 'Files are read with GET and written with PUT.');
     }

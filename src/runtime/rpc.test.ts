@@ -41,6 +41,10 @@ describe('the connection between the control plane and an agent', () => {
       } as Partial<AgentHandlers> as AgentHandlers,
       readFile: async () => await Promise.resolve({ size: 5, stream: Readable.from(['hello']) }),
       writeFile: async (account, path, content) => {
+        if (path.endsWith('/full')) {
+          // As the agent's own part does: it stops in the middle of reading.
+          for await (const _chunk of content) throw new HoldfastError('no-room', 'The volume is full.');
+        }
         written.set(`${account}:${path}`, await text(content));
         return { created: true };
       },
@@ -84,6 +88,24 @@ describe('the connection between the control plane and an agent', () => {
     expect(await text(file.stream)).toBe('hello');
     await client.writeFile('alice', '/home/alice/b.txt', Readable.from(['some ', 'words']), 10);
     expect(written.get('alice:/home/alice/b.txt')).toBe('some words');
+  });
+
+  it('tells why a file is not taken, also when it is told in the middle of sending', async () => {
+    const endless = Readable.from(
+      (function* () {
+        for (;;) yield Buffer.alloc(65_536);
+      })(),
+      { objectMode: false },
+    );
+    const sending = client.writeFile('alice', '/home/alice/full', endless, undefined);
+    await expect(sending).rejects.toMatchObject({ code: 'no-room', status: 507 });
+    expect(await client.call('operations.list', {})).toEqual([]);
+  });
+
+  it('says that the agent cannot be reached when a file is sent to an agent that is gone', async () => {
+    await server.close();
+    const sending = client.writeFile('alice', '/home/alice/b.txt', Readable.from([Buffer.alloc(1_000_000)]), undefined);
+    await expect(sending).rejects.toMatchObject({ code: 'agent-unreachable', retryAfterSeconds: 2 });
   });
 
   it('refuses a file path that climbs', async () => {

@@ -162,11 +162,16 @@ export async function saveFile(
   content.once('close', cutOff);
   // Whoever awaits the upload sees the failure; without a listener it would end the process.
   measured.on('error', () => undefined);
-  const failed = new Promise<never>((_resolve, reject) => measured.once('error', reject));
+  // Only what went wrong on this side. When the agent takes no more, `written` tells why.
+  const failed = new Promise<never>((_resolve, reject) =>
+    measured.once('error', (error) => {
+      if (error instanceof HoldfastError) reject(error);
+    }),
+  );
   try {
-    const answered = new Promise<void>((resolve) => measured.once('end', resolve));
+    const sent = new Promise<void>((resolve) => measured.once('close', resolve));
     const written = context.agent.writeFile(account.name, path, measured, expectedBytes);
-    await Promise.race([written, failed, answered]);
+    await Promise.race([written, failed, sent]);
     return await Promise.race([within(ANSWER_MS, 'Writing the file', written), failed]);
   } catch (error) {
     measured.destroy();
