@@ -9,8 +9,17 @@ export interface VolumeFacts {
   trouble: string | null;
   sizeBytes: number;
   usedBytes: number;
+  /** What can really still be written; undefined: not known. */
+  freeBytes?: number | undefined;
   replicas: readonly { id: string; disk: string; state: ReplicaState }[];
   operation: string | null;
+}
+
+const mebibytes = (bytes: number): string => `${Math.floor(bytes / 1024 ** 2)} MiB`;
+
+/** The file system says what is left; without that, what is not used. */
+function roomOf({ sizeBytes, usedBytes, freeBytes }: VolumeFacts): number {
+  return freeBytes ?? Math.max(0, sizeBytes - usedBytes);
 }
 
 const percent = (share: number): string => `${Math.floor(share * 100)} %`;
@@ -36,12 +45,13 @@ export function diagnoseVolume(volume: VolumeFacts, known: { full: boolean }): D
       ruledOut: ['It does not hang: what is asked of it fails at once.'],
     });
   }
-  const share = volume.sizeBytes === 0 ? 0 : volume.usedBytes / volume.sizeBytes;
+  const room = roomOf(volume);
+  const share = volume.usedBytes + room === 0 ? 0 : volume.usedBytes / (volume.usedBytes + room);
   if (share >= (known.full ? ROOM_SHARE : FULL_SHARE)) {
     found.push({
       culprit: { kind: 'volume', volume: volume.name, replica: null, disk: null },
       fault: 'full',
-      evidence: [`${percent(share)} of the volume ${volume.name} is used.`],
+      evidence: [`${percent(share)} of the room on the volume ${volume.name} is used; ${mebibytes(room)} are left.`],
       ruledOut: ['Its disks are well: it has no room, nothing is broken.'],
     });
   }

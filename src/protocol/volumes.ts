@@ -39,6 +39,8 @@ export const volumeStatusSchema = z.object({
   redundancy: redundancySchema,
   sizeBytes: z.number(),
   usedBytes: z.number(),
+  /** What can really still be written: less than size - used, because a file system keeps room for its own. Missing until it is known. */
+  freeBytes: z.number().optional(),
   replicas: z.array(replicaSchema),
   /** Id of the running operation on this volume (rebuild, scrub ...), if any. */
   operation: z.string().nullable(),

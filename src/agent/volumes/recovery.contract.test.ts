@@ -127,7 +127,7 @@ describe('the runbooks of a volume', () => {
 
   test('the disk to be replaced hangs during the copy: it is cut, and the copy goes on from the other replica', async () => {
     const directory = await host.create('one');
-    await inVolume('dd if=/dev/urandom of="$1/data" bs=1M count=80 conv=fsync status=none', directory);
+    await inVolume('dd if=/dev/urandom of="$1/data" bs=1M count=150 conv=fsync status=none', directory);
     const writer = await host.write(directory);
     const operation = await host.storage.handlers['volumes.replaceDisk']({ name: 'one', replica: 'r1' });
     await host.fault('one', 'r1', 'hang');

@@ -3,6 +3,7 @@ import { HoldfastError } from '../../../protocol/errors.ts';
 import { mustRun, runCommand } from '../../../runtime/command.ts';
 import { until } from '../../../runtime/deadline.ts';
 import { parseErrorStats, type DeviceErrors } from './btrfs-output.ts';
+import type { Space, SpaceOfKind } from './space.ts';
 import { mountAt, readOrUndefined, type MountEntry } from './proc.ts';
 
 /** One btrfs file system: making, mounting, and what /sys tells of it. Reading /sys/fs/btrfs waits for no disk. */
@@ -118,12 +119,27 @@ export async function runningWork(uuid: string): Promise<string> {
   return ((await readOrUndefined(`${sysDirectory(uuid)}/exclusive_operation`)) ?? 'none').trim();
 }
 
-export async function usedBytes(uuid: string): Promise<number> {
-  let used = 0;
-  for (const kind of ['data', 'metadata', 'system']) {
-    used += Number((await readOrUndefined(`${sysDirectory(uuid)}/allocation/${kind}/bytes_used`)) ?? 0);
-  }
-  return used;
+/** What the kernel says of where the room is. Undefined while it does not hold this file system. */
+export async function spaceOf(uuid: string): Promise<Space | undefined> {
+  const number = async (path: string): Promise<number> =>
+    Number((await readOrUndefined(`${sysDirectory(uuid)}/allocation/${path}`)) ?? Number.NaN);
+  const kind = async (name: string): Promise<SpaceOfKind> => ({
+    total: await number(`${name}/total_bytes`),
+    used: await number(`${name}/bytes_used`),
+    promised: (await number(`${name}/bytes_may_use`)) + (await number(`${name}/bytes_reserved`)),
+  });
+  const space: Space = {
+    data: await kind('data'),
+    metadata: await kind('metadata'),
+    system: await kind('system'),
+    reserve: await number('global_rsv_size'),
+  };
+  const numbers = [space.data, space.metadata, space.system].flatMap(({ total, used, promised }) => [
+    total,
+    used,
+    promised,
+  ]);
+  return [...numbers, space.reserve].every(Number.isFinite) ? space : undefined;
 }
 
 /** Kinds of blocks of which some have one copy only: made while one replica was missing. */

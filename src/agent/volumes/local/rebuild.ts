@@ -9,6 +9,7 @@ import { parseBalanceProgress, parseReplaceStatus, type ReplaceStatus } from './
 import { readSuperBlock, wipe } from './disks.ts';
 import * as filesystem from './filesystem.ts';
 import { NO_ERRORS, type ReplicaRecord } from './record.ts';
+import { neededToCopy, unallocatedBytes } from './space.ts';
 import type { VolumeState } from './state.ts';
 import { makeImage, removeValve, valveServes } from './valve.ts';
 
@@ -16,6 +17,13 @@ const COMMAND_DEADLINE_MS = 60_000;
 const POLL_MS = 300;
 /** How often a volume that does not answer is asked again by a rebuild. */
 const SILENT_POLL_MS = 1_000;
+/** A copy that finds no room, or whose source fails, is begun anew so often. */
+const COPY_ATTEMPTS = 6;
+const CONVERT_ATTEMPTS = 3;
+/** To make room: pieces that are used less than this are moved, so many at a time. */
+const NEARLY_EMPTY_PERCENT = 5;
+const EMPTY_PERCENT = [NEARLY_EMPTY_PERCENT, 30, 50, 70, 85];
+const PIECES_AT_ONCE = 4;
 /** A copy that has not moved for this long is given up: its disk, not its size, is the trouble. */
 const STALL_MS = 15 * 60_000;
 /** How much of a device one scrubbing process does, so that a scrub can be resumed and each process has a deadline. */
@@ -134,15 +142,28 @@ export async function copyOnto(
     const parameters = ['-I', REPLACE_PROGRAM, mount, String(source.deviceId), device, reading];
     await state.lane.run(() => mustRun('python3', parameters, { deadlineMs: COMMAND_DEADLINE_MS }));
   };
-  await patiently(signal, start);
-  let outcome = await watchCopy(state, target.disk, report, signal);
-  if (outcome !== 'finished' && source.state !== 'healthy') {
-    // The kernel gives a copy up when the disk it reads fails (it was cut): once more, from the other replica alone.
-    await patiently(signal, start);
-    outcome = await watchCopy(state, target.disk, report, signal);
-  }
-  if (outcome !== 'finished') {
-    throw new HoldfastError('command-failed', `The copy was ${outcome}. Check the disk, then add a replica again.`);
+  /** How it ended; `no-room`: the kernel did not even begin. */
+  const once = async (): Promise<'no-room' | Awaited<ReturnType<typeof watchCopy>>> => {
+    try {
+      await patiently(signal, start);
+    } catch (error) {
+      if (saysNoRoom(error)) return 'no-room';
+      throw error;
+    }
+    return await watchCopy(state, target.disk, report, signal);
+  };
+  for (let attempt = 1; ; attempt += 1) {
+    const outcome = await once();
+    if (outcome === 'finished') break;
+    // The kernel gives a copy up when the disk it reads fails (it was cut), and when it has no room to write elsewhere what changes
+    // in the piece that it copies: how much that is depends on what is being written at that moment.
+    const short = outcome === 'no-room' || (await isShortOfRoom(state));
+    if (attempt === COPY_ATTEMPTS) {
+      if (short) throw tooFullToCopy(state.name);
+      throw new HoldfastError('command-failed', `The copy was ${outcome}. Check the disk, then add a replica again.`);
+    }
+    if (short) await makeRoom(state, attempt, report, signal);
+    await pause(POLL_MS);
   }
   if (!(await inUse())) {
     throw new HoldfastError(
@@ -153,6 +174,72 @@ export async function copyOnto(
   target.deviceId = source.deviceId;
   target.replaces = null;
   await dismiss(state, source);
+}
+
+function saysNoRoom(error: unknown): boolean {
+  return (
+    error instanceof HoldfastError &&
+    /No space left on device/.test([error.message, ...(error.details ?? [])].join(' '))
+  );
+}
+
+function tooFullToCopy(volume: string): HoldfastError {
+  return new HoldfastError(
+    'no-room',
+    `The volume ${volume} is too full to be copied onto a new disk. Ask its largest accounts to make room, or delete snapshots; the copy is tried again by itself.`,
+  );
+}
+
+async function isShortOfRoom(state: VolumeState): Promise<boolean> {
+  const space = await filesystem.spaceOf(state.record.uuid);
+  const size = state.diskBytes();
+  return space !== undefined && unallocatedBytes(space, size) < neededToCopy(size);
+}
+
+/**
+ * Gives room back that was taken for data and is hardly used: what is in pieces that are nearly empty is written into others. A few
+ * pieces at a time, the emptiest first, and no more than a copy needs. The first time only what costs nearly nothing is moved:
+ * moving fuller pieces takes room itself.
+ */
+async function makeRoom(state: VolumeState, attempt: number, report: StepReport, signal: AbortSignal): Promise<void> {
+  report.detail('making room for the copy');
+  for (const usage of attempt === 1 ? [NEARLY_EMPTY_PERCENT] : EMPTY_PERCENT) {
+    if (!(await isShortOfRoom(state))) return;
+    await balance(state, [`-dusage=${usage},limit=${PIECES_AT_ONCE}`], report, signal);
+  }
+}
+
+/** Moves pieces of the file system, to the end; goes on with what runs since before a restart. */
+async function balance(
+  state: VolumeState,
+  filters: readonly string[],
+  report: StepReport,
+  signal: AbortSignal,
+): Promise<void> {
+  const { mount } = state.directories;
+  const work = await filesystem.runningWork(state.record.uuid);
+  if (work === 'balance paused') {
+    await runCommand('btrfs', ['balance', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS });
+  }
+  if (work === 'none' || work === 'balance paused') {
+    const parameters = ['balance', 'start', '--background', ...filters, mount];
+    await patiently(signal, () =>
+      state.lane.run(() => mustRun('btrfs', parameters, { deadlineMs: COMMAND_DEADLINE_MS })),
+    );
+  }
+  for (;;) {
+    const shown = await patiently(signal, () =>
+      runCommand('btrfs', ['balance', 'status', mount], { deadlineMs: COMMAND_DEADLINE_MS }),
+    );
+    const progress = parseBalanceProgress(shown.stdout);
+    if (progress !== undefined) report.progress(progress);
+    if (signal.aborted) {
+      await runCommand('btrfs', ['balance', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS });
+      throw new JourneyInterrupted();
+    }
+    if ((await filesystem.runningWork(state.record.uuid)) !== 'balance') return;
+    await pause(POLL_MS);
+  }
 }
 
 /** Until the copy does not run any more; answers how it ended. */
@@ -236,37 +323,19 @@ export async function cleanLeaving(state: VolumeState): Promise<void> {
 
 /** Blocks written while one replica was away have one copy: they get their second one. */
 export async function convertProfiles(state: VolumeState, report: StepReport, signal: AbortSignal): Promise<void> {
-  const { mount } = state.directories;
   const { uuid } = state.record;
-  let attempts = 0;
-  if ((await filesystem.unmirroredKinds(uuid)).length === 0) return report.skip('everything has two copies');
-  for (;;) {
-    const work = await filesystem.runningWork(uuid);
-    if (work === 'none' || work === 'balance paused') {
-      if ((await filesystem.unmirroredKinds(uuid)).length === 0) return;
-      if (attempts === 3) {
-        throw new HoldfastError(
-          'command-failed',
-          `Not everything on ${state.name} could be given a second copy. Is there room left on both disks?`,
-        );
-      }
-      attempts += 1;
-      const parameters = ['balance', 'start', '--background', '-dconvert=raid1,soft', '-mconvert=raid1,soft', mount];
-      await patiently(signal, () =>
-        state.lane.run(() => mustRun('btrfs', parameters, { deadlineMs: COMMAND_DEADLINE_MS })),
-      );
-    }
-    const shown = await patiently(signal, () =>
-      runCommand('btrfs', ['balance', 'status', mount], { deadlineMs: COMMAND_DEADLINE_MS }),
-    );
-    const progress = parseBalanceProgress(shown.stdout);
-    if (progress !== undefined) report.progress(progress);
-    if (signal.aborted) {
-      await runCommand('btrfs', ['balance', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS });
-      throw new JourneyInterrupted();
-    }
-    await pause(POLL_MS);
+  const whole = async (): Promise<boolean> => (await filesystem.unmirroredKinds(uuid)).length === 0;
+  if (await whole()) return report.skip('everything has two copies');
+  for (let attempt = 1; attempt <= CONVERT_ATTEMPTS; attempt += 1) {
+    await balance(state, ['-dconvert=raid1,soft', '-mconvert=raid1,soft'], report, signal);
+    if (await whole()) return;
+    await makeRoom(state, attempt, report, signal);
   }
+  if (await isShortOfRoom(state)) throw tooFullToCopy(state.name);
+  throw new HoldfastError(
+    'command-failed',
+    `Not everything on ${state.name} could be given a second copy. Is there room left on both disks?`,
+  );
 }
 
 export interface ScrubResult {

@@ -60,6 +60,8 @@ export class VolumeState {
   /** Complete replicas that cannot be reached now. What they hold is still good: they are not given up. */
   readonly unreachable = new Set<string>();
   usedBytes = 0;
+  /** Undefined until it was read. */
+  freeBytes: number | undefined;
   readAt = new Date(0);
   readonly #listeners: Array<() => void> = [];
   #shown = '';
@@ -208,7 +210,7 @@ export class VolumeState {
 
   /** Tells the listeners when anything but a figure is different from what was told last. */
   changed(): void {
-    const { usedBytes: _used, readAt: _read, ...shown } = this.status();
+    const { usedBytes: _used, freeBytes: _free, readAt: _read, ...shown } = this.status();
     const text = JSON.stringify([shown, this.disks()]);
     if (text === this.#shown) return;
     this.#shown = text;
@@ -229,20 +231,26 @@ export class VolumeState {
       sizeBytes: replica.bytes,
       errors: this.errors.get(replica.id) ?? null,
     }));
-    const complete = this.healthy();
-    const sizes = (complete.length > 0 ? complete : this.record.replicas).map((replica) => replica.bytes);
     return {
       name: this.name,
       engine: 'local',
       state: this.state(),
       trouble: this.#sentence(),
       redundancy: redundancyOf(replicas.map((replica) => replica.state)),
-      sizeBytes: sizes.length === 0 ? 0 : Math.min(...sizes),
+      sizeBytes: this.diskBytes(),
       usedBytes: this.usedBytes,
+      ...(this.freeBytes === undefined ? {} : { freeBytes: this.freeBytes }),
       replicas,
       operation: null,
       readAt: this.readAt.toISOString(),
     };
+  }
+
+  /** Of the smallest complete replica: so much a mirror has. */
+  diskBytes(): number {
+    const complete = this.healthy();
+    const sizes = (complete.length > 0 ? complete : this.record.replicas).map((replica) => replica.bytes);
+    return sizes.length === 0 ? 0 : Math.min(...sizes);
   }
 
   /** A complete replica that returned wrong data since it was last known to be whole. */

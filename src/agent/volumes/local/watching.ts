@@ -6,6 +6,7 @@ import * as filesystem from './filesystem.ts';
 import { openVolume } from './opening.ts';
 import { mountAt, readOrUndefined } from './proc.ts';
 import type { ReplicaRecord } from './record.ts';
+import { roomBytes, usedBytes } from './space.ts';
 import type { VolumeState } from './state.ts';
 import { diskOf, valveServes } from './valve.ts';
 
@@ -47,7 +48,11 @@ export async function lookAt(state: VolumeState): Promise<void> {
   }
   if (filesystem.stoppedWriting(mount))
     state.fault(`The volume ${state.name} accepts no writes any more: too many of its disks failed.`);
-  state.usedBytes = await filesystem.usedBytes(state.record.uuid);
+  const space = await filesystem.spaceOf(state.record.uuid);
+  if (space !== undefined) {
+    state.usedBytes = usedBytes(space);
+    state.freeBytes = roomBytes(space, state.diskBytes());
+  }
   state.readAt = new Date();
   state.changed();
 }
