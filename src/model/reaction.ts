@@ -179,7 +179,7 @@ function decideVolume(volume: VolumeView, situation: Situation, turn: { taken: b
     }
     const blocker = blockedBy(volume, situation, turn.taken);
     if (blocker !== undefined) {
-      decisions.push({ do: 'person', key, sentence: blocker });
+      decisions.push({ ...blocker, key });
       continue;
     }
     turn.taken = true;
@@ -194,7 +194,7 @@ function decideVolume(volume: VolumeView, situation: Situation, turn: { taken: b
   const open = troubles.filter((one) => one.volume === volume.name);
   const ready =
     volume.redundancy === 'reduced' &&
-    volume.state !== 'closed' &&
+    volume.state === 'open' &&
     !volume.held &&
     !volume.busy &&
     !cutting &&
@@ -215,19 +215,32 @@ function settled(trouble: TroubleView | undefined, now: number): boolean {
   return last === null || now - last >= SCRUB_SETTLES_MS;
 }
 
-/** Why no disk of this volume may be cut now; undefined when it may. */
-function blockedBy(volume: VolumeView, situation: Situation, taken: boolean): string | undefined {
+/** Why no disk of this volume may be cut now, and whether that passes by itself; undefined when it may. */
+function blockedBy(
+  volume: VolumeView,
+  situation: Situation,
+  taken: boolean,
+): { do: 'person'; sentence: string } | { do: 'wait'; why: string } | undefined {
   const { now, troubles, cuts } = situation;
   const hour = cuts.filter((at) => now - at < 3_600_000).length;
   if (hour >= CUTS_AN_HOUR) {
-    return `${hour} disks were cut within an hour, which is the most the platform does alone. Look at what they have in common; then: holdfast recover ${volume.name}.`;
+    const sentence = `${hour} disks were cut within an hour, which is the most the platform does alone. Look at what they have in common; then: holdfast recover ${volume.name}.`;
+    return { do: 'person', sentence };
   }
-  const unproven = troubles.find((one) => {
-    if (one.volume === null || one.volume === volume.name || one.cutAt === null) return false;
-    return now - one.cutAt < CONFIRM_MS || isInTrouble(one.volume, situation);
-  });
-  if (!taken && unproven === undefined) return undefined;
-  return `Disks of two volumes are in trouble at the same time, and the platform treats one volume at a time. It treats ${volume.name} next, when the other has proved good; do not wait if you know better: holdfast recover ${volume.name}.`;
+  const others = troubles.filter((one) => one.volume !== null && one.volume !== volume.name && one.cutAt !== null);
+  const fresh = taken || others.some((one) => now - (one.cutAt ?? 0) < CONFIRM_MS);
+  if (fresh) {
+    return {
+      do: 'wait',
+      why: `Disks of two volumes are in trouble at the same time, and the platform treats one volume at a time. It treats ${volume.name} next, as soon as the other has proved good.`,
+    };
+  }
+  const failed = others.find((one) => isInTrouble(one.volume ?? '', situation));
+  if (failed === undefined) return undefined;
+  return {
+    do: 'person',
+    sentence: `A disk of the volume ${failed.volume} was cut, and its other disk is in trouble now. Nothing else is cut before that is understood. Look at what these disks have in common; then: holdfast recover ${volume.name}.`,
+  };
 }
 
 /** A disk of this volume that counts as complete is in trouble now: what was done there did not help. */

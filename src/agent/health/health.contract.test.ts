@@ -86,6 +86,29 @@ describe('a host that repairs itself', () => {
     expect(host.troubles()).toHaveLength(1);
   });
 
+  test('a disk whose driver dies is told as gone or as failing, by what is seen first, and is replaced', async () => {
+    await host.watch();
+    const here = await host.write(one);
+    await host.killValves('one', 'r2');
+    // Under load the file system counts errors before anybody asks for the driver.
+    expect(['lost', 'failing']).toContain((await host.named('one', 'r2')).diagnosis.fault);
+    await host.repaired();
+    await here.stop();
+    await here.verify();
+    expect(host.troubles()).toHaveLength(1);
+  });
+
+  test('a disk so slow that large writes stand still in it is taken out like one that hangs', async () => {
+    await host.watch();
+    await host.fault('one', 'r2', 'slow');
+    // A few large requests share half a MiB a second: none completes for longer than members may wait.
+    await inVolume('dd if=/dev/urandom of="$1/large" bs=1M count=16 conv=fsync status=none', one);
+    expect(['hung', 'slow']).toContain((await host.named('one', 'r2')).diagnosis.fault);
+    await host.repaired();
+    expect(host.status('one').replicas.map(({ id }) => id)).toEqual(['r1', 'r3']);
+    expect(host.troubles()).toHaveLength(1);
+  });
+
   test('a stall of a moment is no trouble', async () => {
     await host.watch();
     const here = await host.write(one);
@@ -147,6 +170,31 @@ describe('a host that repairs itself', () => {
     await host.fault('one', 'r1', 'hang');
     expect((await host.named('one', 'r1')).diagnosis.fault).toBe('hung');
     await host.repaired();
+  });
+
+  test('a volume that runs full is named before writes fail for long, and is well again when there is room', async () => {
+    await host.watch();
+    // Half full is no trouble.
+    await inVolume('dd if=/dev/urandom of="$1/../../../half" bs=1M count=180 conv=fsync status=none', one);
+    const said = await inVolume(
+      'dd if=/dev/urandom of="$1/../../../rest" bs=1M count=400 conv=fsync status=none 2>&1 || true',
+      one,
+    );
+    expect(said).toMatch(/No space left on device/);
+    await until(() => host.open().length > 0, 'the full volume being named', 30_000);
+    expect(host.open()).toMatchObject([
+      { key: 'volume:one:-', service: 'serving', diagnosis: { fault: 'full', culprit: { kind: 'volume' } } },
+    ]);
+    await until(
+      () => host.open()[0]?.mustAct?.includes('holdfast volume grow one') === true,
+      'a person being told',
+      10_000,
+    );
+    await inVolume('rm "$1/../../../rest"; sync -f "$1"', one);
+    await host.repaired();
+    expect(host.troubles()).toMatchObject([{ state: 'resolved', mustAct: null }]);
+    const here = await host.write(one);
+    await here.stop();
   });
 
   test('wrong data is found, healed from the other disk and reported', async () => {

@@ -44,15 +44,23 @@ class Health implements HealthPart {
   #members: { uid: number; volume: string }[] = [];
   #membersTimer: NodeJS.Timeout | undefined;
   #saving: Promise<void> = Promise.resolve();
+  /** Settled once what is on disk is read: until then nobody is told that there is nothing, and nothing is written over it. */
+  readonly #loaded = Promise.withResolvers<void>();
 
   readonly handlers: HealthPart['handlers'] = {
     'health.now': async () => await Promise.resolve(this.#now()),
     'health.setReaction': async ({ enabled }) => {
+      await this.#loaded.promise;
       await this.#change({ reaction: enabled });
       return { enabled: this.#enabled() };
     },
-    'troubles.list': async () => await Promise.resolve(this.#reaction.troubles()),
+    'troubles.list': async () => {
+      // Control closes the incidents of troubles that it does not find here.
+      await this.#loaded.promise;
+      return this.#reaction.troubles();
+    },
     'status.notes': async ({ notes }) => {
+      await this.#loaded.promise;
       await this.#change({ notes });
       this.#changed();
       return {};
@@ -63,6 +71,8 @@ class Health implements HealthPart {
     this.#context = context;
     this.#storage = storage;
     this.#directory = join(context.layout.agent, 'health');
+    // Whoever asks sees the failure; without anybody it is the start that tells.
+    this.#loaded.promise.catch(() => undefined);
     this.#forcedOff = environment['HOLDFAST_REACTION'] === 'off';
     this.#reaction = new Reaction({
       storage,
@@ -87,10 +97,13 @@ class Health implements HealthPart {
   }
 
   async start(): Promise<void> {
-    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
-    const kept = settingsSchema.safeParse(await readJson(this.#settingsFile()));
-    if (kept.success) this.#settings = kept.data;
-    await this.#reaction.start();
+    try {
+      await this.#load();
+      this.#loaded.resolve();
+    } catch (error) {
+      this.#loaded.reject(error);
+      throw error;
+    }
     this.#storage.onDisksChange(() => this.#tellWatcher());
     this.#tellWatcher();
     this.#watcher.start();
@@ -99,6 +112,13 @@ class Health implements HealthPart {
     this.#membersTimer = setInterval(look, MEMBERS_EVERY_MS);
     this.#membersTimer.unref();
     this.#changed();
+  }
+
+  async #load(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true, mode: 0o700 });
+    const kept = settingsSchema.safeParse(await readJson(this.#settingsFile()));
+    if (kept.success) this.#settings = kept.data;
+    await this.#reaction.start();
   }
 
   async stop(): Promise<void> {

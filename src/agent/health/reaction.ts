@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { troubleKeyOf, type Diagnosis } from '../../model/health.ts';
 import { decide, retryDelayMs, type Decision, type Situation } from '../../model/reaction.ts';
 import { diagnoseVolume } from '../../model/volume-diagnosis.ts';
-import { HoldfastError } from '../../protocol/errors.ts';
+import { ERRORS, HoldfastError, type ErrorCode } from '../../protocol/errors.ts';
 import type { TimelineEntry, Trouble } from '../../protocol/health.ts';
 import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
 import type { Logger } from '../../runtime/log.ts';
@@ -18,8 +18,10 @@ const FRESH_MS = 2_500;
 const TICK_MS = 1_000;
 /** The record of a trouble is written before an act, but an act that members wait for does not wait longer than this for the host's disk. */
 const JOURNAL_FIRST_MS = 150;
-/** An act that was refused is not tried again before this. */
-const REFUSED_MS = 5_000;
+/** An act that was refused is not tried again before this, the last one repeats: mostly the volume is only busy for a moment. */
+const REFUSED_MS = [1_000, 2_000, 5_000, 10_000];
+/** Tries to restore redundancy in a row that fail before a person is asked: the first one may have met a disk that failed meanwhile. */
+const FAILURES_BEFORE_PERSON = 2;
 
 type Storage = Pick<
   StoragePart,
@@ -51,7 +53,10 @@ export class Reaction {
   /** Acts under way, one a volume. */
   readonly #acting = new Map<string, Promise<void>>();
   readonly #notBefore = new Map<string, number>();
-  readonly #held = new Set<string>();
+  /** Refusals in a row, by act. */
+  readonly #refusals = new Map<string, number>();
+  /** Volumes out of service, and the trouble that tells of it. */
+  readonly #held = new Map<string, string>();
   readonly #told = new Map<string, string>();
   /** New ones whose first record is not on disk yet: a trouble that could be forgotten is told to nobody. */
   readonly #unrecorded = new Set<string>();
@@ -102,9 +107,17 @@ export class Reaction {
   async #tick(): Promise<void> {
     if (this.#open().length > 0) {
       this.#operations = await this.#options.storage.handlers['operations.list']({});
+      this.#forgetLostOperations();
       this.#followOperations();
     }
     this.#decide();
+  }
+
+  /** Nobody knows any more how it ended: what is to be done is decided from the volume's state. */
+  #forgetLostOperations(): void {
+    for (const { trouble } of this.#open()) {
+      if (!this.#operations.some((one) => one.id === trouble.operation)) trouble.operation = null;
+    }
   }
 
   #open(): KnownTrouble[] {
@@ -213,7 +226,10 @@ export class Reaction {
         state: status.state,
         redundancy: status.redundancy,
         replicas: status.replicas,
-        busy: status.operation !== null,
+        // Also until it is taken up how the last one ended: before, it is not known when the next try may come.
+        busy:
+          status.operation !== null ||
+          this.#open().some(({ trouble }) => trouble.volume === status.name && trouble.operation !== null),
         held: this.#held.has(status.name),
       })),
       troubles: this.#open().map(({ trouble, memory }) => ({ key: trouble.key, volume: trouble.volume, ...memory })),
@@ -230,7 +246,7 @@ export class Reaction {
       case 'hold': {
         const known = this.#openWith(decision.key);
         if (known === undefined || this.#held.has(decision.volume)) return;
-        this.#held.add(decision.volume);
+        this.#held.set(decision.volume, known.trouble.id);
         storage.hold(decision.volume, decision.sentence);
         this.#write(
           known,
@@ -245,7 +261,8 @@ export class Reaction {
       case 'restore':
         this.#act(decision, async (known) => {
           const operation = await storage.restoreRedundancy(decision.volume);
-          known.memory.needs = null;
+          // What failed twice must succeed before nobody is needed any more.
+          if (known.memory.failures < FAILURES_BEFORE_PERSON) known.memory.needs = null;
           this.#follow(known, operation);
         });
         return;
@@ -264,12 +281,15 @@ export class Reaction {
   }
 
   #release(volume: string): void {
-    if (!this.#held.delete(volume)) return;
+    const teller = this.#held.get(volume);
+    if (teller === undefined) return;
+    this.#held.delete(volume);
     this.#options.storage.hold(volume, null);
-    for (const known of this.#open()) {
-      if (known.trouble.volume === volume)
-        this.#write(known, 'action', `The volume ${volume} is back in service: a complete disk answers again.`);
-    }
+    // Both disks have a trouble; the one that told of the stop tells of its end.
+    const mine = this.#open().filter(({ trouble }) => trouble.volume === volume);
+    const known = mine.find(({ trouble }) => trouble.id === teller) ?? mine[0];
+    if (known !== undefined)
+      this.#write(known, 'action', `The volume ${volume} is back in service: a complete disk answers again.`);
   }
 
   /** One act a volume at a time; whatever it throws is written down and tried again later. */
@@ -279,8 +299,12 @@ export class Reaction {
     if (known === undefined || this.#acting.has(decision.volume)) return;
     if (performance.now() < (this.#notBefore.get(label) ?? -Infinity)) return;
     const acting = work(known)
+      .then(() => void this.#refusals.delete(label))
       .catch((error: unknown) => {
-        this.#notBefore.set(label, performance.now() + REFUSED_MS);
+        const refusals = this.#refusals.get(label) ?? 0;
+        this.#refusals.set(label, refusals + 1);
+        const wait = REFUSED_MS[Math.min(refusals, REFUSED_MS.length - 1)] ?? 10_000;
+        this.#notBefore.set(label, performance.now() + wait);
         this.#refused(known, decision.do, error);
       })
       .finally(() => {
@@ -318,13 +342,16 @@ export class Reaction {
 
   #refused(known: KnownTrouble, what: string, error: unknown): void {
     const { memory, trouble } = known;
-    const sentence = error instanceof Error ? error.message : String(error);
     this.#options.log.error({ trouble: trouble.id, act: what, error }, 'an act against a trouble did not succeed');
+    // What passes by itself is tried again in silence: nobody is woken for it.
+    if (error instanceof HoldfastError && passes(error.code)) return;
     if (what === 'restore') this.#postpone(known);
-    // The storage says what a person can do about it; a conflict means that it is done already or under way.
-    if (error instanceof HoldfastError && error.code !== 'conflict' && error.code !== 'volume-in-use') {
-      if (memory.needs !== sentence) this.#add(known, 'result', `That could not be done: ${sentence}`);
-      memory.needs = sentence;
+    if (error instanceof HoldfastError && isForPeople(error.code)) {
+      // The storage says what a person can do about it.
+      if (memory.needs !== error.message) this.#add(known, 'result', `That could not be done: ${error.message}`);
+      memory.needs = error.message;
+    } else if (memory.failures >= FAILURES_BEFORE_PERSON) {
+      memory.needs = failsAgain(trouble.volume);
     }
     this.#keep(known);
   }
@@ -355,6 +382,7 @@ export class Reaction {
       if (operation.kind === 'volume-scrub') memory.scrubbedAt = Date.now();
       if (operation.state === 'done') {
         memory.failures = 0;
+        memory.needs = null;
         this.#write(
           known,
           'result',
@@ -365,11 +393,9 @@ export class Reaction {
         continue;
       }
       this.#postpone(known);
-      this.#write(
-        known,
-        'result',
-        `That did not succeed: ${operation.error ?? 'no reason is known'} It is tried again.`,
-      );
+      const why = operation.error ?? 'no reason is known.';
+      if (memory.failures >= FAILURES_BEFORE_PERSON) memory.needs = `${why} ${failsAgain(trouble.volume)}`;
+      this.#write(known, 'result', `That did not succeed: ${why} It is tried again.`);
     }
   }
 
@@ -500,6 +526,23 @@ export class Reaction {
     this.#told.set(trouble.id, text);
     this.#options.tell(structuredClone(trouble));
   }
+}
+
+/** Refusals that end by themselves; nobody can do anything about them but wait. */
+function passes(code: ErrorCode): boolean {
+  return code === 'conflict' || code === 'volume-in-use' || (ERRORS[code].retry && code !== 'no-room');
+}
+
+/** Refusals whose sentence is written for whoever must act. */
+function isForPeople(code: ErrorCode): boolean {
+  return (
+    code === 'no-room' ||
+    (!ERRORS[code].retry && code !== 'command-failed' && code !== 'conflict' && code !== 'volume-in-use')
+  );
+}
+
+function failsAgain(volume: string | null): string {
+  return `It failed more than once, and is tried again now and then. Look at the steps and do it by hand: holdfast recover ${volume ?? ''}.`;
 }
 
 /** Without the figures of the evidence, which change all the time. */
