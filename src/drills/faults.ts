@@ -19,10 +19,11 @@ export interface Target {
 const VALVE_DEADLINE_MS = 10_000;
 /**
  * A slow disk answers in bursts: each request waits until the next one. A limit of bytes a second would be either not felt (by a light load)
- * or a hang (by a heavy one).
+ * or a hang (by a heavy one). The bursts are as short as can be, so that no chain of requests passes within one; the waits stay below what
+ * counts as a stop.
  */
-const SLOW_WAIT_MS = 180;
-const SLOW_ANSWER_MS = 20;
+const SLOW_WAIT_MS = 220;
+const SLOW_ANSWER_MS = 1;
 const FLAP_HANG_MS = 600;
 const FLAP_ANSWER_MS = 300;
 const BLOCK = 4096;

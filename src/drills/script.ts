@@ -54,6 +54,8 @@ export interface Facts {
   /** How long the volume had been written to without the disk that came back. */
   writtenAloneMs?: number;
   writtenAloneAtPowerCutMs?: number;
+  /** Whether the disk that came back after the power cut was shown as a healthy replica without having been caught up. */
+  believedAtPowerCut?: boolean;
   agentBackAfterS?: number;
   platformBackAfterS?: number;
 }

@@ -19,7 +19,7 @@ import { diskName, ORDINARY } from './defaults.ts';
 /** So long the volume is written to without the disk before the agent, started again, finds the disk with its old content. */
 const AWAY_MS = 3_000;
 /** Before anybody can have taken note of the loss: what the disk does not know is then written down nowhere. */
-const AWAY_AT_POWER_CUT_MS = 300;
+const AWAY_AT_POWER_CUT_MS = 600;
 const REPAIR_DEADLINE_MS = 150_000;
 const CALM_MS = 5_000;
 
@@ -53,6 +53,12 @@ export const diskLostAndBack: DrillScript = {
       target: 'yes',
       measured: outcome.facts.backAfterS === undefined ? 'no' : `${outcome.facts.backAfterS.toFixed(1)} s`,
       ok: outcome.facts.backAfterS !== undefined,
+    },
+    {
+      what: 'That disk was taken for a complete copy before it was caught up',
+      target: 'no',
+      measured: { true: 'yes', false: 'no', undefined: 'not seen' }[String(outcome.facts.believedAtPowerCut)] ?? '',
+      ok: outcome.facts.believedAtPowerCut === false,
     },
     {
       what: 'Old content that was served or mirrored (found by reading everything)',
@@ -101,9 +107,11 @@ async function lostInPowerCut(stage: Stage): Promise<void> {
   await stage
     .until(
       () => {
-        const moments = observer.history.get(volume) ?? [];
-        const last = moments.at(-1);
-        return last !== undefined && last.at > to && last.status.redundancy === 'full' && last.status.state === 'open';
+        const last = (observer.history.get(volume) ?? []).at(-1);
+        // It may be open before the platform says that it is ready; what counts is that it was looked at since the power cut.
+        return (
+          last !== undefined && last.at > from && last.status.redundancy === 'full' && last.status.state === 'open'
+        );
       },
       `${volume} being whole again`,
       REPAIR_DEADLINE_MS,
@@ -112,6 +120,9 @@ async function lostInPowerCut(stage: Stage): Promise<void> {
       () => (facts.backAfterS = (Date.now() - to) / 1000),
       (error: unknown) => stage.say((error as Error).message),
     );
+  facts.believedAtPowerCut = (observer.history.get(volume) ?? [])
+    .filter((moment) => moment.at > from + AWAY_AT_POWER_CUT_MS && moment.status.state === 'open')
+    .some(({ status }) => status.replicas.find((replica) => replica.id === first.replica)?.state === 'healthy');
   await stage.pause(CALM_MS);
   const corrected = facts.scrubCorrected ?? 0;
   await scrubAll(stage);
