@@ -63,12 +63,15 @@ export async function followAgent(parts: Parts, signal: AbortSignal): Promise<vo
       world.synchronised = true;
       log.info('the agent has the desired state');
       const looking = lookNowAndThen(parts, connection);
+      const figures = freshFigures(parts);
       try {
         let last = 0;
         for await (const event of agent.events(last, connection.signal)) {
           last = event.seq;
           failures = 0;
           world.apply(event);
+          // Figures have no events; while something is wrong, the pages must not show those of half a minute ago.
+          if (event.type === 'trouble') figures.ask();
         }
       } finally {
         connection.abort();
@@ -85,6 +88,31 @@ export async function followAgent(parts: Parts, signal: AbortSignal): Promise<vo
     failures += 1;
     await pause(Math.min(FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 10), LONGEST_WAIT_MS), signal);
   }
+}
+
+/** Asks for the volumes' figures, one question at a time; those asked for meanwhile become one more. */
+function freshFigures({ agent, world, log }: Parts): { ask(): void } {
+  let asking = false;
+  let again = false;
+  const read = async (): Promise<void> => {
+    asking = true;
+    try {
+      do {
+        again = false;
+        for (const volume of await agent.call('volumes.list', {})) world.apply({ type: 'volume', volume });
+      } while (again);
+    } catch (error) {
+      log.warn({ err: error }, 'the volumes could not be read anew');
+    } finally {
+      asking = false;
+    }
+  };
+  return {
+    ask() {
+      if (asking) again = true;
+      else void read();
+    },
+  };
 }
 
 /** Looks again every half minute; a look that fails breaks the connection, so that it is made anew. */

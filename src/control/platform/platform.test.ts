@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../protocol/errors.ts';
 import { until } from '../../runtime/deadline.ts';
 import { openBench } from '../testing/bench.ts';
-import { MemoryAgent, someVolume } from '../testing/memory-agent.ts';
+import { MemoryAgent, someTrouble, someVolume } from '../testing/memory-agent.ts';
 import { createAccount } from '../accounts/create-account.ts';
 import { createSite } from '../sites/create-site.ts';
 import { findAccount } from '../store/accounts.ts';
@@ -131,6 +131,25 @@ describe('desired state', () => {
     expect(agent.callsOf('volumes.list')).toHaveLength(looks); // Without looking at everything anew.
     agent.gatewayReady = false; // nginx died: there is no event for it, and yet nobody is told "ready".
     expect((await readPlatformStatus(bench.context)).gateway).toBe('not-ready');
+    stop.abort();
+    await following;
+  });
+
+  it('reads the figures of the volumes anew when there is trouble', async () => {
+    await using bench = await openBench();
+    const stop = new AbortController();
+    const following = followAgent(bench.context, stop.signal);
+    await until(() => bench.context.world.synchronised, 'the connection', WAIT);
+    const [volume] = bench.agent.volumes.values();
+    bench.agent.volumes.set(volume!.name, { ...volume!, usedBytes: 4242 }); // A figure: no event tells of it.
+    await until(
+      () => {
+        bench.agent.emit({ type: 'trouble', trouble: someTrouble('t1') });
+        return bench.context.world.volumes.get(volume!.name)?.usedBytes === 4242;
+      },
+      'the new figure',
+      WAIT,
+    );
     stop.abort();
     await following;
   });
