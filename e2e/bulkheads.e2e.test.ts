@@ -8,7 +8,7 @@ import { Platform, type Answer } from './platform.ts';
 
 /** Nothing that is not on the hung volume may take longer than this. Generous: the printed table says how it really was. */
 const DEADLINE_MS = 30_000;
-const ROUNDS = Number(process.env['HOLDFAST_BULKHEAD_ROUNDS'] ?? 3);
+const ROUNDS = Number(process.env['HOLDFAST_BULKHEAD_ROUNDS'] ?? 1);
 /** How often each of those who wait for the hung volume tries again. */
 const RETRY_MS = 10_000;
 

@@ -169,8 +169,8 @@ export class Faults implements AsyncDisposable {
     this.#pulses.delete(key);
     const paths = this.#paths(target);
     await rm(paths.error, { force: true });
-    // An empty rate file means no limit; one that is removed leaves the last limit standing.
-    if (existsSync(paths.rate)) writeFileSync(paths.rate, '');
+    // Only a rate of 0 means no limit: an empty file, or one that is removed, leaves the last limit standing.
+    if (existsSync(paths.rate)) writeFileSync(paths.rate, '0');
     await tellValve(paths.socket, 'r');
     this.#active.delete(key);
   }

@@ -17,19 +17,27 @@ export function processesOf(instance: Instance): number[] {
     if (!/^\d+$/.test(entry) || Number(entry) === process.pid) continue;
     try {
       const user = statSync(`/proc/${entry}`).uid;
-      const command = readFileSync(`/proc/${entry}/cmdline`, 'utf8');
+      // A member's process that hangs on its volume may hold the lock that its command line and environment need: only
+      // root's are read, members' are told by their user.
       const ours =
         (user >= ids.base && user <= ids.lastAccount) ||
-        command.includes(`${instance.home}/`) ||
-        command.includes(instance.runDirectory) ||
         readFileSync(`/proc/${entry}/cgroup`, 'utf8').includes(`/holdfast/${instance.instance}`) ||
-        readFileSync(`/proc/${entry}/environ`, 'utf8').includes(`HOLDFAST_HOME=${instance.home}\0`);
+        (user === 0 && (namesIt(entry, instance) || startedFor(entry, instance)));
       if (ours) found.push(Number(entry));
     } catch {
       continue; // It ended while we looked, or it is a thread of the kernel.
     }
   }
   return found;
+}
+
+function namesIt(entry: string, { home, runDirectory }: Instance): boolean {
+  const command = readFileSync(`/proc/${entry}/cmdline`, 'utf8');
+  return command.includes(`${home}/`) || command.includes(runDirectory);
+}
+
+function startedFor(entry: string, { home }: Instance): boolean {
+  return readFileSync(`/proc/${entry}/environ`, 'utf8').includes(`HOLDFAST_HOME=${home}\0`);
 }
 
 /** kill -9 of every process of an instance, until none is left: what a power cut leaves behind. */

@@ -1,6 +1,17 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { HoldfastError } from '../protocol/errors.ts';
 import { readConfiguration, type Configuration } from '../runtime/config.ts';
 import { isAlive, recordOf } from '../runtime/process-record.ts';
 import { removeInstance } from './leftovers.ts';
@@ -33,10 +44,39 @@ function base(main: Configuration): { directory: string; kept: boolean } {
     : { directory: WITHOUT_PLATFORM, kept: false };
 }
 
+/**
+ * Whether nobody but root (or whoever we are) can have put anything there: what stands in it is removed with all that it names. In /var/tmp
+ * anybody could have made a directory of this name before us.
+ */
+function isOurs(path: string): boolean {
+  const entry = lstatSync(path, { throwIfNoEntry: false });
+  return entry !== undefined && entry.isDirectory() && entry.uid === process.getuid?.() && (entry.mode & 0o022) === 0;
+}
+
+/** What a run wrote down about itself; undefined when it was cut off while writing, or is not believable. */
+export function readOwner(directory: string, id: string): Owner | undefined {
+  let found: unknown;
+  try {
+    found = JSON.parse(readFileSync(join(directory, id, 'owner.json'), 'utf8'));
+  } catch {
+    return undefined; // Half written or not there: then nothing is known of it.
+  }
+  const owner = ownerSchema.safeParse(found);
+  if (!owner.success) return undefined;
+  // Only ever the scratch platform in this run's own directory, whatever the file says.
+  return owner.data.home === null || owner.data.home === join(directory, id, 'platform') ? owner.data : undefined;
+}
+
 export function makePlace(main: Configuration, id: string): Place {
   const { directory, kept } = base(main);
   // Programs of the scratch platform pass through on the way to what is theirs, and see nothing else.
   mkdirSync(directory, { recursive: true, mode: 0o711 });
+  if (!isOurs(directory)) {
+    throw new HoldfastError(
+      'set-up-missing',
+      `${directory} belongs to somebody else, or others may write there. Remove it; drills keep their things in it as root.`,
+    );
+  }
   const own = join(directory, id);
   mkdirSync(own, { recursive: true, mode: 0o711 });
   return { directory: own, kept };
@@ -46,9 +86,9 @@ export function makePlace(main: Configuration, id: string): Place {
 export function writeOwner(place: Place, what: Pick<Owner, 'home' | 'here'>): void {
   const runner = recordOf(process.pid);
   if (runner === undefined) throw new Error('This process is not in /proc.');
-  writeFileSync(join(place.directory, 'owner.json'), JSON.stringify({ runner, ...what } satisfies Owner), {
-    mode: 0o600,
-  });
+  const file = join(place.directory, 'owner.json');
+  writeFileSync(`${file}.new`, JSON.stringify({ runner, ...what } satisfies Owner), { mode: 0o600 });
+  renameSync(`${file}.new`, file);
 }
 
 export function clearOwner(place: Place): void {
@@ -62,14 +102,13 @@ export async function cleanLeftovers(
   say: (text: string) => void,
 ): Promise<void> {
   for (const directory of new Set([join(main.home, 'drills'), WITHOUT_PLATFORM])) {
-    if (!existsSync(directory)) continue;
+    if (!isOurs(directory)) continue;
     for (const id of readdirSync(directory)) {
       const file = join(directory, id, 'owner.json');
-      if (!existsSync(file)) continue;
-      const owner = ownerSchema.safeParse(JSON.parse(readFileSync(file, 'utf8')));
-      if (!owner.success || isAlive(owner.data.runner)) continue;
+      const owner = readOwner(directory, id);
+      if (owner === undefined || isAlive(owner.runner)) continue;
       say(`Removing what the drill ${id} left behind`);
-      const { home, here } = owner.data;
+      const { home, here } = owner;
       if (home !== null) await removeInstance(readConfiguration({ HOLDFAST_HOME: home }));
       if (here !== null && here.home === main.home) await removeHere(here);
       rmSync(file, { force: true });
