@@ -171,7 +171,8 @@ function decideVolume(volume: VolumeView, situation: Situation, turn: { taken: b
       continue;
     }
     const worn = one.fault === 'corrupt' && (trouble?.scrubs ?? 0) >= SCRUBS && settled(open, now);
-    if (one.fault === 'corrupt' && trouble?.unhealed === true) continue; // What to do about it was said when it was found.
+    // What to do about it was said when it was found.
+    if (one.fault === 'corrupt' && open.some(({ unhealed }) => unhealed)) continue;
     if (one.fault === 'corrupt' && !worn) {
       if (volume.busy || !settled(open, now) || (trouble?.retryAt ?? 0) > now) continue;
       if (complete.length > 1) decisions.push({ do: 'scrub', key, volume: volume.name });

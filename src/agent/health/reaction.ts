@@ -24,8 +24,6 @@ const REFUSED_MS = [1_000, 2_000, 5_000, 10_000];
 const FAILURES_BEFORE_PERSON = 2;
 /** What the storage says when no replica has a block whole: nothing that is tried again changes that, only a backup does. */
 const BEYOND_REPAIR = /damaged on every replica/;
-/** Operations that read and heal the whole volume. */
-const HEALING: ReadonlySet<Operation['kind']> = new Set(['volume-scrub', 'volume-recover']);
 
 type Storage = Pick<
   StoragePart,
@@ -282,7 +280,7 @@ export class Reaction {
         this.#act(decision, async (known) => {
           const operation = await storage.restoreRedundancy(decision.volume);
           // What failed twice must succeed before nobody is needed any more.
-          if (known.memory.failures < FAILURES_BEFORE_PERSON) known.memory.needs = null;
+          if (known.memory.failures < FAILURES_BEFORE_PERSON && !known.memory.unhealed) known.memory.needs = null;
           this.#follow(known, operation);
         });
         return;
@@ -409,11 +407,13 @@ export class Reaction {
       trouble.operation = null;
       if (operation.kind === 'volume-scrub') memory.scrubbedAt = Date.now();
       if (operation.state === 'done') {
-        if (operation.kind === 'volume-scrub') memory.scrubs += 1;
-        // Either has read everything.
-        memory.unhealed = false;
+        if (operation.kind === 'volume-scrub') {
+          memory.scrubs += 1;
+          memory.unhealed = false;
+        }
         memory.failures = 0;
-        memory.needs = null;
+        // A copy that is complete may lack what was damaged before.
+        if (!memory.unhealed) memory.needs = null;
         this.#write(
           known,
           'result',
@@ -442,7 +442,7 @@ export class Reaction {
     const { trouble, memory } = known;
     const healed = this.#operations.some(
       ({ kind, subject, state, finishedAt }) =>
-        HEALING.has(kind) &&
+        kind === 'volume-scrub' &&
         subject === trouble.volume &&
         state === 'done' &&
         Date.parse(finishedAt ?? '') > (memory.scrubbedAt ?? 0),
