@@ -43,6 +43,8 @@ export interface StoragePart {
 
   // What the reaction needs. None of these waits for a volume, and none waits its turn behind work that does.
 
+  /** Resolves once the records of volumes and operations are read: until then `statuses()` says that there are none. */
+  known(): Promise<void>;
   /** Every attached disk of every open volume. From memory. */
   disks(): WatchedDisk[];
   /** From memory. */

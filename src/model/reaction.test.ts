@@ -34,16 +34,28 @@ function trouble(name: string, replica: string, more: Partial<TroubleView> = {})
   return {
     key: `disk:${name}:${replica}`,
     volume: name,
+    fault: 'hung',
     cutAt: null,
     scrubs: 0,
     scrubbedAt: null,
+    unhealed: false,
     retryAt: 0,
     ...more,
   };
 }
 
 function situation(more: Partial<Situation>): Situation {
-  return { now: NOW, reaction: true, diagnoses: [], suspects: [], volumes: [], troubles: [], cuts: [], ...more };
+  return {
+    now: NOW,
+    reaction: true,
+    watching: true,
+    diagnoses: [],
+    suspects: [],
+    volumes: [],
+    troubles: [],
+    cuts: [],
+    ...more,
+  };
 }
 
 const acts = (decisions: readonly Decision[]): string[] =>
@@ -73,6 +85,7 @@ const anySituation: fc.Arbitrary<Situation> = fc
       held: fc.boolean(),
       cutAgo: fc.option(fc.integer({ min: 0, max: 2 * CONFIRM_MS })),
       scrubs: fc.nat(3),
+      unhealed: fc.boolean(),
     }),
     { maxLength: 4 },
   )
@@ -80,10 +93,11 @@ const anySituation: fc.Arbitrary<Situation> = fc
     fc
       .record({
         reaction: fc.boolean(),
+        watching: fc.boolean(),
         host: fc.integer({ min: 0, max: 9 }),
         cuts: fc.array(fc.integer({ min: 0, max: 7_200_000 }), { maxLength: 10 }),
       })
-      .map(({ reaction, host, cuts }) => {
+      .map(({ reaction, watching, host, cuts }) => {
         const volumes = all.map((one, index) => volume(`v${index}`, one.states, { busy: one.busy, held: one.held }));
         const diagnoses = all.flatMap((one, index) =>
           one.faults.map(([replica, fault]) => sick(`v${index}`, `r${replica}`, fault)),
@@ -96,8 +110,10 @@ const anySituation: fc.Arbitrary<Situation> = fc
             ruledOut: [],
           });
         const troubles = all.flatMap((one, index) =>
-          one.faults.map(([replica]) =>
+          one.faults.map(([replica, fault]) =>
             trouble(`v${index}`, `r${replica}`, {
+              fault,
+              unhealed: one.unhealed,
               cutAt: one.cutAgo === null ? null : NOW - one.cutAgo,
               scrubs: one.scrubs,
               scrubbedAt: one.scrubs > 0 ? 0 : null,
@@ -107,7 +123,15 @@ const anySituation: fc.Arbitrary<Situation> = fc
         const suspects = all.flatMap((one, index) =>
           one.suspect === null ? [] : [{ volume: `v${index}`, replica: `r${one.suspect}` }],
         );
-        return situation({ reaction, diagnoses, suspects, volumes, troubles, cuts: cuts.map((ago) => NOW - ago) });
+        return situation({
+          reaction,
+          watching,
+          diagnoses,
+          suspects,
+          volumes,
+          troubles,
+          cuts: cuts.map((ago) => NOW - ago),
+        });
       }),
   );
 
@@ -163,10 +187,45 @@ describe('what must hold in every situation', () => {
     });
   });
 
-  test('a host that stalls, or a reaction that is off: nothing is done to any volume', () => {
+  test('a disk that is only slow or returns wrong data is not cut while a fellow does so too', () => {
     holds((given, decisions) => {
-      if (given.reaction && !given.diagnoses.some((one) => one.culprit.kind === 'host')) return;
-      expect(acts(decisions)).toEqual([]);
+      for (const cut of cutsOf(decisions)) {
+        const mine = given.diagnoses.filter((one) => one.culprit.volume === cut.volume);
+        const own = mine.filter((one) => one.culprit.replica === cut.replica).map(({ fault }) => fault);
+        if (own.some((fault) => fault === 'hung' || fault === 'failing' || fault === 'lost')) continue;
+        const { replicas = [] } = given.volumes.find((one) => one.name === cut.volume) ?? {};
+        const doubtful = mine.filter(
+          ({ culprit, fault }) =>
+            culprit.replica !== cut.replica &&
+            (fault === 'slow' || fault === 'corrupt') &&
+            replicas.find((one) => one.id === culprit.replica)?.state === 'healthy',
+        );
+        expect(doubtful).toEqual([]);
+      }
+    });
+  });
+
+  test('a host that stalls: nothing is done to any volume; a reaction that is off only lets go what it held', () => {
+    holds((given, decisions) => {
+      if (given.diagnoses.some((one) => one.culprit.kind === 'host')) expect(acts(decisions)).toEqual([]);
+      else if (!given.reaction) expect(acts(decisions).filter((one) => !one.startsWith('release'))).toEqual([]);
+    });
+  });
+
+  test('nothing comes back while nobody watches', () => {
+    holds((given, decisions) => {
+      if (!given.watching) expect(decisions.filter((one) => one.do === 'release')).toEqual([]);
+    });
+  });
+
+  test('a fresh disk is taken in only for one that failed or is not there', () => {
+    holds((given, decisions) => {
+      for (const one of decisions) {
+        if (one.do !== 'restore') continue;
+        const { replicas = [] } = given.volumes.find((candidate) => candidate.name === one.volume) ?? {};
+        const lost = replicas.some(({ state }) => state === 'failed' || state === 'missing');
+        expect(lost || replicas.length < 2).toBe(true);
+      }
     });
   });
 
@@ -231,7 +290,63 @@ describe('what is done', () => {
   });
 
   test('a replica that an operator set aside is left alone', () => {
-    expect(decide(situation({ volumes: [volume('one', ['set-aside', 'healthy'])] }))).toEqual([]);
+    const aside = volume('one', ['set-aside', 'healthy']);
+    expect(decide(situation({ volumes: [aside] }))).toEqual([]);
+    // Whatever else is wrong with the volume.
+    const full = trouble('one', '-', { key: 'volume:one:-', fault: 'full' });
+    expect(decide(situation({ volumes: [aside], troubles: [full] }))).toEqual([]);
+    // One that is not even recorded any more (a rebuild that was given up) is missing all the same.
+    expect(acts(decide(situation({ volumes: [volume('one', ['healthy'])], troubles: [full] })))).toEqual([
+      'restore one',
+    ]);
+  });
+
+  test('both disks return wrong data: each is healed, neither is given up for the other, and a person is told', () => {
+    const given = (scrubs: number, more: Partial<TroubleView> = {}): Situation =>
+      situation({
+        diagnoses: [sick('one', 'r1', 'corrupt'), sick('one', 'r2', 'corrupt')],
+        troubles: ['r1', 'r2'].map((replica) =>
+          trouble('one', replica, { fault: 'corrupt', scrubs, scrubbedAt: NOW - SCRUB_SETTLES_MS, ...more }),
+        ),
+        volumes: [volume('one')],
+      });
+    expect(new Set(acts(decide(given(0))))).toEqual(new Set(['scrub one']));
+    const worn = decide(given(SCRUBS));
+    expect(acts(worn)).toEqual([]);
+    expect(worn).toContainEqual(expect.objectContaining({ do: 'person', key: 'disk:one:r1' }));
+    // The other one did so a moment ago.
+    const before = { ...given(SCRUBS), diagnoses: [sick('one', 'r1', 'corrupt')] };
+    expect(acts(decide(before))).toEqual([]);
+    // What no disk has whole is not looked for again, and a scrub that failed is not tried again before its time.
+    expect(decide(given(1, { unhealed: true }))).toEqual([]);
+    expect(decide(given(0, { retryAt: NOW + 1 }))).toEqual([]);
+  });
+
+  test('a slow disk is not cut while the other one returns wrong data; one that hangs is', () => {
+    const given = (fault: FaultKind): Situation =>
+      situation({
+        diagnoses: [sick('one', 'r1', fault), sick('one', 'r2', 'corrupt')],
+        troubles: [trouble('one', 'r1', { fault }), trouble('one', 'r2', { fault: 'corrupt' })],
+        volumes: [volume('one', ['healthy', 'healthy'], { busy: true })],
+      });
+    expect(decide(given('slow'))).toEqual([expect.objectContaining({ do: 'wait', key: 'disk:one:r1' })]);
+    expect(acts(decide(given('hung')))).toEqual(['cut one/r1']);
+  });
+
+  test('a volume that is held comes back also when the reaction was switched off meanwhile', () => {
+    const held = situation({ reaction: false, volumes: [volume('one', ['healthy', 'healthy'], { held: true })] });
+    expect(acts(decide(held))).toEqual(['release one']);
+    expect(acts(decide({ ...held, watching: false }))).toEqual([]);
+    expect(acts(decide({ ...held, diagnoses: [sick('one', 'r1')] }))).toEqual([]);
+  });
+
+  test('no disk of a volume is there: a person is told', () => {
+    const given = (both: ReplicaState[]): Decision[] =>
+      decide(situation({ diagnoses: [sick('one', 'r1', 'lost')], volumes: [volume('one', both)] }));
+    expect(given(['missing', 'missing'])).toEqual([
+      expect.objectContaining({ do: 'person', key: 'disk:one:r1', sentence: expect.stringContaining('stopped') }),
+    ]);
+    expect(given(['missing', 'healthy'])).toEqual([]);
   });
 
   test('both disks hang: the volume is held, nothing is cut, and a person is told', () => {

@@ -1,15 +1,16 @@
 import { troubleKeyOf, type Diagnosis } from './health.ts';
-import type { Redundancy, ReplicaState } from './volumes.ts';
+import { REPLICAS_WANTED, type Redundancy, type ReplicaState } from './volumes.ts';
 
 /**
  * From diagnoses to what is done about them. Pure, and always about the whole: it is asked again at every change, and whatever it answers
  * must be right even if the agent was killed a moment ago and remembers nothing but its troubles and the state of the volumes.
  *
  * What must always hold (property-tested):
- * - the last complete replica is never cut, nor one whose fellows are in trouble themselves;
+ * - the last complete replica is never cut, nor one whose fellows are in trouble themselves; one that is only slow or returns wrong data is
+ *   not cut while a fellow does so too: what one of them cannot give must come from the other;
  * - one volume at a time: while a volume was cut and has not proved good since, nothing is cut on another. Two disks of different volumes
  *   that hang at once are therefore treated one after the other, CONFIRM_MS apart, and the second says so meanwhile;
- * - nothing is done while the whole host stalls, nor while the reaction is off;
+ * - nothing is done while the whole host stalls, nor while the reaction is off, except that a volume which was held comes back;
  * - at most CUTS_AN_HOUR cuts: a reaction that runs wild does harm.
  */
 
@@ -45,11 +46,16 @@ export interface VolumeView {
 export interface TroubleView {
   key: string;
   volume: string | null;
+  fault: Diagnosis['fault'];
   /** When its disk was cut; null: it was not. */
   cutAt: number | null;
+  /** Scrubs that went well. */
   scrubs: number;
+  /** When the last one ended, however it did. */
   scrubbedAt: number | null;
-  /** Not before this is restoring tried again. */
+  /** The last scrub found blocks that no replica has whole: another one would find them again. */
+  unhealed: boolean;
+  /** Not before this is anything tried again that failed. */
   retryAt: number;
 }
 
@@ -57,6 +63,8 @@ export interface Situation {
   now: number;
   /** Whether the host repairs by itself. */
   reaction: boolean;
+  /** Whether the watcher reports: when it does not, that nothing is diagnosed says nothing. */
+  watching: boolean;
   diagnoses: readonly Diagnosis[];
   /** Disks that have stalled a moment, too short to be named: nothing is built on them now. */
   suspects: readonly { volume: string; replica: string }[];
@@ -84,6 +92,8 @@ export type Decision =
 const CUT_FAULTS: ReadonlySet<Diagnosis['fault']> = new Set(['hung', 'failing', 'lost', 'slow']);
 /** A replica with one of these cannot carry its volume alone. */
 const UNFIT: ReadonlySet<Diagnosis['fault']> = new Set(['hung', 'failing', 'lost']);
+/** A replica with one of these is no reason to give up another that only has one of these, too. */
+const DOUBTFUL: ReadonlySet<Diagnosis['fault']> = new Set(['slow', 'corrupt']);
 
 const WORST_FIRST: readonly Diagnosis['fault'][] = ['lost', 'failing', 'hung', 'slow', 'corrupt', 'full'];
 
@@ -92,7 +102,13 @@ export function decide(situation: Situation): Decision[] {
   if (!reaction) {
     const off =
       'The reaction is switched off on this host. Switch it on, or repair by hand: holdfast recover <volume>.';
-    return diagnoses.map((one) => ({ do: 'person', key: troubleKeyOf(one), sentence: off }));
+    return [
+      ...diagnoses.map((one): Decision => ({ do: 'person', key: troubleKeyOf(one), sentence: off })),
+      // Held by the platform, so nobody else can let it go.
+      ...(diagnoses.some((one) => one.culprit.kind === 'host') ? [] : inTurn(situation))
+        .filter((volume) => mayBeReleased(volume, situation))
+        .map((volume): Decision => ({ do: 'release', volume: volume.name })),
+    ];
   }
   if (diagnoses.some((one) => one.culprit.kind === 'host')) {
     return diagnoses.map((one) => ({
@@ -134,9 +150,8 @@ function decideVolume(volume: VolumeView, situation: Situation, turn: { taken: b
         (a.culprit.replica ?? '').localeCompare(b.culprit.replica ?? '') ||
         WORST_FIRST.indexOf(a.fault) - WORST_FIRST.indexOf(b.fault),
     );
-  const unfit = new Set(mine.filter((one) => UNFIT.has(one.fault)).map((one) => one.culprit.replica));
-  const complete = volume.replicas.filter((replica) => replica.state === 'healthy');
-  const well = complete.filter((replica) => !unfit.has(replica.id));
+  const { complete, well } = carriersOf(volume, situation);
+  const open = troubles.filter((one) => one.volume === volume.name);
   const carries = (replica: string): boolean => well.some((other) => other.id !== replica);
   const sure = (replica: string): boolean =>
     well.some((other) => {
@@ -150,10 +165,16 @@ function decideVolume(volume: VolumeView, situation: Situation, turn: { taken: b
     const replica = one.culprit.replica ?? '';
     const state = stateOf(volume, replica);
     const trouble = troubles.find((candidate) => candidate.key === key);
-    if (state !== 'healthy' && state !== 'rebuilding') continue;
-    const worn = one.fault === 'corrupt' && (trouble?.scrubs ?? 0) >= SCRUBS && settled(trouble, now);
+    if (state !== 'healthy' && state !== 'rebuilding') {
+      if (complete.length === 0 && volume.state !== 'closed')
+        decisions.push({ do: 'person', key, sentence: noneLeft(volume) });
+      continue;
+    }
+    const worn = one.fault === 'corrupt' && (trouble?.scrubs ?? 0) >= SCRUBS && settled(open, now);
+    // What to do about it was said when it was found.
+    if (one.fault === 'corrupt' && open.some(({ unhealed }) => unhealed)) continue;
     if (one.fault === 'corrupt' && !worn) {
-      if (volume.busy || (trouble?.scrubs !== 0 && trouble !== undefined && !settled(trouble, now))) continue;
+      if (volume.busy || !settled(open, now) || (trouble?.retryAt ?? 0) > now) continue;
       if (complete.length > 1) decisions.push({ do: 'scrub', key, volume: volume.name });
       else decisions.push({ do: 'person', key, sentence: lastReplica(volume, one) });
       continue;
@@ -173,6 +194,19 @@ function decideVolume(volume: VolumeView, situation: Situation, turn: { taken: b
       } else decisions.push({ do: 'person', key, sentence: lastReplica(volume, one) });
       continue;
     }
+    if (
+      !UNFIT.has(one.fault) &&
+      complete.some((other) => other.id !== replica && isDoubtful(volume, other.id, situation))
+    ) {
+      if (worn) decisions.push({ do: 'person', key, sentence: noneToRelyOn(volume) });
+      else
+        decisions.push({
+          do: 'wait',
+          key,
+          why: `The other disk of the volume ${volume.name} is not well either, so nothing is cut.`,
+        });
+      continue;
+    }
     if (state === 'healthy' && !sure(replica)) {
       decisions.push({ do: 'wait', key, why: `The other disk of the volume ${volume.name} has just stopped as well.` });
       continue;
@@ -187,13 +221,10 @@ function decideVolume(volume: VolumeView, situation: Situation, turn: { taken: b
     decisions.push({ do: 'cut', key, volume: volume.name, replica, reason: one.evidence[0] ?? one.fault });
     break; // One disk of a volume at a time; the next is decided when this one is done.
   }
-  // Only the complete ones hold it up: what was given up stays in trouble until it is replaced.
-  if (volume.held && !cutting && well.length > 0 && well.length === complete.length) {
-    decisions.push({ do: 'release', volume: volume.name });
-  }
-  const open = troubles.filter((one) => one.volume === volume.name);
+  if (!cutting && mayBeReleased(volume, situation)) decisions.push({ do: 'release', volume: volume.name });
   const ready =
     volume.redundancy === 'reduced' &&
+    lacksOne(volume) &&
     volume.state === 'open' &&
     !volume.held &&
     !volume.busy &&
@@ -210,9 +241,43 @@ function stateOf(volume: VolumeView, replica: string | null): ReplicaState | und
   return volume.replicas.find((one) => one.id === replica)?.state;
 }
 
-function settled(trouble: TroubleView | undefined, now: number): boolean {
-  const last = trouble?.scrubbedAt ?? null;
-  return last === null || now - last >= SCRUB_SETTLES_MS;
+/** Complete replicas, and those of them that can carry the volume alone. */
+function carriersOf(
+  volume: VolumeView,
+  { diagnoses }: Situation,
+): { complete: VolumeView['replicas']; well: VolumeView['replicas'] } {
+  const unfit = new Set(
+    diagnoses
+      .filter(({ culprit, fault }) => culprit.kind === 'disk' && culprit.volume === volume.name && UNFIT.has(fault))
+      .map(({ culprit }) => culprit.replica),
+  );
+  const complete = volume.replicas.filter((replica) => replica.state === 'healthy');
+  return { complete, well: complete.filter((replica) => !unfit.has(replica.id)) };
+}
+
+/** Only the complete ones hold it up: what was given up stays in trouble until it is replaced. */
+function mayBeReleased(volume: VolumeView, situation: Situation): boolean {
+  const { complete, well } = carriersOf(volume, situation);
+  return volume.held && situation.watching && well.length > 0 && well.length === complete.length;
+}
+
+/** It is slow or returns wrong data, or did so a short while ago. */
+function isDoubtful(volume: VolumeView, replica: string, { diagnoses, troubles }: Situation): boolean {
+  const now = diagnoses.some(
+    ({ culprit, fault }) => culprit.volume === volume.name && culprit.replica === replica && DOUBTFUL.has(fault),
+  );
+  const culprit = { kind: 'disk' as const, volume: volume.name, replica, disk: null };
+  return now || troubles.some((one) => one.key === troubleKeyOf({ culprit }) && DOUBTFUL.has(one.fault));
+}
+
+/** A replica that an operator set aside was not lost: taking in another would dismiss it. */
+function lacksOne({ replicas }: VolumeView): boolean {
+  return replicas.length < REPLICAS_WANTED || replicas.some(({ state }) => state === 'failed' || state === 'missing');
+}
+
+/** A scrub reads the whole volume, whichever of its disks it was for. */
+function settled(ofVolume: readonly TroubleView[], now: number): boolean {
+  return ofVolume.every(({ scrubbedAt }) => scrubbedAt === null || now - scrubbedAt >= SCRUB_SETTLES_MS);
 }
 
 /** Why no disk of this volume may be cut now, and whether that passes by itself; undefined when it may. */
@@ -256,4 +321,12 @@ function isInTrouble(name: string, { diagnoses, volumes }: Situation): boolean {
 function lastReplica(volume: VolumeView, { culprit, fault }: Diagnosis): string {
   const what = fault === 'hung' ? 'does not answer' : 'is in trouble';
   return `${culprit.disk ?? culprit.replica ?? 'A disk'} ${what} and is the last complete copy of the volume ${volume.name}, so it is never cut. Bring it back (cable, controller, provider), or bring back the other one.`;
+}
+
+function noneLeft({ name }: VolumeView): string {
+  return `No disk with a complete copy of the volume ${name} is there, and its members are stopped. Bring one of its disks back (cable, controller, provider); then: holdfast recover ${name}.`;
+}
+
+function noneToRelyOn({ name }: VolumeView): string {
+  return `More than one disk of the volume ${name} is in doubt, so none of them is given up for another. Look at what they have in common (memory, controller, cable) and have a backup at hand; then: holdfast recover ${name}.`;
 }

@@ -162,10 +162,10 @@ describe('a host that repairs itself', () => {
     expect(host.status('one').replicas.map(({ id }) => id)).toEqual(['r2', 'r3']);
   });
 
-  test('the watcher that is killed is started again and sees again', async () => {
+  test.each(['SIGKILL', 'SIGSTOP'] as const)('a watcher that gets %s is replaced by one that sees', async (signal) => {
     await host.watch();
     const before = host.health?.watcherPid() ?? 0;
-    process.kill(before, 'SIGKILL');
+    process.kill(before, signal);
     await until(() => ![undefined, before].includes(host.health?.watcherPid()), 'another watcher', 20_000);
     await host.fault('one', 'r1', 'hang');
     expect((await host.named('one', 'r1')).diagnosis.fault).toBe('hung');

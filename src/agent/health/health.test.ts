@@ -79,7 +79,7 @@ describe('the health of a host without volumes', () => {
         timeline: [],
         operation: null,
       },
-      memory: { cutAt: null, scrubs: 0, scrubbedAt: null, failures: 0, retryAt: 0, needs: null },
+      memory: { cutAt: null, scrubs: 0, scrubbedAt: null, unhealed: false, failures: 0, retryAt: 0, needs: null },
     });
     const health = createHealth(context, { storage }, {});
     running.push(health);

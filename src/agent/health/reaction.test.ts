@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Diagnosis } from '../../model/health.ts';
+import type { Diagnosis, FaultKind } from '../../model/health.ts';
 import { redundancyOf, type ReplicaState } from '../../model/volumes.ts';
 import { HoldfastError, type ErrorCode } from '../../protocol/errors.ts';
 import type { Trouble } from '../../protocol/health.ts';
@@ -10,7 +10,7 @@ import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
 import { until } from '../../runtime/deadline.ts';
 import { createLogger } from '../../runtime/log.ts';
 import { Reaction } from './reaction.ts';
-import { TroubleJournal } from './trouble-journal.ts';
+import { TroubleJournal, type TroubleMemory } from './trouble-journal.ts';
 
 const STARTED = '2026-01-01T00:00:00.000Z';
 
@@ -23,9 +23,17 @@ class OneVolume {
   /** What restoring answers, one after the other; when there is nothing more it begins. */
   refusals: HoldfastError[] = [];
   asked = 0;
+  scrubs = 0;
+  deleted = false;
+  loaded: Promise<void> = Promise.resolve();
+  /** What a cut answers although the disk was told to stop. */
+  lateError: HoldfastError | undefined;
+  /** So many cuts are refused before anything is done. */
+  refusedCuts = 0;
   readonly handlers = { 'operations.list': async () => await Promise.resolve(this.operations) };
 
   statuses(): VolumeStatus[] {
+    if (this.deleted) return [];
     const running = this.operations.find((one) => one.state === 'running');
     return [
       {
@@ -50,13 +58,19 @@ class OneVolume {
     ];
   }
 
+  async known(): Promise<void> {
+    await this.loaded;
+  }
+
   disks(): [] {
     return [];
   }
 
   async cut(_volume: string, replica: string): Promise<void> {
+    if (this.refusedCuts-- > 0) throw new HoldfastError('conflict', 'Not now.');
     this.states[Number(replica.slice(1)) - 1] = 'failed';
     await Promise.resolve();
+    if (this.lateError !== undefined) throw this.lateError;
   }
 
   async restoreRedundancy(): Promise<Operation> {
@@ -67,10 +81,12 @@ class OneVolume {
   }
 
   async scrub(): Promise<Operation> {
+    this.scrubs += 1;
     return await Promise.resolve(this.begin('volume-scrub'));
   }
 
   hold(_volume: string, sentence: string | null): void {
+    if (this.deleted) throw new HoldfastError('not-found', 'There is no volume one on this host.');
     this.held = sentence;
   }
 
@@ -96,14 +112,16 @@ class OneVolume {
 
   end(error: string | null): void {
     this.operations = this.operations.map((one) =>
-      one.state === 'running' ? { ...one, state: error === null ? 'done' : 'failed', error, finishedAt: STARTED } : one,
+      one.state === 'running'
+        ? { ...one, state: error === null ? 'done' : 'failed', error, finishedAt: new Date().toISOString() }
+        : one,
     );
   }
 }
 
-const hung = (replica: string): Diagnosis => ({
+const sick = (replica: string, fault: FaultKind): Diagnosis => ({
   culprit: { kind: 'disk', volume: 'one', replica, disk: `/dev/sd${replica.slice(1)}` },
-  fault: 'hung',
+  fault,
   evidence: ['Nothing completes.'],
   ruledOut: [],
 });
@@ -112,6 +130,8 @@ describe('acts against troubles', () => {
   let directory: string;
   let storage: OneVolume;
   let reaction: Reaction;
+  let create: () => Reaction;
+  let journal: TroubleJournal;
   /** Everything that anybody was told. */
   let told: Trouble[];
 
@@ -120,24 +140,29 @@ describe('acts against troubles', () => {
     const log = createLogger('test');
     log.level = 'silent';
     storage = new OneVolume();
+    journal = new TroubleJournal(directory, log);
     told = [];
-    reaction = new Reaction({
-      storage,
-      journal: new TroubleJournal(directory, log),
-      log,
-      enabled: () => true,
-      tell: (trouble) => told.push(trouble),
-    });
+    create = () =>
+      new Reaction({
+        storage,
+        journal,
+        log,
+        enabled: () => true,
+        tell: (trouble) => told.push(trouble),
+      });
+    reaction = create();
     await reaction.start();
   });
   afterEach(async () => {
     await reaction.stop();
-    await rm(directory, { recursive: true, force: true });
+    // A record may still be on its way to the disk.
+    await rm(directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   });
 
   const see = (...replicas: string[]): void =>
-    reaction.take({ troubles: replicas.map((one) => ({ diagnosis: hung(one), agoMs: 700 })), suspects: [] });
+    reaction.take({ troubles: replicas.map((one) => ({ diagnosis: sick(one, 'hung'), agoMs: 700 })), suspects: [] });
   const texts = (): string[] => reaction.troubles().flatMap(({ timeline }) => timeline.map(({ text }) => text));
+  const remembered = async (): Promise<TroubleMemory[]> => (await journal.load(Date.now())).map(({ memory }) => memory);
   const asked = (): (string | null)[] => [...new Set(told.map(({ mustAct }) => mustAct))];
 
   test.each<ErrorCode>(['storage-repair', 'conflict'])(
@@ -217,5 +242,119 @@ describe('acts against troubles', () => {
     await until(() => storage.operations.length > 0, 'the rebuild beginning', 10_000);
     expect(texts().filter((text) => /out of service/.test(text))).toHaveLength(1);
     expect(texts().filter((text) => /back in service/.test(text))).toHaveLength(1);
+  });
+
+  test('a disk that was told to stop counts as cut, also when the answer was an error that came late', async () => {
+    storage.lateError = new HoldfastError('deadline-passed', 'Cutting took too long.');
+    see('r1');
+    await until(() => storage.operations.length > 0, 'the rebuild beginning', 10_000);
+    await reaction.stop();
+    await until(async () => (await remembered()).length === 1, 'the record', 10_000);
+    expect((await remembered()).map(({ cutAt }) => typeof cutAt)).toEqual(['number']);
+  });
+
+  test('what a watcher said before it fell silent is no basis for an act', async () => {
+    const begun = performance.now();
+    storage.refusedCuts = 2;
+    see('r1');
+    // The third try would come after three seconds, and nothing more is heard.
+    await until(() => performance.now() - begun > 5_000, 'the time of the third try being past', 10_000);
+    expect(storage.states).toEqual(['healthy', 'healthy']);
+    // It is heard again.
+    see('r1');
+    await until(() => storage.states[0] === 'failed', 'the cut', 10_000);
+  });
+
+  test('troubles of volumes stay open until the storage knows its volumes', async () => {
+    see('r1', 'r2');
+    await until(() => told.length >= 2, 'the troubles', 10_000);
+    await reaction.stop();
+    const loaded = Promise.withResolvers<void>();
+    storage.loaded = loaded.promise;
+    storage.deleted = true;
+    reaction = create();
+    const started = reaction.start();
+    await until(() => reaction.troubles().length === 2, 'the troubles being read', 10_000);
+    see('r1', 'r2');
+    expect(reaction.troubles().map(({ state }) => state)).toEqual(['open', 'open']);
+    storage.deleted = false;
+    loaded.resolve();
+    await started;
+    see('r1', 'r2');
+    expect(reaction.troubles().map(({ state }) => state)).toEqual(['open', 'open']);
+  });
+
+  test('a volume that is deleted while it is held: its troubles are over', async () => {
+    see('r1', 'r2');
+    await until(() => storage.held !== null, 'the volume being held', 10_000);
+    storage.deleted = true;
+    see();
+    expect(reaction.troubles().map(({ state }) => state)).toEqual(['resolved', 'resolved']);
+  });
+
+  test('blocks that no disk has whole are not looked for again and again: a person is asked for, until they are replaced', async () => {
+    const wrong = (): void =>
+      reaction.take({ troubles: [{ diagnosis: sick('r1', 'corrupt'), agoMs: 0 }], suspects: [] });
+    wrong();
+    await until(() => storage.operations.length === 1, 'the scrub beginning', 10_000);
+    storage.end('2 blocks are damaged on every replica. Restore them from a backup.');
+    await until(
+      () => {
+        wrong();
+        return told.at(-1)?.mustAct?.includes('Restore them from a backup') === true;
+      },
+      'a person being asked for',
+      10_000,
+    );
+    const askedAt = performance.now();
+    await until(
+      () => {
+        see();
+        return performance.now() - askedAt > 7_000;
+      },
+      'the time in which it would be tried again, or be taken to be over',
+      20_000,
+    );
+    expect(storage.scrubs).toBe(1);
+    expect(told.at(-1)).toMatchObject({ state: 'open', mustAct: expect.stringContaining('holdfast volume scrub one') });
+    // Somebody did it.
+    storage.begin('volume-scrub');
+    storage.end(null);
+    await until(
+      () => {
+        see();
+        return told.at(-1)?.state === 'resolved';
+      },
+      'the trouble being over',
+      20_000,
+    );
+  }, 60_000);
+
+  test('a scrub that failed does not count as one that healed', async () => {
+    const wrong = (): void =>
+      reaction.take({ troubles: [{ diagnosis: sick('r1', 'corrupt'), agoMs: 0 }], suspects: [] });
+    wrong();
+    await until(() => storage.operations.length === 1, 'the scrub beginning', 10_000);
+    storage.end('The scrub of /dev/sd1 stopped.');
+    await until(
+      () => {
+        wrong();
+        return texts().some((text) => /did not succeed/.test(text));
+      },
+      'the failure being told',
+      10_000,
+    );
+    await reaction.stop();
+    await until(async () => (await remembered())[0]?.scrubbedAt !== null, 'the record', 10_000);
+    expect((await remembered()).map(({ scrubs }) => scrubs)).toEqual([0]);
+  });
+
+  test('members of a volume of which no disk is there are told to be without service, and a person is asked for', async () => {
+    storage.states = ['missing', 'missing'];
+    see();
+    await until(() => told.length >= 2, 'the troubles', 10_000);
+    for (const trouble of reaction.troubles()) {
+      expect(trouble).toMatchObject({ service: 'stopped', mustAct: expect.stringContaining('holdfast recover one') });
+    }
   });
 });

@@ -7,7 +7,7 @@ import type { TimelineEntry, Trouble } from '../../protocol/health.ts';
 import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { StoragePart } from '../context.ts';
-import type { KnownTrouble, TroubleJournal } from './trouble-journal.ts';
+import { KEPT, type KnownTrouble, type TroubleJournal } from './trouble-journal.ts';
 import type { SeenTrouble, WatcherReport } from './watcher/messages.ts';
 
 /** A disk that answered again, or a host that moves again, is believed after this. */
@@ -22,10 +22,12 @@ const JOURNAL_FIRST_MS = 150;
 const REFUSED_MS = [1_000, 2_000, 5_000, 10_000];
 /** Tries to restore redundancy in a row that fail before a person is asked: the first one may have met a disk that failed meanwhile. */
 const FAILURES_BEFORE_PERSON = 2;
+/** What the storage says when no replica has a block whole: nothing that is tried again changes that, only a backup does. */
+const BEYOND_REPAIR = /damaged on every replica/;
 
 type Storage = Pick<
   StoragePart,
-  'statuses' | 'disks' | 'cut' | 'restoreRedundancy' | 'hold' | 'scrub' | 'onDisksChange'
+  'known' | 'statuses' | 'disks' | 'cut' | 'restoreRedundancy' | 'hold' | 'scrub' | 'onDisksChange'
 > & { handlers: Pick<StoragePart['handlers'], 'operations.list'> };
 
 export interface ReactionOptions {
@@ -73,6 +75,8 @@ export class Reaction {
       this.#known.set(one.trouble.id, one);
       if (one.trouble.state === 'resolved') this.#told.set(one.trouble.id, shownOf(one.trouble));
     }
+    // Before that there seem to be no volumes, and every trouble of one would be taken to be over.
+    await this.#options.storage.known();
     this.#running = true;
     this.#options.storage.onDisksChange(() => this.#decide());
     this.#timer = setInterval(() => void this.#tick(), TICK_MS);
@@ -138,7 +142,12 @@ export class Reaction {
     this.#show(decisions, statuses);
     for (const decision of decisions) this.#begin(decision);
     this.#resolve(statuses);
-    for (const { trouble } of this.#known.values()) this.#tellIfNew(trouble);
+    for (const { trouble } of this.#open()) this.#tellIfNew(trouble);
+  }
+
+  /** A watcher that is stuck goes on saying what it said last: after a while that is no basis for an act. */
+  #watching(): boolean {
+    return performance.now() - this.#reportedAt < FRESH_MS;
   }
 
   /** What the watcher sees in disks that count, and what the volumes say themselves. */
@@ -150,7 +159,7 @@ export class Reaction {
       // "missing" is a complete one that cannot be reached now.
       return state === 'healthy' || state === 'rebuilding' || state === 'missing';
     };
-    const found = this.#seen.filter(({ diagnosis }) => inUse(diagnosis));
+    const found = (this.#watching() ? this.#seen : []).filter(({ diagnosis }) => inUse(diagnosis));
     const keys = new Set(found.map(({ diagnosis }) => troubleKeyOf(diagnosis)));
     for (const status of statuses) {
       if (this.#operations.some((one) => one.id === status.operation && one.kind === 'volume-create')) continue;
@@ -205,7 +214,7 @@ export class Reaction {
         ],
         operation: null,
       },
-      memory: { cutAt: null, scrubs: 0, scrubbedAt: null, failures: 0, retryAt: 0, needs: null },
+      memory: { cutAt: null, scrubs: 0, scrubbedAt: null, unhealed: false, failures: 0, retryAt: 0, needs: null },
     };
     this.#known.set(opened.trouble.id, opened);
     this.#options.log.error(
@@ -220,7 +229,8 @@ export class Reaction {
       now: Date.now(),
       reaction: this.#options.enabled(),
       diagnoses,
-      suspects: this.#suspects,
+      watching: this.#watching(),
+      suspects: this.#watching() ? this.#suspects : [],
       volumes: statuses.map((status) => ({
         name: status.name,
         state: status.state,
@@ -232,8 +242,16 @@ export class Reaction {
           this.#open().some(({ trouble }) => trouble.volume === status.name && trouble.operation !== null),
         held: this.#held.has(status.name),
       })),
-      troubles: this.#open().map(({ trouble, memory }) => ({ key: trouble.key, volume: trouble.volume, ...memory })),
-      cuts: [...this.#known.values()].flatMap(({ memory }) => memory.cutAt ?? []),
+      troubles: this.#open().map(({ trouble, memory }) => ({
+        key: trouble.key,
+        volume: trouble.volume,
+        fault: trouble.diagnosis.fault,
+        ...memory,
+      })),
+      // Those of a volume that is gone (a drill's, mostly) say nothing about the ones that are here.
+      cuts: [...this.#known.values()].flatMap(({ trouble, memory }) =>
+        memory.cutAt !== null && statuses.some((one) => one.name === trouble.volume) ? [memory.cutAt] : [],
+      ),
     };
   }
 
@@ -262,14 +280,13 @@ export class Reaction {
         this.#act(decision, async (known) => {
           const operation = await storage.restoreRedundancy(decision.volume);
           // What failed twice must succeed before nobody is needed any more.
-          if (known.memory.failures < FAILURES_BEFORE_PERSON) known.memory.needs = null;
+          if (known.memory.failures < FAILURES_BEFORE_PERSON && !known.memory.unhealed) known.memory.needs = null;
           this.#follow(known, operation);
         });
         return;
       case 'scrub':
         this.#act(decision, async (known) => {
           const operation = await storage.scrub(decision.volume);
-          known.memory.scrubs += 1;
           known.memory.scrubbedAt = Date.now();
           this.#follow(known, operation);
         });
@@ -284,7 +301,12 @@ export class Reaction {
     const teller = this.#held.get(volume);
     if (teller === undefined) return;
     this.#held.delete(volume);
-    this.#options.storage.hold(volume, null);
+    try {
+      this.#options.storage.hold(volume, null);
+    } catch (error) {
+      // It was deleted meanwhile: there is nothing left to be released.
+      if (!(error instanceof HoldfastError) || error.code !== 'not-found') throw error;
+    }
     // Both disks have a trouble; the one that told of the stop tells of its end.
     const mine = this.#open().filter(({ trouble }) => trouble.volume === volume);
     const known = mine.find(({ trouble }) => trouble.id === teller) ?? mine[0];
@@ -331,11 +353,14 @@ export class Reaction {
     try {
       await this.#options.storage.cut(volume, replica, reason);
     } catch (error) {
-      memory.cutAt = null;
+      // An error that comes late says nothing about what was done: a disk that was really told to stop stays counted as cut.
+      const status = this.#options.storage.statuses().find((one) => one.name === volume);
+      const whole = status?.replicas.find((one) => one.id === replica)?.state === 'healthy';
+      if (whole || (error instanceof HoldfastError && error.code === 'disk-unusable')) memory.cutAt = null;
       throw error;
     }
     const took = Date.now() - memory.cutAt;
-    memory.needs = null;
+    if (!memory.unhealed) memory.needs = null;
     this.#write(known, 'result', `${disk} is cut (it took ${took} ms). ${volume} goes on with its other disk.`);
     this.#options.log.warn({ trouble: trouble.id, volume, replica, took }, 'disk cut');
   }
@@ -375,14 +400,20 @@ export class Reaction {
   #followOperations(): void {
     for (const known of this.#open()) {
       const { trouble, memory } = known;
+      if (memory.unhealed) this.#lookWhetherHealed(known);
       if (trouble.operation === null) continue;
       const operation = this.#operations.find((one) => one.id === trouble.operation);
       if (operation === undefined || operation.state === 'running') continue;
       trouble.operation = null;
       if (operation.kind === 'volume-scrub') memory.scrubbedAt = Date.now();
       if (operation.state === 'done') {
+        if (operation.kind === 'volume-scrub') {
+          memory.scrubs += 1;
+          memory.unhealed = false;
+        }
         memory.failures = 0;
-        memory.needs = null;
+        // A copy that is complete may lack what was damaged before.
+        if (!memory.unhealed) memory.needs = null;
         this.#write(
           known,
           'result',
@@ -394,9 +425,32 @@ export class Reaction {
       }
       this.#postpone(known);
       const why = operation.error ?? 'no reason is known.';
+      if (BEYOND_REPAIR.test(why)) {
+        // A rebuild succeeds by itself once the damaged files are replaced; a scrub would only find the same again.
+        memory.unhealed ||= operation.kind === 'volume-scrub';
+        memory.needs = `${why} Then: holdfast volume scrub ${trouble.volume ?? ''}.`;
+        this.#write(known, 'result', `That did not succeed: ${why}`);
+        continue;
+      }
       if (memory.failures >= FAILURES_BEFORE_PERSON) memory.needs = `${why} ${failsAgain(trouble.volume)}`;
       this.#write(known, 'result', `That did not succeed: ${why} It is tried again.`);
     }
+  }
+
+  /** Somebody replaced what was damaged, and had the volume read again. */
+  #lookWhetherHealed(known: KnownTrouble): void {
+    const { trouble, memory } = known;
+    const healed = this.#operations.some(
+      ({ kind, subject, state, finishedAt }) =>
+        kind === 'volume-scrub' &&
+        subject === trouble.volume &&
+        state === 'done' &&
+        Date.parse(finishedAt ?? '') > (memory.scrubbedAt ?? 0),
+    );
+    if (!healed) return;
+    memory.unhealed = false;
+    memory.needs = null;
+    this.#write(known, 'result', 'Everything was read again; nothing is damaged any more.');
   }
 
   /** Keeps the sentences of all open troubles true. */
@@ -439,6 +493,7 @@ export class Reaction {
     if (trouble.diagnosis.culprit.kind === 'host') return 'waiting';
     if (status === undefined || trouble.volume === null) return 'serving';
     if (this.#held.has(trouble.volume) || status.state === 'trouble') return 'stopped';
+    if (status.redundancy === 'lost' && status.state !== 'closed') return 'stopped';
     const waits = trouble.diagnosis.fault === 'hung' && memory.cutAt === null && this.#isDiagnosed(trouble.key, 500);
     return waits ? 'waiting' : 'serving';
   }
@@ -448,7 +503,7 @@ export class Reaction {
   }
 
   #resolve(statuses: readonly VolumeStatus[]): void {
-    const watching = performance.now() - this.#reportedAt < FRESH_MS;
+    const watching = this.#watching();
     for (const known of this.#open()) {
       const { trouble, memory } = known;
       const status = statuses.find((one) => one.name === trouble.volume);
@@ -463,7 +518,7 @@ export class Reaction {
         this.#diagnosedAt.set(trouble.key, performance.now());
         continue;
       }
-      if (trouble.operation !== null) continue;
+      if (trouble.operation !== null || memory.unhealed) continue;
       const { kind } = trouble.diagnosis.culprit;
       if (kind === 'host') this.#close(known, 'The disks of this host answer again.');
       else if (trouble.diagnosis.fault === 'full') this.#close(known, `The volume ${trouble.volume} has room again.`);
@@ -488,6 +543,17 @@ export class Reaction {
     this.#write(known, 'result', why);
     this.#diagnosedAt.delete(trouble.key);
     this.#options.log.warn({ trouble: trouble.id, key: trouble.key, why }, 'trouble resolved');
+    this.#tellIfNew(trouble);
+    this.#forgetOldest();
+  }
+
+  /** What is over is kept for a while, in memory as on disk. */
+  #forgetOldest(): void {
+    const resolved = [...this.#known.keys()].filter((id) => this.#known.get(id)?.trouble.state === 'resolved');
+    for (const id of resolved.slice(0, Math.max(0, resolved.length - KEPT))) {
+      this.#known.delete(id);
+      this.#told.delete(id);
+    }
   }
 
   #add({ trouble }: KnownTrouble, kind: TimelineEntry['kind'], text: string): void {

@@ -9,8 +9,10 @@ import { readJson, removeDurably, writeDurably } from '../volumes/durable.ts';
 const memorySchema = z.object({
   /** Written before the cut; taken back when the cut was refused. */
   cutAt: z.number().nullable(),
+  /** Scrubs that went well; when the last one began or ended, however it did; whether it found what no replica has whole. */
   scrubs: z.number(),
   scrubbedAt: z.number().nullable(),
+  unhealed: z.boolean().default(false),
   /** Tries to restore redundancy that failed in a row, and when the next one may come. */
   failures: z.number(),
   retryAt: z.number(),
@@ -28,7 +30,7 @@ export interface KnownTrouble {
 
 /** Resolved troubles are kept this long, and at most so many. */
 const KEPT_MS = 14 * 24 * 3_600_000;
-const KEPT = 200;
+export const KEPT = 200;
 
 /** The troubles of this host, each a file of its own that is whole after a crash at any moment. */
 export class TroubleJournal {

@@ -10,6 +10,9 @@ const PROGRAM = join(import.meta.dirname, 'watcher', 'main.ts');
 /** Waits before it is started again, first, second ... in a row, milliseconds. */
 const RESTART_MS = [50, 500, 2_000, 5_000];
 const CALM_MS = 30_000;
+/** It reports every second: one that is silent for so many is stuck. At its start it may take longer. */
+const SILENT_SECONDS = 5;
+const SILENT_AT_START_SECONDS = 20;
 /** The watcher keeps little: a small heap is collected often and stays small. */
 const FLAGS = [
   '--max-old-space-size=48',
@@ -54,6 +57,8 @@ export class WatcherProcess {
 
   start(): void {
     const startedAt = performance.now();
+    let heard = false;
+    let silentSeconds = 0;
     const child = spawn(process.execPath, [...FLAGS, PROGRAM, this.#options.directory], {
       cwd: '/',
       stdio: ['pipe', 'pipe', 'inherit'],
@@ -68,12 +73,25 @@ export class WatcherProcess {
     child.stdout.setEncoding('utf8').on(
       'data',
       lineSplitter((line) => {
+        heard = true;
+        silentSeconds = 0;
         if (this.#child === child) this.#take(line);
       }),
     );
     // It ended while we wrote: the exit tells.
     child.stdin.on('error', () => undefined);
+    // Turns are counted, not time: when the agent itself was held up, what the watcher said meanwhile is still to be read.
+    const listening = setInterval(() => {
+      silentSeconds += 1;
+      if (silentSeconds < (heard ? SILENT_SECONDS : SILENT_AT_START_SECONDS)) return;
+      this.#options.log.error({ pid: child.pid, silentSeconds }, 'the watcher says nothing; it is killed');
+      child.kill('SIGKILL');
+      // One that waits in the kernel ends only later; another one is started all the same.
+      gone();
+    }, 1_000);
+    listening.unref();
     const gone = (): void => {
+      clearInterval(listening);
       if (this.#child !== child) return;
       this.#child = undefined;
       if (this.#stopped) return;

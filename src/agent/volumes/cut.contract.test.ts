@@ -1,8 +1,10 @@
+import { readdir } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { FaultName } from '../../protocol/drills.ts';
 import { until } from '../../runtime/deadline.ts';
 import { loopsOf } from './local/loops.ts';
 import { readOrUndefined } from './local/proc.ts';
+import { directoriesOf } from './local/state.ts';
 import { diskOf } from './local/valve.ts';
 import { standsStill, StorageHost } from './testing/host.ts';
 import { inVolume } from './testing/member.ts';
@@ -99,6 +101,8 @@ describe('faults on disks, and the cut', () => {
       }
       if (name === 'slow') await writer.writes(2);
       expect(await fault('r2', 'clear')).toEqual(null);
+      // A valve whose rate file is removed keeps its limit.
+      expect((await readOrUndefined(host.paths('one', 'r2').rateFile)) ?? '0').toBe('0');
       await writer.writes(20);
       await writer.stop();
       await writer.verify();
@@ -139,6 +143,27 @@ describe('faults on disks, and the cut', () => {
     await host.storage.handlers['volumes.close']({ name: 'one' });
     await host.storage.handlers['volumes.open']({ name: 'one' });
     expect(await inVolume('sha256sum --quiet -c "$1/sum"', directory)).toBe('');
+  });
+
+  test('blocks that no replica has any more are said, and are no reason to stay without redundancy; the old disk is kept', async () => {
+    const directory = await host.create('one');
+    await inVolume('dd if=/dev/urandom of="$1/data" bs=1M count=16 conv=fsync status=none; sync -f "$1"', directory);
+    expect(await fault('r2', 'corrupt')).toEqual('corrupt');
+    await host.storage.cut('one', 'r1', 'it hung.');
+    const rebuilt = await host.ended(await host.storage.restoreRedundancy('one'));
+    expect(rebuilt).toMatchObject({ state: 'done', error: null });
+    expect(host.status('one')).toMatchObject({ state: 'open', redundancy: 'full' });
+    expect(host.status('one').trouble).toMatch(/^\d+ blocks .* damaged on every replica\. Restore them from a backup/);
+    const images = async (): Promise<string[]> => await readdir(directoriesOf(host.context, 'one').disks);
+    expect((await images()).sort()).toEqual(['r1.img', 'r2.img', 'r3.img']);
+    await host.storage.handlers['volumes.close']({ name: 'one' });
+    await host.storage.handlers['volumes.open']({ name: 'one' });
+    expect((await images()).sort()).toEqual(['r1.img', 'r2.img', 'r3.img']);
+    // As if it were restored.
+    await inVolume('rm "$1/data"; sync -f "$1"', directory);
+    expect(await host.ended(await host.storage.scrub('one'))).toMatchObject({ state: 'done' });
+    expect(host.status('one').trouble).toBeNull();
+    expect((await images()).sort()).toEqual(['r2.img', 'r3.img']);
   });
 
   test('a volume that is held refuses at once with its sentence, and serves again when it is let go', async () => {

@@ -108,9 +108,14 @@ export async function recover(volume: EngineVolume, disks: TakesDisks, journey: 
   const replica = volume.unfinishedReplica();
   if (replica !== undefined) await rebuildOrAbandon(volume, replica, journey);
   if (volume.damaged() || volume.needsScrub()) await volume.scrub(journey);
-  await journey.step('Verify', async () => {
+  await journey.step('Verify', async (report) => {
     const status = await volume.refresh();
-    if (status.state === 'open' && status.redundancy === 'full' && status.trouble === null) return;
+    const whole = status.state === 'open' && status.redundancy === 'full';
+    // Blocks that are damaged on every disk are a warning that no recovery can end: only a backup has them.
+    if (whole && !volume.damaged() && !volume.needsScrub()) {
+      if (status.trouble !== null) report.detail(status.trouble);
+      return;
+    }
     throw new HoldfastError(
       'conflict',
       `${status.trouble ?? `The volume ${volume.name} is not whole.`} Start the recovery again.`,
@@ -141,7 +146,7 @@ export function planReplacement(volume: EngineVolume, replica: string, disk: str
       { name: 'Copy', detail: mebibytes(volume.status().usedBytes), needed: true },
       { name: 'Mirror what was written meanwhile', detail: 'what has one copy gets its second', needed: !healthy },
       { name: 'Verify', detail: 'every block is read and compared', needed: true },
-      { name: 'Take it into service', detail: 'the old disk was let go of after the copy', needed: true },
+      { name: 'Take it into service', detail: 'the old disk is cleaned then', needed: true },
     ],
     problem: null,
   };

@@ -239,6 +239,10 @@ class Storage implements StoragePart {
     return volume.homeOf(account);
   }
 
+  async known(): Promise<void> {
+    await this.#known.promise;
+  }
+
   disks(): WatchedDisk[] {
     return [...this.#volumes.values()].flatMap((volume) => volume.disks());
   }

@@ -7,6 +7,7 @@ import { HoldfastError } from '../../protocol/errors.ts';
 import type { Incident, IncidentSummary } from '../../protocol/incidents.ts';
 import { until } from '../../runtime/deadline.ts';
 import { followAgent } from '../platform/follow-agent.ts';
+import { listUnsettledIncidents } from '../store/incidents.ts';
 import { createSite } from '../sites/create-site.ts';
 import { openBench, signedInBrowser, type Bench } from '../testing/bench.ts';
 import { MemoryAgent, someTrouble, someVolume } from '../testing/memory-agent.ts';
@@ -171,6 +172,29 @@ describe('an incident', () => {
     } finally {
       await rm(home, { recursive: true, force: true });
     }
+  });
+
+  it('of the whole host has nobody to count, and is settled when it is over', async () => {
+    const agent = bench.agent;
+    const diagnosis = {
+      ...someTrouble('t1').diagnosis,
+      culprit: { kind: 'host' as const, volume: null, replica: null, disk: null },
+    };
+    const first = someTrouble('t1', { volume: null, diagnosis });
+    const later = {
+      ...first,
+      timeline: [...first.timeline, { at: first.since, kind: 'note' as const, text: 'Still.' }],
+    };
+    const over = { ...later, state: 'resolved' as const, resolvedAt: new Date().toISOString() };
+    bench.context.incidents.start();
+    for (const trouble of [first, later, over]) tell(trouble);
+    await until(async () => (await list('?state=resolved')).length === 1, 'the end', WAIT);
+    await until(
+      async () => (await listUnsettledIncidents(bench.context.database)).length === 0,
+      'nothing being left to do for it',
+      WAIT,
+    );
+    expect(agent.callsOf('gateway.impact')).toEqual([]);
   });
 
   it('takes notes, of which the public ones reach the status page', async () => {

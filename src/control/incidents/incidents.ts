@@ -222,7 +222,8 @@ export class Incidents {
       trouble,
       state: trouble.state,
       resolvedAt: trouble.state === 'open' ? null : (trouble.resolvedAt ?? this.#parts.now().toISOString()),
-      ...(again || trouble.state === 'open' ? { counted: false } : {}),
+      // Nobody is counted for a trouble of the whole host.
+      ...(again || trouble.state === 'open' ? { counted: trouble.volume === null } : {}),
     });
   }
 
@@ -298,7 +299,8 @@ export class Incidents {
       if (record.state === 'open' && this.#severity(record.trouble) !== record.severity) await this.#change(record, {});
       await this.#tellNews(live);
       this.#countIfDue(live);
-      if (live.record.state === 'resolved' && live.record.counted && newsOf(live.record) === undefined) {
+      const counted = live.record.counted || live.record.trouble.volume === null;
+      if (live.record.state === 'resolved' && counted && newsOf(live.record) === undefined) {
         this.#live.delete(record.trouble.id);
       }
     }

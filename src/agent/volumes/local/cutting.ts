@@ -1,4 +1,3 @@
-import { HoldfastError } from '../../../protocol/errors.ts';
 import { cutDriverOf } from './cut/driver.ts';
 import type { ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
@@ -27,10 +26,7 @@ export async function cutReplica(
     return;
   }
   if (!(await anotherServes(state, replica))) {
-    throw new HoldfastError(
-      'last-replica',
-      `Replica ${replica.id} is the last complete one of the volume ${state.name}. Add a replica first.`,
-    );
+    throw state.lastReplica(replica);
   }
   await assertDriver(state, replica);
   await state.leave(replica, becomes, reason, 'cut');
@@ -48,7 +44,7 @@ async function cutUnfinished(state: VolumeState, replica: ReplicaRecord, reason:
   await state.leave(replica, 'failed', reason, 'cut');
 }
 
-async function anotherServes(state: VolumeState, replica: ReplicaRecord): Promise<boolean> {
+export async function anotherServes(state: VolumeState, replica: ReplicaRecord): Promise<boolean> {
   for (const other of state.healthy()) {
     if (other === replica || state.unreachable.has(other.id)) continue;
     const disk = state.attached.get(other.id);

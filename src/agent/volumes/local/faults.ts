@@ -79,7 +79,9 @@ export class Faults {
     await flapping?.ended;
     this.#flapping.delete(replica.id);
     await rm(paths.errorFile, { force: true });
-    await rm(paths.rateFile, { force: true });
+    // The valve keeps its last limit when the file is gone or empty: only a zero lifts it.
+    if (runs) await writeFile(paths.rateFile, '0');
+    else await rm(paths.rateFile, { force: true });
     this.#given.delete(replica.id);
     if (!runs) return;
     await tell(paths, 'r').catch(async (error: unknown) => {

@@ -57,6 +57,8 @@ export async function closeVolume(state: VolumeState): Promise<void> {
   state.mounted = false;
   state.warning = null;
   state.accounts.closed();
+  // Whoever watches the disks lets go of them now: a device that is held open is not detached.
+  state.changed();
   for (const replica of state.record.replicas) await detachDisk(replica, state.pathsOf(replica), 'orderly');
   state.attached.clear();
   state.errors.clear();
@@ -80,27 +82,41 @@ async function adopt(state: VolumeState, mount: MountEntry): Promise<boolean> {
     if (!serving.includes(replica))
       await state.leave(replica, 'failed', 'its disk stopped while the platform was not running.');
   }
-  await cutLeft(state);
+  await cutLeft(state, present);
   state.log.info({ volume: state.name, replicas: serving.map((replica) => replica.id) }, 'volume taken over as it was');
   return true;
 }
 
 /** A replica that was left must stay left, also when the agent was killed between writing that down and cutting it. */
-async function cutLeft(state: VolumeState): Promise<void> {
+async function cutLeft(state: VolumeState, present: ReadonlySet<string>): Promise<void> {
   for (const replica of state.record.replicas) {
     if (replica.state === 'healthy' || replica.state === 'rebuilding') continue;
     if (replica.kind === 'image') await cutValve(state.pathsOf(replica));
-    else {
-      const device = await kernelName(replica.stable);
-      if (device !== undefined) await forget(device);
-    }
+    else await cutLeftDisk(state, replica, present);
   }
+}
+
+/** A real disk. One that is still in the mount and cannot be cut is watched on. */
+async function cutLeftDisk(state: VolumeState, replica: ReplicaRecord, present: ReadonlySet<string>): Promise<void> {
+  const device = await kernelName(replica.stable);
+  if (device === undefined) return;
+  // The same disk may have been taken in again, as the new replica.
+  const usedAgain =
+    state.record.replicas.some((other) => other !== replica && other.stable === replica.stable) ||
+    [...state.attached.values()].some((other) => other.device === device);
+  if (usedAgain) return;
+  if (!present.has(basename(device))) return await forget(device);
+  state.attached.set(replica.id, { device, valve: undefined });
+  await state.cutDisk(replica).catch((error: unknown) => {
+    state.log.error({ volume: state.name, disk: replica.disk, error }, 'a disk that was given up could not be cut');
+  });
 }
 
 /** Removes what is left of a file system whose disks are gone (everything was killed, or both replicas failed). */
 async function clearDead(state: VolumeState): Promise<void> {
   const { uuid } = state.record;
   state.mounted = false;
+  state.changed();
   const mounted = (await mountAt(state.directories.mount)) !== undefined;
   if (!mounted && !(await filesystem.isHeld(uuid))) return;
   const devices = await filesystem.devicesOf(uuid);
@@ -126,6 +142,11 @@ async function mountAfresh(state: VolumeState): Promise<void> {
     if (replica.state !== 'healthy' && replica.state !== 'rebuilding') {
       await detachDisk(replica, state.pathsOf(replica), 'cut');
     }
+  }
+  for (const replica of record.leaving) {
+    await detachDisk(replica, state.pathsOf(replica), 'cut').catch((error: unknown) => {
+      state.log.warn({ volume: state.name, disk: replica.disk, error }, 'a disk that left could not be let go of');
+    });
   }
   const candidates = await Promise.all(record.replicas.map((replica) => candidateOf(state, replica)));
   const trust = record.unsure === 'reopen' ? await trustAll(state, candidates) : decideTrust(candidates, record.uuid);

@@ -77,6 +77,7 @@ export async function planVolume(
     imageBytes,
     nextReplica: REPLICAS_WANTED + 1,
     unsure: null,
+    damagedBlocks: 0,
     replicas,
     leaving: [],
   };

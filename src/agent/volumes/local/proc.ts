@@ -93,8 +93,8 @@ export async function isAlive(identity: ProcessIdentity): Promise<boolean> {
 }
 
 /**
- * All processes of a command name. Their arguments are read of these only: reading another process's arguments takes a
- * lock of its memory, which a member's program that hangs on a volume may hold.
+ * All processes of root with a command name. Their arguments are read of these only: reading another process's arguments takes a
+ * lock of its memory, which a member's program that hangs on a volume may hold. A member can give its program any name.
  */
 export async function processesNamed(command: string): Promise<Array<ProcessStat & { arguments: string[] }>> {
   const found: Array<ProcessStat & { arguments: string[] }> = [];
@@ -102,10 +102,16 @@ export async function processesNamed(command: string): Promise<Array<ProcessStat
     if (!/^\d+$/.test(name)) continue;
     const stat = await processStat(Number(name));
     if (stat === undefined || stat.command !== command || stat.state === 'Z') continue;
+    if (!isOfRoot(await readOrUndefined(`/proc/${name}/status`))) continue;
     const line = await readOrUndefined(`/proc/${name}/cmdline`);
     if (line !== undefined) found.push({ ...stat, arguments: line.split('\0') });
   }
   return found;
+}
+
+/** By /proc/<pid>/status: the real and the effective user are root. */
+function isOfRoot(status: string | undefined): boolean {
+  return /^Uid:\s+0\s+0\s/m.test(status ?? '');
 }
 
 export async function childrenOf(parent: number): Promise<ProcessStat[]> {

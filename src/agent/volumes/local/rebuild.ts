@@ -6,11 +6,12 @@ import { mustRun, runCommand } from '../../../runtime/command.ts';
 import { JourneyInterrupted, type Journey, type StepReport } from '../journey.ts';
 import { attachDisk, detachDisk, kernelName, removeImage } from './attach.ts';
 import { parseBalanceProgress, parseReplaceStatus, type ReplaceStatus } from './btrfs-output.ts';
+import { anotherServes } from './cutting.ts';
 import { readSuperBlock, wipe } from './disks.ts';
 import * as filesystem from './filesystem.ts';
-import { NO_ERRORS, type ReplicaRecord } from './record.ts';
+import { NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
 import { neededToCopy, unallocatedBytes } from './space.ts';
-import type { VolumeState } from './state.ts';
+import { damagedSentence, type VolumeState } from './state.ts';
 import { makeImage, removeValve, valveServes } from './valve.ts';
 
 const COMMAND_DEADLINE_MS = 60_000;
@@ -35,7 +36,7 @@ const SCRUB_PROGRAM = join(import.meta.dirname, 'scrub.py');
 
 /** Copies the volume onto a new replica, which takes the place of `target.replaces`, and makes the mirror whole again. */
 export async function rebuildReplica(state: VolumeState, target: ReplicaRecord, journey: Journey): Promise<void> {
-  if (target.state === 'healthy') return;
+  if (target.state === 'healthy') return await cleanLeaving(state);
   await journey.step('Prepare the disk', async (report) => {
     await prepareTarget(state, target);
     report.detail(target.disk);
@@ -43,15 +44,28 @@ export async function rebuildReplica(state: VolumeState, target: ReplicaRecord, 
   await journey.step('Copy', (report) => copyOnto(state, target, report, journey.signal));
   await journey.step('Mirror what was written meanwhile', (report) => convertProfiles(state, report, journey.signal));
   let before = NO_ERRORS;
+  let damaged = 0;
   await journey.step('Verify', async (report) => {
     before = (await filesystem.errorsOf(state.record.uuid, target.deviceId)) ?? NO_ERRORS;
-    const result = await scrubDevice(state, target, report, journey.signal);
-    if (result.uncorrectable > 0) {
+    const compared = await writeErrorsOf(state, target);
+    damaged = (await scrubDevice(state, target, report, journey.signal)).uncorrectable;
+    if (damaged === 0) return;
+    // What no disk has is no fault of the new one: so the others are asked too, and then it once more, for files are deleted meanwhile.
+    let elsewhere = 0;
+    for (const other of state.healthy()) {
+      elsewhere = Math.max(elsewhere, (await scrubDevice(state, other, report, journey.signal)).uncorrectable);
+    }
+    if (damaged > elsewhere) damaged = (await scrubDevice(state, target, report, journey.signal)).uncorrectable;
+    const served = (await anotherServes(state, target)) && (await writeErrorsOf(state, target)) === compared;
+    if (damaged > elsewhere || !served) {
       throw new HoldfastError(
         'command-failed',
-        `${result.uncorrectable} blocks of the volume ${state.name} are damaged on every replica. Restore them from a backup.`,
+        `${damaged} blocks on the new disk ${target.disk} are damaged, and it or the other disk of the volume ${state.name} failed while they were compared. Check both, then add a replica again.`,
       );
     }
+    if (damaged === 0) return;
+    report.detail(damagedSentence(state.name, damaged));
+    state.log.error({ volume: state.name, blocks: damaged }, 'blocks are damaged on every replica');
   });
   await journey.step('Take it into service', async () => {
     const errors = (await filesystem.errorsOf(state.record.uuid, target.deviceId)) ?? NO_ERRORS;
@@ -68,8 +82,31 @@ export async function rebuildReplica(state: VolumeState, target: ReplicaRecord, 
     target.baseline = errors;
     target.state = 'healthy';
     target.reason = null;
+    state.record.damagedBlocks = damaged;
+    state.warning = null;
+    // The wrong data that is known of is counted in blocks now; what comes on top is a new fault.
+    if (damaged > 0) await acceptWrongData(state, target);
     await state.save();
+    await cleanLeaving(state);
   });
+}
+
+/** The errors of the complete replicas' disks at writing, to be compared. Blocks that cannot be read are not among them. */
+async function writeErrorsOf(state: VolumeState, target: ReplicaRecord): Promise<string> {
+  const counts: string[] = [];
+  for (const { id, deviceId } of state.healthy().filter((other) => other !== target)) {
+    const errors = await filesystem.errorsOf(state.record.uuid, deviceId);
+    counts.push(`${id}: ${errors?.write} ${errors?.flush}`);
+  }
+  return counts.join(', ');
+}
+
+async function acceptWrongData(state: VolumeState, target: ReplicaRecord): Promise<void> {
+  for (const other of state.healthy().filter((replica) => replica !== target)) {
+    const errors = await filesystem.errorsOf(state.record.uuid, other.deviceId);
+    const { corruption, generation } = errors ?? other.baseline;
+    other.baseline = { ...other.baseline, corruption, generation };
+  }
 }
 
 async function prepareTarget(state: VolumeState, target: ReplicaRecord): Promise<void> {
@@ -173,7 +210,10 @@ export async function copyOnto(
   }
   target.deviceId = source.deviceId;
   target.replaces = null;
-  await dismiss(state, source);
+  await retire(state, source);
+  await detachDisk(source, state.pathsOf(source), 'cut').catch((error: unknown) => {
+    state.log.warn({ volume: state.name, disk: source.disk, error }, 'a disk that left could not be let go of');
+  });
 }
 
 function saysNoRoom(error: unknown): boolean {
@@ -294,19 +334,34 @@ export async function discardDisk(state: VolumeState, replica: ReplicaRecord): P
 
 /** Takes a replica out of the volume for good: recorded first, so that its disk is cleaned even when that is cut off. */
 export async function dismiss(state: VolumeState, replica: ReplicaRecord): Promise<void> {
+  await retire(state, replica);
+  await cleanLeaving(state);
+}
+
+async function retire(state: VolumeState, replica: ReplicaRecord): Promise<void> {
   const { record } = state;
   record.replicas = record.replicas.filter((other) => other !== replica);
   record.leaving.push(replica);
   state.errors.delete(replica.id);
   state.attached.delete(replica.id);
   await state.save();
-  await cleanLeaving(state);
+}
+
+/**
+ * Whether a disk that left is kept as it is: until redundancy is full and nothing is damaged on every replica, it may be the only one
+ * with a block that the others lack. Of several in the same place only the first was complete.
+ */
+export function isKept(record: VolumeRecord, replica: ReplicaRecord): boolean {
+  const whole = record.damagedBlocks === 0 && record.replicas.every(({ state }) => state === 'healthy');
+  if (whole || replica.deviceId === 0) return false;
+  return record.leaving.find((other) => other.deviceId === replica.deviceId) === replica;
 }
 
 /** Cleans the disks of replicas that left. One that cannot be cleaned now (it may be broken) is tried again later. */
 export async function cleanLeaving(state: VolumeState): Promise<void> {
   const { record } = state;
   for (const replica of record.leaving) {
+    if (isKept(record, replica)) continue;
     try {
       await discardDisk(state, replica);
     } catch (error) {

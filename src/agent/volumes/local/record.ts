@@ -54,6 +54,8 @@ export const volumeRecordSchema = z.object({
    * them to compare. `scrub`: they were compared and are served; what one of them missed is still to be healed from the other.
    */
   unsure: z.enum(['reopen', 'scrub']).nullable().default(null),
+  /** Blocks that were found damaged on every replica and have not been restored since. */
+  damagedBlocks: z.number().default(0),
   replicas: z.array(replicaRecordSchema),
   /** Replicas that are none any more, whose disks are still to be let go of and cleaned. */
   leaving: z.array(replicaRecordSchema),

@@ -1,9 +1,11 @@
-import { rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { redundancyOf, type ReplicaState } from '../../../model/volumes.ts';
 import { contextOf, makeHome } from '../testing/context.ts';
-import { NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
+import { isKept } from './rebuild.ts';
+import { loadRecords, NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
 import { VolumeState } from './state.ts';
 
 const STATES: ReplicaState[] = ['healthy', 'rebuilding', 'set-aside', 'missing', 'failed'];
@@ -28,6 +30,7 @@ describe('the state of a volume', () => {
       imageBytes: 1000,
       nextReplica: 9,
       unsure: null,
+      damagedBlocks: 0,
       leaving: [],
       // Real disks: nothing is cut when one is left.
       replicas: states.map((state, index): ReplicaRecord => ({
@@ -98,6 +101,61 @@ describe('the state of a volume', () => {
       replicas: [{ state: 'missing' }, { state: 'failed' }],
     });
     expect(last?.state).toBe('healthy');
+  });
+
+  test('a cut of the last complete replica is refused; the one that serves is not blamed', async () => {
+    const volume = volumeOf(['healthy', 'failed']);
+    volume.open = true;
+    await expect(volume.leave(volume.replica('r1'), 'failed', 'it hung.', 'cut')).rejects.toMatchObject({
+      code: 'last-replica',
+    });
+    expect(volume.status()).toMatchObject({ state: 'open', redundancy: 'reduced' });
+  });
+
+  test('what cannot be recorded is not done, and is done by the next decision', async () => {
+    const volume = volumeOf(['healthy', 'healthy']);
+    const first = volume.replica('r1');
+    const { records } = volume.directories;
+    await rm(records, { recursive: true, force: true });
+    await mkdir(dirname(records), { recursive: true });
+    await writeFile(records, 'in the way');
+    await expect(volume.leave(first, 'failed', 'it hung.', 'cut')).rejects.toMatchObject({ code: 'command-failed' });
+    expect(first).toMatchObject({ state: 'healthy', reason: null });
+    await rm(records);
+    await volume.leave(first, 'failed', 'it hung.', 'cut');
+    expect(first).toMatchObject({ state: 'failed', reason: 'it hung.' });
+    expect((await loadRecords(records))[0]?.replicas[0]?.state).toBe('failed');
+  });
+
+  test('a real disk that was given up and cannot be cut stays in sight of the watcher; one that is gone does not', async () => {
+    const volume = volumeOf(['healthy', 'healthy']);
+    volume.mounted = true;
+    // A loop device: it is there, and there is no way known to cut it.
+    const [loop] = (await readdir('/sys/block')).filter((name) => name.startsWith('loop'));
+    volume.attached.set('r1', { device: `/dev/${loop}`, valve: undefined });
+    await volume.leave(volume.replica('r1'), 'failed', 'its disk answered with errors.');
+    expect(volume.disks()).toMatchObject([{ replica: 'r1', state: 'failed' }]);
+    volume.attached.set('r1', { device: '/dev/none0', valve: undefined });
+    await volume.cutDisk(volume.replica('r1'));
+    expect(volume.disks()).toEqual([]);
+  });
+
+  test('a disk that left is kept until redundancy is full and nothing is damaged; an unfinished one never', () => {
+    const { record } = volumeOf(['healthy', 'rebuilding']);
+    const left = (id: string, deviceId: number): ReplicaRecord => ({
+      ...(record.replicas[0] as ReplicaRecord),
+      id,
+      deviceId,
+      state: 'failed',
+    });
+    const [complete, later, unfinished] = [left('r5', 2), left('r6', 2), left('r7', 0)];
+    record.leaving.push(complete, later, unfinished);
+    const kept = (): string[] => record.leaving.filter((one) => isKept(record, one)).map(({ id }) => id);
+    expect(kept()).toEqual(['r5']);
+    for (const replica of record.replicas) replica.state = 'healthy';
+    expect(kept()).toEqual([]);
+    record.damagedBlocks = 3;
+    expect(kept()).toEqual(['r5']);
   });
 
   test('listeners are told of changes, not of figures', () => {

@@ -2,16 +2,20 @@ import { basename, join } from 'node:path';
 import { redundancyOf, REPLICAS_WANTED, type ReplicaState } from '../../../model/volumes.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import type { Replica, VolumeStatus } from '../../../protocol/volumes.ts';
+import { within } from '../../../runtime/deadline.ts';
 import type { AgentContext, WatchedDisk } from '../../context.ts';
 import { AccountHomes } from '../accounts.ts';
 import { Lane } from '../lane.ts';
 import type { AttachedDisk } from './attach.ts';
 import type { DeviceErrors } from './btrfs-output.ts';
 import { cutDriverOf } from './cut/driver.ts';
-import { drained } from './loops.ts';
+import { deviceBytes, drained } from './loops.ts';
 import { Probe } from './probe.ts';
 import { saveRecord, type ReplicaRecord, type VolumeRecord } from './record.ts';
 import { cutValve, valvePaths, type ValvePaths } from './valve.ts';
+
+/** The host's own disk may be full, read-only or hang: who decides something must hear of it. */
+const SAVE_DEADLINE_MS = 10_000;
 
 export interface VolumeDirectories {
   /** <home>/agent/volumes: the records. */
@@ -32,6 +36,11 @@ export function directoriesOf(context: AgentContext, name: string): VolumeDirect
     valves: join(own, 'valve'),
     mount: join(own, 'mnt'),
   };
+}
+
+export function damagedSentence(volume: string, blocks: number): string {
+  const [what, them] = blocks === 1 ? ['1 block of', 'it'] : [`${blocks} blocks of`, 'them'];
+  return `${what} the volume ${volume} ${blocks === 1 ? 'is' : 'are'} damaged on every replica. Restore ${them} from a backup, then scrub the volume.`;
 }
 
 /**
@@ -66,6 +75,8 @@ export class VolumeState {
   readonly #listeners: Array<() => void> = [];
   #shown = '';
   #saving: Promise<unknown> = Promise.resolve();
+  /** A write of the record that has not begun: it will hold what is decided until then. */
+  #nextSave: Promise<void> | undefined;
 
   constructor(context: AgentContext, record: VolumeRecord) {
     this.context = context;
@@ -111,12 +122,20 @@ export class VolumeState {
     return this.record.replicas.filter((replica) => replica.state === 'healthy');
   }
 
-  /** One after the other: a cut does not wait its turn, and two must never write the same file at once. */
+  /**
+   * One after the other: a cut does not wait its turn, and two must never write the same file at once. Throws what the host's disk
+   * answers, or `deadline-passed` after 10 seconds; a write that is late may still happen then.
+   */
   async save(): Promise<void> {
-    const write = (): Promise<void> => saveRecord(this.directories.records, this.record);
-    const mine = this.#saving.then(write, write);
-    this.#saving = mine.catch(() => undefined);
-    await mine;
+    if (this.#nextSave === undefined) {
+      const next = this.#saving.then(() => {
+        this.#nextSave = undefined;
+        return saveRecord(this.directories.records, this.record);
+      });
+      this.#nextSave = next;
+      this.#saving = next.catch(() => undefined);
+    }
+    await within(SAVE_DEADLINE_MS, `writing the record of the volume ${this.name}`, this.#nextSave);
     this.changed();
   }
 
@@ -144,7 +163,9 @@ export class VolumeState {
   /**
    * A replica is not complete any more: from this moment it is never served again. Recorded first, then cut, so that
    * it cannot come back unnoticed. The last complete replica is never given up: the volume is in trouble then.
-   * `drop`: a real disk that answers, though with errors, stays in the machine.
+   * Throws `command-failed` when that cannot be recorded: nothing has changed then, and the next decision tries again.
+   * `cut`: somebody asked for it, and is told when it is not possible: `last-replica`, `disk-unusable`. `drop`: a real disk that
+   * cannot be cut stays in the mount and is watched on.
    */
   async leave(
     replica: ReplicaRecord,
@@ -153,33 +174,62 @@ export class VolumeState {
     how: 'cut' | 'drop' = 'drop',
   ): Promise<void> {
     if (replica.state === 'healthy' && this.healthy().length === 1) {
+      if (how === 'cut') throw this.lastReplica(replica);
       this.unreachable.add(replica.id);
       this.fault(`The last complete replica ${replica.id} (${replica.disk}) does not work: ${reason}`);
       return;
     }
     this.log.warn({ volume: this.name, replica: replica.id, disk: replica.disk, reason }, `replica ${state}`);
+    const before = { state: replica.state, reason: replica.reason };
     replica.state = state;
     replica.reason = reason;
-    await this.save();
-    if (how === 'cut' || replica.kind === 'image') await this.cutDisk(replica);
-    else this.attached.delete(replica.id);
+    await this.save().catch((cause: unknown) => this.#takeBack(replica, before, cause));
+    await this.cutDisk(replica).catch((error: unknown) => {
+      if (how === 'cut' || replica.kind === 'image') throw error;
+      this.log.error({ volume: this.name, disk: replica.disk, error }, 'a disk that was given up could not be cut');
+    });
     this.changed();
+  }
+
+  lastReplica(replica: ReplicaRecord): HoldfastError {
+    return new HoldfastError(
+      'last-replica',
+      `Replica ${replica.id} is the last complete one of the volume ${this.name}. Add a replica first.`,
+    );
+  }
+
+  /** A cut without a record would let a stale disk come back after a restart. So it is as if nothing had been decided. */
+  #takeBack(replica: ReplicaRecord, before: Pick<ReplicaRecord, 'state' | 'reason'>, cause: unknown): never {
+    Object.assign(replica, before);
+    // A write that is only late must not be the last word.
+    this.save().catch((error: unknown) => {
+      this.log.error({ volume: this.name, error }, 'the record of a volume cannot be written');
+    });
+    this.changed();
+    throw new HoldfastError(
+      'command-failed',
+      `The record of the volume ${this.name} cannot be written, and without it replica ${replica.id} is not given up. Is the machine's own disk full or read-only? It is tried again by itself.`,
+      { cause },
+    );
   }
 
   /** Makes everything outstanding and everything later in a replica's disk fail. Record first what it means. */
   async cutDisk(replica: ReplicaRecord): Promise<void> {
     const disk = this.attached.get(replica.id);
-    this.attached.delete(replica.id);
     if (replica.kind === 'image') {
+      this.attached.delete(replica.id);
       await cutValve(this.pathsOf(replica), disk?.valve);
       if (disk !== undefined) await drained(disk.device);
     } else if (disk !== undefined) {
+      // What may still be in use stays in sight of the watcher.
       await this.#cutReal(replica, disk.device);
+      if (this.attached.get(replica.id) === disk) this.attached.delete(replica.id);
     }
     this.changed();
   }
 
   async #cutReal(replica: ReplicaRecord, device: string): Promise<void> {
+    if ((await deviceBytes(device)) === undefined) return;
     const driver = await cutDriverOf(device);
     const { kind, undo } = driver;
     this.log.warn({ volume: this.name, disk: replica.disk, kind, undo }, 'cutting a real disk');
@@ -277,6 +327,7 @@ export class VolumeState {
       const next = rebuilding ? ' It is being rebuilt.' : ' Add a replica to restore redundancy.';
       return `Only one complete replica is left.${why}${next}`;
     }
+    if (this.record.damagedBlocks > 0) return damagedSentence(this.name, this.record.damagedBlocks);
     const damaged = this.damaged();
     if (damaged === undefined) return null;
     return `Replica ${damaged.id} (${damaged.disk}) returned wrong data, which was repaired from the other one. Scrub the volume.`;

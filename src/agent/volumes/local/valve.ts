@@ -20,7 +20,7 @@ export interface ValvePaths {
   mountPoint: string;
   /** While this file exists, every read and write fails with EIO. */
   errorFile: string;
-  /** Bits per second, as text ("2M"); absent or empty: no limit. */
+  /** Bits per second, as text ("2M"); absent at the start: no limit; later only "0" lifts one. */
   rateFile: string;
   /** Unix socket: "p" pauses (requests hang), "r" resumes. */
   pauseSocket: string;

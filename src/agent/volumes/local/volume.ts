@@ -16,7 +16,7 @@ import { closeVolume, openVolume } from './opening.ts';
 import { isFormerReplica, planDisk } from './plan.ts';
 import { cleanLeaving, discardDisk, dismiss, rebuildReplica, scrubDevice } from './rebuild.ts';
 import { loadRecords, NO_ERRORS, removeRecord, type ReplicaRecord } from './record.ts';
-import type { VolumeState } from './state.ts';
+import { damagedSentence, type VolumeState } from './state.ts';
 import { removeDirectory } from './valve.ts';
 import { heal, hungReplicas, lookAt, probe } from './watching.ts';
 
@@ -218,10 +218,7 @@ export class LocalVolume implements EngineVolume {
       await journey.step(`Scrub ${replica.id}`, async (report) => {
         const result = await scrubDevice(this.#state, replica, report, journey.signal);
         if (result.uncorrectable > 0) {
-          throw new HoldfastError(
-            'command-failed',
-            `${result.uncorrectable} blocks are damaged on every replica. Restore them from a backup.`,
-          );
+          throw new HoldfastError('command-failed', damagedSentence(this.name, result.uncorrectable));
         }
         // What was found is healed and no fault any more. Errors of the disk itself are the look's to judge.
         const errors = await errorsOf(this.#state.record.uuid, replica.deviceId);
@@ -230,7 +227,9 @@ export class LocalVolume implements EngineVolume {
       });
     }
     if (this.#state.record.unsure === 'scrub') this.#state.record.unsure = null;
+    this.#state.record.damagedBlocks = 0;
     await this.#state.save();
+    await cleanLeaving(this.#state);
     await this.refresh();
   }
 

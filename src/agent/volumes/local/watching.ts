@@ -35,11 +35,13 @@ export async function lookAt(state: VolumeState): Promise<void> {
     state.fault(`The volume ${state.name} was unmounted by somebody else. It is opened again.`);
     return;
   }
-  const bad: Bad[] = [];
+  const found: Bad[] = [];
   for (const replica of state.healthy()) {
-    const found = await lookAtReplica(state, replica);
-    if (found !== undefined) bad.push(found);
+    const one = await lookAtReplica(state, replica);
+    if (one !== undefined) found.push(one);
   }
+  // A cut does not wait its turn: what was given up while this looked says nothing about the others.
+  const bad = found.filter(({ replica }) => replica.state === 'healthy');
   if (bad.length < state.healthy().length) {
     for (const { replica, reason } of bad)
       if (replica.state === 'healthy') await state.leave(replica, 'failed', reason);
@@ -118,12 +120,23 @@ export async function heal(state: VolumeState): Promise<void> {
   if (!state.record.wantedOpen || state.record.phase !== 'ready') return;
   if (state.open) {
     if (state.trouble === null) return;
-    if (state.record.unsure !== 'reopen' && (await someDiskServes(state))) return;
+    if (state.record.unsure !== 'reopen') {
+      const serving = await servingReplicas(state);
+      if (serving.length > 0) return await recognise(state, serving);
+    }
     state.open = false;
   }
   await openVolume(state).catch((error: unknown) => {
     if (!(error instanceof HoldfastError)) throw error;
   });
+}
+
+/** A disk serves that was believed dead. When the volume answers as well, nothing is wrong any more; else it is asked again later. */
+async function recognise(state: VolumeState, serving: readonly ReplicaRecord[]): Promise<void> {
+  if (!(await state.probe.answers())) return;
+  for (const { id } of serving) state.unreachable.delete(id);
+  state.log.info({ volume: state.name, replicas: serving.map(({ id }) => id) }, 'volume serves after all');
+  state.fault(null);
 }
 
 /** Complete replicas in whose disk something waits and nothing completes for the whole time, by the kernel's counters. */
@@ -149,14 +162,19 @@ export async function hungReplicas(state: VolumeState): Promise<string[]> {
   return [...suspects.keys()];
 }
 
-async function someDiskServes(state: VolumeState): Promise<boolean> {
+/** Complete replicas whose disks serve the mounted volume. */
+async function servingReplicas(state: VolumeState): Promise<ReplicaRecord[]> {
   const mount = await mountAt(state.directories.mount);
-  if (mount === undefined || filesystem.stoppedWriting(mount)) return false;
+  if (mount === undefined || filesystem.stoppedWriting(mount)) return [];
+  const serving: ReplicaRecord[] = [];
   for (const replica of state.healthy()) {
     const disk = state.attached.get(replica.id);
     if (disk === undefined) continue;
-    if (disk.valve === undefined) return true;
-    if ((await valveServes(disk.valve)) && (await loopsOf(diskOf(state.pathsOf(replica)))).length > 0) return true;
+    const serves =
+      disk.valve === undefined
+        ? (await deviceBytes(disk.device)) !== undefined
+        : (await valveServes(disk.valve)) && (await loopsOf(diskOf(state.pathsOf(replica)))).length > 0;
+    if (serves) serving.push(replica);
   }
-  return false;
+  return serving;
 }
