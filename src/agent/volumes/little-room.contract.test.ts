@@ -50,7 +50,9 @@ describe('a disk of a volume with little room is replaced', () => {
     expect(failed).toMatchObject({ state: 'failed', error: expect.stringMatching(/too full to be copied.*make room/) });
     await inVolume('rm "$1/../../../more"; sync -f "$1"', directory);
     await until(() => (host.status('one').freeBytes ?? 0) > 100 * 1024 ** 2, 'the room being seen', 30_000);
-    expect(await host.ended(await host.storage.restoreRedundancy('one'))).toMatchObject({ state: 'done', error: null });
+    // As the reaction does it: how the kernel spreads what is left over pieces differs, and a later try may find what one did not.
+    for (let tries = 0; tries < 4 && host.status('one').redundancy !== 'full'; tries += 1)
+      await host.ended(await host.storage.restoreRedundancy('one'));
     expect(host.status('one')).toMatchObject({ redundancy: 'full', trouble: null });
   });
 });
