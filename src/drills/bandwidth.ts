@@ -1,29 +1,16 @@
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { mustRun, runCommand } from '../runtime/command.ts';
 import { until } from '../runtime/deadline.ts';
 import { recordOf, signalRecorded, type ProcessRecord } from '../runtime/process-record.ts';
+import { valvesWith } from './valve-process.ts';
 
 const PROGRAM = join(import.meta.dirname, 'speed.py');
 const COMMAND_DEADLINE_MS = 20_000;
 const MEASURE_DEADLINE_MS = 180_000;
 const MiB = 1024 ** 2;
-
-/** The command line of the valve that serves this image; undefined when none does. */
-export function valveOf(image: string): { pid: number; words: string[] } | undefined {
-  for (const entry of readdirSync('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
-    try {
-      const words = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0').slice(0, -1);
-      if (words[0]?.endsWith('nbdfuse') === true && words.includes(image)) return { pid: Number(entry), words };
-    } catch {
-      continue; // It ended while we looked.
-    }
-  }
-  return undefined;
-}
 
 /** The same valve for another image: every path of the old one becomes one in `directory`, its socket one in `sockets`. */
 export function commandFor(
@@ -47,7 +34,7 @@ export function commandFor(
  * same command line and a loop device like its own, written from beginning to end past the caches and flushed. Leaves nothing behind.
  */
 export async function measureBandwidth(image: string, byteCount: number): Promise<number | undefined> {
-  const valve = valveOf(image);
+  const valve = valvesWith(image)[0];
   if (valve === undefined) return undefined;
   const directory = join(dirname(image), 'drill-bandwidth');
   const size = Math.max(MiB, Math.floor(byteCount / MiB) * MiB);

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -7,6 +7,7 @@ import { HoldfastError } from '../protocol/errors.ts';
 import type { FaultName } from '../protocol/drills.ts';
 import { recordOf, signalRecorded } from '../runtime/process-record.ts';
 import type { Platform } from './platform.ts';
+import { valvesWith } from './valve-process.ts';
 
 /** A replica on an image file, as the fault reaches it. */
 export interface Target {
@@ -134,16 +135,9 @@ export class Faults implements AsyncDisposable {
   lose(target: Target): void {
     const { mountPoint } = this.#paths(target);
     let found = 0;
-    for (const entry of readdirSync('/proc')) {
-      if (!/^\d+$/.test(entry)) continue;
-      try {
-        const words = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0');
-        if (words[0]?.endsWith('nbdfuse') !== true || !words.includes(mountPoint)) continue;
-        const record = recordOf(Number(entry));
-        if (record !== undefined && signalRecorded(record, 'SIGKILL')) found += 1;
-      } catch {
-        continue; // It ended while we looked.
-      }
+    for (const { pid } of valvesWith(mountPoint)) {
+      const record = recordOf(pid);
+      if (record !== undefined && signalRecorded(record, 'SIGKILL')) found += 1;
     }
     if (found === 0)
       throw new HoldfastError('disk-unusable', `The disk ${target.volume}/${target.replica} has no valve that runs.`);
