@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { HoldfastError } from '../protocol/errors.ts';
-import type { Configuration } from '../runtime/config.ts';
+import { rebuildSetting, type Configuration } from '../runtime/config.ts';
 import { mustRun } from '../runtime/command.ts';
 
 /** The unit of one instance. The first instance of a machine has the plain name. */
@@ -25,6 +25,7 @@ export function unitFile(configuration: Configuration): string {
     HOLDFAST_HTTP_PORT: String(configuration.httpPort),
     HOLDFAST_HTTPS_PORT: String(configuration.httpsPort),
     HOLDFAST_DOMAIN: configuration.domain,
+    HOLDFAST_REBUILD_LIMIT: rebuildSetting(configuration),
   };
   return `[Unit]
 Description=Holdfast, self-hosted Python hosting (${configuration.home})

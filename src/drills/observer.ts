@@ -19,6 +19,8 @@ export interface Copy {
   to: number;
   bytes: number;
   disk: string;
+  /** What the platform held it to, bytes a second on average; undefined: it did not hold it back. */
+  limit: number | undefined;
 }
 
 /**
@@ -94,7 +96,7 @@ export class Observer implements AsyncDisposable {
     if (!first) this.#say(shown, at);
   }
 
-  #seeOperation({ id, subject, steps }: Operation): void {
+  #seeOperation({ id, subject, steps, pace }: Operation): void {
     const copy = steps.find((step) => step.name === 'Copy');
     const target = this.status(subject)?.replicas.find((replica) => replica.state === 'rebuilding');
     const begun = this.#copying.get(id);
@@ -104,7 +106,11 @@ export class Observer implements AsyncDisposable {
     this.#copying.delete(id);
     // A new image holds only what was written to it.
     const bytes = (statSync(begun.disk, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
-    this.copies.push({ volume: subject, from: begun.from, to: Date.now(), bytes, disk: begun.disk });
+    const limit =
+      pace === undefined || pace.allowedBytes === null || pace.milliseconds === 0
+        ? undefined
+        : (pace.allowedBytes * 1000) / pace.milliseconds;
+    this.copies.push({ volume: subject, from: begun.from, to: Date.now(), bytes, disk: begun.disk, limit });
   }
 
   #seeTrouble(trouble: Trouble): void {

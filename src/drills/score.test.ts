@@ -4,6 +4,7 @@ import { DRILLS } from '../model/drills.ts';
 import { drillCheckSchema, drillResultSchema } from '../protocol/drills.ts';
 import { SCRIPTS } from './catalogue/catalogue.ts';
 import { diskPromises, holds, resultOf } from './score.ts';
+import type { Copy } from './observer.ts';
 import type { Outcome } from './script.ts';
 import type { Group, Tally } from './witness/messages.ts';
 
@@ -43,7 +44,7 @@ function good(): Outcome {
     restoreStartedS: 1.2,
     restoredS: 9,
     rebuildBytes: 1e8,
-    copy: { volume: 'drill2', from: 1_000, to: 6_000, bytes: 5e8, disk: '/x/r3.img' },
+    copy: { volume: 'drill2', from: 1_000, to: 6_000, bytes: 5e8, disk: '/x/r3.img', limit: undefined },
     diskBytesPerSecond: 1.1e8,
     operatorCommands: 0,
     reboots: 0,
@@ -59,6 +60,10 @@ describe('the score', () => {
     expect(missed.map((check) => check.what)).toEqual([]);
   });
 
+  const copyOf = (outcome: Outcome): Copy => {
+    if (outcome.copy === undefined) throw new Error('there is a copy');
+    return outcome.copy;
+  };
   const breaks: [string, (outcome: Outcome) => void][] = [
     ['nothing was named', (outcome) => (outcome.locatedS = null)],
     ['it was named late', (outcome) => (outcome.locatedS = 1.01)],
@@ -85,6 +90,14 @@ describe('the score', () => {
     ],
     ['the copy was slow', (outcome) => (outcome.diskBytesPerSecond = 1.3e8)],
     [
+      'the copy did not make what it was allowed to',
+      (outcome) => ((outcome.diskBytesPerSecond = 9e8), (copyOf(outcome).limit = 1.3e8)),
+    ],
+    [
+      'the copy was slow and held to more than the disk takes',
+      (outcome) => ((outcome.diskBytesPerSecond = 1.3e8), (copyOf(outcome).limit = 1.4e8)),
+    ],
+    [
       'somebody else was slower while it was rebuilt',
       (outcome) => set(outcome, 'rebuild', 'unaffected', group({ steady: { p99Ms: 24.1 } })),
     ],
@@ -100,10 +113,17 @@ describe('the score', () => {
     expect(holds(diskPromises(outcome, LIMITS))).toBe(false);
   });
 
+  it('compares a copy that was held back with what it was held to', () => {
+    const outcome = good();
+    outcome.diskBytesPerSecond = 9e8;
+    copyOf(outcome).limit = 1.1e8;
+    expect(holds(diskPromises(outcome, LIMITS))).toBe(true);
+  });
+
   it('says nothing of a p99 that few requests made, nor of a copy that was over at once', () => {
     const outcome = good();
     set(outcome, 'rebuild', 'unaffected', group({ steady: { p99Ms: 500, requests: 40 } }));
-    outcome.copy = { volume: 'drill2', from: 1_000, to: 1_500, bytes: 1e6, disk: '/x/r3.img' };
+    outcome.copy = { volume: 'drill2', from: 1_000, to: 1_500, bytes: 1e6, disk: '/x/r3.img', limit: undefined };
     expect(holds(diskPromises(outcome, LIMITS))).toBe(true);
   });
 

@@ -184,23 +184,27 @@ export function noColdPeriod(outcome: Outcome): DrillCheck[] {
   return [slower('p99 of reads on that volume, after / before', after, before, 1.5)];
 }
 
-/** How fast the copy was, beside what such a disk takes when it does nothing else. */
+/** How fast the copy was, beside what such a disk takes when it does nothing else, or what the platform held it to when that is less. */
 export function copySpeed({ copy, diskBytesPerSecond }: Outcome): DrillCheck[] {
   if (copy === undefined) return [];
   const milliseconds = Math.max(1, copy.to - copy.from);
   const speed = (copy.bytes * 1000) / milliseconds;
-  const share = diskBytesPerSecond === undefined ? undefined : speed / diskBytesPerSecond;
+  const held = copy.limit !== undefined && copy.limit < (diskBytesPerSecond ?? Number.POSITIVE_INFINITY);
+  const possible = held ? copy.limit : diskBytesPerSecond;
+  const share = possible === undefined ? undefined : speed / possible;
   const short = milliseconds < SHORTEST_COPY_MS;
   return [
     {
-      what: "Speed of the copy / the disk's own",
+      what: held ? 'Speed of the copy / what it was held to' : "Speed of the copy / the disk's own",
       target: 'at least 0.8',
       measured: [
         `${bytes(copy.bytes)} in ${(milliseconds / 1000).toFixed(1)} s = ${bytes(speed)}/s`,
-        diskBytesPerSecond === undefined ? 'the disk was not measured' : `${bytes(diskBytesPerSecond)}/s`,
+        possible === undefined ? 'the disk was not measured' : `${bytes(possible)}/s`,
       ]
         .join(' / ')
-        .concat(share === undefined ? '' : ` = ${share.toFixed(2)}`, short ? ' (too short to say)' : ''),
+        .concat(share === undefined ? '' : ` = ${share.toFixed(2)}`)
+        .concat(held && diskBytesPerSecond !== undefined ? ` (the disk's own: ${bytes(diskBytesPerSecond)}/s)` : '')
+        .concat(short ? ' (too short to say)' : ''),
       ok: short || share === undefined ? null : share >= 0.8,
     },
   ];

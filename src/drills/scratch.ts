@@ -3,7 +3,7 @@ import { closeSync, cpSync, existsSync, mkdirSync, openSync, readFileSync } from
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Operation, VolumeStatus } from '../protocol/volumes.ts';
-import { layoutOf, readConfiguration, type Configuration } from '../runtime/config.ts';
+import { layoutOf, readConfiguration, rebuildSetting, type Configuration } from '../runtime/config.ts';
 import { until } from '../runtime/deadline.ts';
 import { Platform } from './platform.ts';
 
@@ -50,6 +50,7 @@ export class Scratch {
       HOLDFAST_HTTP_PORT: String(await freePort()),
       HOLDFAST_HTTPS_PORT: String(await freePort()),
       HOLDFAST_DOMAIN: 'localhost',
+      HOLDFAST_REBUILD_LIMIT: rebuildSetting(main),
       ...(reaction ? {} : { HOLDFAST_REACTION: 'off' }),
     };
     // The pages are the same as the running platform's: building them again would cost more than all the rest.

@@ -55,6 +55,17 @@ export const operationStepSchema = z.object({
   state: z.enum(['waiting', 'running', 'done', 'skipped', 'failed']),
   detail: z.string().nullable(),
 });
+/** How a copy onto a new disk went so far. */
+export const operationPaceSchema = z.object({
+  copiedBytes: z.number(),
+  milliseconds: z.number(),
+  /** What it may read now, bytes a second, so that nobody else is slowed; null: it is held to nothing. */
+  limit: z.number().nullable(),
+  /** What its limits would have let through so far; null: it is held to nothing. */
+  allowedBytes: z.number().nullable(),
+});
+export type OperationPace = z.infer<typeof operationPaceSchema>;
+
 export const operationSchema = z.object({
   id: z.string(),
   kind: z.enum([
@@ -74,6 +85,8 @@ export const operationSchema = z.object({
   /** 0 to 1; null while the work has no measure. */
   progress: z.number().nullable(),
   steps: z.array(operationStepSchema),
+  /** Of its last copy. */
+  pace: operationPaceSchema.optional(),
   error: z.string().nullable(),
   startedAt: z.string(),
   finishedAt: z.string().nullable(),

@@ -16,6 +16,8 @@ export interface Configuration {
   domain: string;
   /** PostgreSQL instead of SQLite when set. */
   databaseUrl: string | undefined;
+  /** How fast a volume is copied onto a new disk, bytes a second; 0: as fast as its disks can; auto: as fast as others do not feel. */
+  rebuildLimit: number | 'auto';
   /** The repository this program runs from. */
   source: string;
   version: string;
@@ -31,6 +33,24 @@ function portFrom(environment: NodeJS.ProcessEnv, name: string, fallback: number
     throw new Error(`${name}=${text} is not a port. Use a number from 1 to 65535.`);
   }
   return port;
+}
+
+/** HOLDFAST_REBUILD_LIMIT: auto, none, or MiB a second. */
+function rebuildLimitFrom(text: string): number | 'auto' {
+  if (text === 'auto') return 'auto';
+  if (text === 'none') return 0;
+  const mebibytes = Number(text);
+  if (!Number.isInteger(mebibytes) || mebibytes < 1 || mebibytes > 1024 * 1024)
+    throw new Error(
+      `HOLDFAST_REBUILD_LIMIT=${text} is not a limit. Use auto, none, or whole MiB a second, such as 50.`,
+    );
+  return mebibytes * 1024 ** 2;
+}
+
+/** The setting that is read as this limit. */
+export function rebuildSetting({ rebuildLimit }: Pick<Configuration, 'rebuildLimit'>): string {
+  if (rebuildLimit === 'auto') return 'auto';
+  return rebuildLimit === 0 ? 'none' : String(rebuildLimit / 1024 ** 2);
 }
 
 export const SOURCE_DIRECTORY = resolve(import.meta.dirname, '../..');
@@ -51,6 +71,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
     httpsPort: portFrom(environment, 'HOLDFAST_HTTPS_PORT', 8443),
     domain,
     databaseUrl: environment['HOLDFAST_DATABASE_URL'] || undefined,
+    rebuildLimit: rebuildLimitFrom(environment['HOLDFAST_REBUILD_LIMIT'] || 'auto'),
     source: SOURCE_DIRECTORY,
     version: manifest.version,
   };

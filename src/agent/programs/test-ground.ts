@@ -39,6 +39,7 @@ export function contextFor(home: string, events: AgentEventBody[] = []): AgentCo
     httpsPort: 8443,
     domain: 'localhost',
     databaseUrl: undefined,
+    rebuildLimit: 0,
     source: SOURCE_DIRECTORY,
     version: '0.0.0',
   };

@@ -34,9 +34,14 @@ describe('faults on disks, and the cut', () => {
     expect(await fault('r1', 'hang')).toEqual('hang');
     await standsStill(writer);
     await host.storage.cut('one', 'r1', 'it hung.');
-    // Resolved: the kernel holds nothing of it back any more.
-    expect((await readOrUndefined(`/sys/block/${first?.device}/inflight`))?.trim()).toMatch(/^0\s+0$/);
     await writer.writes(1);
+    // The kernel holds nothing of it back any more: what the writer sends there now fails at once, so there are moments of rest.
+    await until(
+      async () => /^\s*0\s+0\s*$/.test((await readOrUndefined(`/sys/block/${first?.device}/inflight`)) ?? ''),
+      'a moment without requests in the disk that was cut',
+      10_000,
+      2,
+    );
 
     expect(host.status('one')).toMatchObject({
       state: 'open',
@@ -79,6 +84,30 @@ describe('faults on disks, and the cut', () => {
     expect(await closing).toMatchObject({ code: 'volume-in-use' });
     await writer.stop();
     await writer.verify();
+  });
+
+  test('a replica is not set aside while the other disk does not answer, though nothing waits in it', async () => {
+    await host.create('one');
+    await fault('r2', 'hang');
+    const setAside = (): Promise<unknown> => host.storage.handlers['volumes.setAside']({ name: 'one', replica: 'r1' });
+    await expect(setAside()).rejects.toMatchObject({
+      code: 'last-replica',
+      message: expect.stringMatching(/r1 is kept/),
+    });
+    expect(host.status('one')).toMatchObject({ redundancy: 'full' });
+    await fault('r2', 'clear');
+    // The question that was asked meanwhile is answered now.
+    await until(
+      () =>
+        setAside().then(
+          () => true,
+          () => false,
+        ),
+      'the other disk answering',
+      30_000,
+      100,
+    );
+    expect(host.status('one')).toMatchObject({ redundancy: 'reduced', replicas: [{ state: 'set-aside' }, {}] });
   });
 
   test.each(['hang', 'slow', 'flap', 'error'] as const)(

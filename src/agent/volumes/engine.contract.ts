@@ -242,6 +242,10 @@ export function engineConformance(
       const again = (await engine.load())[0];
       expect(again?.wantedOpen).toBe(true);
       expect(again?.status().state).toBe('closed');
+      // Nobody closed it: who asks meanwhile comes back, and is not told that somebody has to open it.
+      expect(() => again?.assertUsable()).toThrow(
+        expect.objectContaining({ code: 'storage-repair', retryAfterSeconds: 2 }),
+      );
       await again?.open();
       expect(again?.status()).toMatchObject({ state: 'open', redundancy: 'full' });
       await writer.writes(20);

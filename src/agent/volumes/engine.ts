@@ -48,7 +48,7 @@ export interface EngineVolume {
   readonly name: string;
   /** From memory, never waits. */
   status(): VolumeStatus;
-  /** Throws `volume-closed` or `storage-repair` when programs cannot use the volume now. From memory, never waits. */
+  /** Throws `volume-closed` (somebody closed it) or `storage-repair` when programs cannot use the volume now. From memory, never waits. */
   assertUsable(): void;
   /** What was decided for it: an open volume is opened again after a restart. */
   readonly wantedOpen: boolean;
@@ -62,7 +62,9 @@ export interface EngineVolume {
   /** Reads the figures and the replicas' state anew. Never throws: trouble is part of the status. */
   refresh(): Promise<VolumeStatus>;
 
-  /** Stops using a replica; service goes on. Throws `last-replica`, `not-found`. */
+  /** Asks the disks of the other complete replicas for a read, within two seconds. Throws `last-replica` when none answers. */
+  assertAnotherReads(replica: string): Promise<void>;
+  /** Stops using a replica, if another one answers; service goes on. Throws `last-replica`, `not-found`. */
   setAside(replica: string): Promise<void>;
   /**
    * The cut (see `StoragePart.cut`): waits for no other work on this volume. A replica that is being rebuilt can be cut too: its rebuild

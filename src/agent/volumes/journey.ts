@@ -1,3 +1,5 @@
+import type { OperationPace } from '../../protocol/volumes.ts';
+
 /**
  * How a long piece of work tells where it is. Each step is checked, done and verified by its own function, so that a
  * journey that was cut off is simply walked again: steps that are done already find that out and cost little.
@@ -13,6 +15,8 @@ export interface StepReport {
   /** 0 to 1, of this step. */
   progress(fraction: number): void;
   detail(text: string): void;
+  /** How fast it copies, and what it is held to. */
+  pace(pace: OperationPace): void;
   /** The step had nothing to do. */
   skip(reason: string): void;
 }

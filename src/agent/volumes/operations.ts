@@ -171,6 +171,7 @@ export class Operations {
             this.#tell(structuredClone(operation));
           },
           detail: (text) => (step.detail = text),
+          pace: (pace) => (operation.pace = pace),
           skip: (reason) => {
             step.state = 'skipped';
             step.detail = reason;

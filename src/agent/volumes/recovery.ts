@@ -84,6 +84,7 @@ export async function recover(volume: EngineVolume, disks: TakesDisks, journey: 
     if (one === undefined) return report.skip('every disk answers');
     const complete = volume.status().replicas.filter(({ state }) => state === 'healthy').length;
     if (hung.length > 1 || complete < 2) throw new HoldfastError('conflict', tooManyHang(volume.name, hung));
+    await volume.assertAnotherReads(one);
     await volume.cut(one, 'it did not answer and was cut by the recovery.');
     report.detail(`replica ${one}`);
   });

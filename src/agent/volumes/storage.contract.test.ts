@@ -150,7 +150,7 @@ describe('the storage of an agent', () => {
     expect((await storage.handlers['accounts.usage']({ name: 'member3' })).usedBytes).toBeGreaterThan(8 * MiB);
     expect((await storage.handlers['accounts.usage']({ name: 'member4' })).usedBytes).toBeLessThan(MiB);
     await storage.stop();
-    expect(() => storage.homeOf('member3')).toThrow(expect.objectContaining({ code: 'volume-closed' }));
+    expect(() => storage.homeOf('member3')).toThrow(expect.objectContaining({ code: 'storage-repair' }));
     await restart();
     expect(storage.homeOf('member11').volume).toBe('one');
     expect(await storage.handlers['accounts.usage']({ name: 'member5' })).toMatchObject({ limitBytes: 100 * MiB });

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Status } from '../../protocol/browser.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
-import { idsOf, layoutOf, type Configuration } from '../../runtime/config.ts';
+import { idsOf, layoutOf, rebuildSetting, type Configuration } from '../../runtime/config.ts';
 import { until } from '../../runtime/deadline.ts';
 import { readRecord, recordOf, writeRecord } from '../../runtime/process-record.ts';
 import { api } from '../api.ts';
@@ -131,6 +131,7 @@ export async function start(configuration: Configuration, options: StartOptions)
     HOLDFAST_HTTP_PORT: String(configuration.httpPort),
     HOLDFAST_HTTPS_PORT: String(configuration.httpsPort),
     HOLDFAST_DOMAIN: configuration.domain,
+    HOLDFAST_REBUILD_LIMIT: rebuildSetting(configuration),
     // "off": the host does not repair by itself. For drills that show what happens then.
     ...(process.env['HOLDFAST_REACTION'] ? { HOLDFAST_REACTION: process.env['HOLDFAST_REACTION'] } : {}),
     ...(process.env['HOLDFAST_LOG_LEVEL'] ? { HOLDFAST_LOG_LEVEL: process.env['HOLDFAST_LOG_LEVEL'] } : {}),

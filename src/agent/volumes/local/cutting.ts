@@ -1,3 +1,4 @@
+import { HoldfastError } from '../../../protocol/errors.ts';
 import { cutDriverOf } from './cut/driver.ts';
 import type { ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
@@ -52,6 +53,25 @@ export async function anotherServes(state: VolumeState, replica: ReplicaRecord):
     if (disk === undefined ? !state.open : disk.valve === undefined || (await valveServes(disk.valve))) return true;
   }
   return false;
+}
+
+/**
+ * For a cut that a person or a runbook asks for: that the kernel counts nothing in the other disk may only mean that nobody has asked it
+ * for anything, so it is asked for a read. (The watcher asks all the time, and its cuts do not wait for this.) Throws `last-replica`.
+ */
+export async function assertAnotherReads(state: VolumeState, replica: ReplicaRecord): Promise<void> {
+  if (!state.mounted) return;
+  const others = state
+    .healthy()
+    .filter((other) => other !== replica && !state.unreachable.has(other.id))
+    .map((other) => state.attached.get(other.id)?.device)
+    .filter((device) => device !== undefined);
+  const answers = await Promise.all(others.map((device) => state.reads.answers(device)));
+  if (answers.includes(true)) return;
+  throw new HoldfastError(
+    'last-replica',
+    `No other disk of the volume ${state.name} answers a read, so replica ${replica.id} is kept. See holdfast volume list, and bring the other disk back first.`,
+  );
 }
 
 /** A replica whose disk cannot be cut is not left either: it would go on holding up the volume, uncounted. */

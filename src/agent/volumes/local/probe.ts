@@ -1,24 +1,24 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 
 const DEADLINE_MS = 3_000;
+const READ_DEADLINE_MS = 2_000;
+/** Where btrfs keeps its super block: it is on every disk of ours, and no cache answers for it. */
+const SUPER_BLOCK = 65_536;
 
-/**
- * Asks a volume for one durable write, in a throw-away process. A process that the volume holds cannot be ended, so no
- * second one is started before the first came back: a volume that hangs for a day costs one process.
- */
-export class Probe {
-  readonly #file: string;
+/** One throw-away process at a time: one that the kernel holds is asked about again, and no second one is started beside it. */
+class Asking {
+  readonly #parameters: readonly string[];
   #child: ChildProcess | undefined;
 
-  constructor(file: string) {
-    this.#file = file;
+  constructor(parameters: readonly string[]) {
+    this.#parameters = parameters;
   }
 
-  /** Whether the volume answered within three seconds. */
-  async answers(): Promise<boolean> {
+  /** Whether it ended well within so many milliseconds. */
+  async answers(deadlineMs: number): Promise<boolean> {
     const child = this.#child ?? this.#start();
     return await new Promise<boolean>((resolve) => {
-      const timer = setTimeout(() => finish(false), DEADLINE_MS);
+      const timer = setTimeout(() => finish(false), deadlineMs);
       const onExit = (code: number | null): void => finish(code === 0);
       const finish = (answered: boolean): void => {
         clearTimeout(timer);
@@ -31,8 +31,7 @@ export class Probe {
   }
 
   #start(): ChildProcess {
-    const parameters = ['if=/dev/zero', `of=${this.#file}`, 'bs=4096', 'count=1', 'conv=fsync,notrunc', 'status=none'];
-    const child = spawn('dd', parameters, { cwd: '/', stdio: 'ignore' });
+    const child = spawn('dd', this.#parameters, { cwd: '/', stdio: 'ignore' });
     child.unref();
     this.#child = child;
     const over = (): void => {
@@ -41,5 +40,39 @@ export class Probe {
     child.once('exit', over);
     child.once('error', over);
     return child;
+  }
+}
+
+/**
+ * Asks a volume for one durable write, in a throw-away process. A process that the volume holds cannot be ended, so no
+ * second one is started before the first came back: a volume that hangs for a day costs one process.
+ */
+export class Probe {
+  readonly #asking: Asking;
+
+  constructor(file: string) {
+    const parameters = ['if=/dev/zero', `of=${file}`, 'bs=4096', 'count=1', 'conv=fsync,notrunc', 'status=none'];
+    this.#asking = new Asking(parameters);
+  }
+
+  /** Whether the volume answered within three seconds. */
+  async answers(): Promise<boolean> {
+    return await this.#asking.answers(DEADLINE_MS);
+  }
+}
+
+/** Asks single disks for a read of their own, past every cache and past the file system. */
+export class DiskReads {
+  readonly #asking = new Map<string, Asking>();
+
+  /** Whether the device (/dev/loop3) answered within two seconds. */
+  async answers(device: string): Promise<boolean> {
+    let asking = this.#asking.get(device);
+    if (asking === undefined) {
+      const skip = `skip=${SUPER_BLOCK / 4096}`;
+      asking = new Asking([`if=${device}`, 'of=/dev/null', 'bs=4096', skip, 'count=1', 'iflag=direct', 'status=none']);
+      this.#asking.set(device, asking);
+    }
+    return await asking.answers(READ_DEADLINE_MS);
   }
 }

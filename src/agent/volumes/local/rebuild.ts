@@ -6,10 +6,12 @@ import { mustRun, runCommand } from '../../../runtime/command.ts';
 import { JourneyInterrupted, type Journey, type StepReport } from '../journey.ts';
 import { attachDisk, detachDisk, kernelName, removeImage } from './attach.ts';
 import { parseBalanceProgress, parseReplaceStatus, type ReplaceStatus } from './btrfs-output.ts';
+import { CopyPace } from './copy-pace.ts';
 import { anotherServes } from './cutting.ts';
 import { readSuperBlock, wipe } from './disks.ts';
 import * as filesystem from './filesystem.ts';
 import { NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
+import { scrubDevice } from './scrubbing.ts';
 import { neededToCopy, unallocatedBytes } from './space.ts';
 import { damagedSentence, type VolumeState } from './state.ts';
 import { makeImage, removeValve, valveServes } from './valve.ts';
@@ -27,12 +29,8 @@ const EMPTY_PERCENT = [NEARLY_EMPTY_PERCENT, 30, 50, 70, 85];
 const PIECES_AT_ONCE = 4;
 /** A copy that has not moved for this long is given up: its disk, not its size, is the trouble. */
 const STALL_MS = 15 * 60_000;
-/** How much of a device one scrubbing process does, so that a scrub can be resumed and each process has a deadline. */
-const SCRUB_SLICE_BYTES = 16 * 1024 ** 3;
-const SCRUB_SLICE_DEADLINE_MS = 2 * 3600_000;
 
 const REPLACE_PROGRAM = join(import.meta.dirname, 'replace.py');
-const SCRUB_PROGRAM = join(import.meta.dirname, 'scrub.py');
 
 /** Copies the volume onto a new replica, which takes the place of `target.replaces`, and makes the mirror whole again. */
 export async function rebuildReplica(state: VolumeState, target: ReplicaRecord, journey: Journey): Promise<void> {
@@ -160,6 +158,7 @@ export async function copyOnto(
     target.replaces === null ? undefined : state.record.replicas.find((replica) => replica.id === target.replaces);
   if (device === undefined) throw new HoldfastError('disk-unusable', `The disk ${target.disk} is not attached.`);
   if (source === undefined) return report.skip('the copy is complete');
+  await using pace = await CopyPace.begin(state, device, 'written');
   const { mount } = state.directories;
   const inUse = async (): Promise<boolean> =>
     (await filesystem.devicesOf(state.record.uuid)).includes(basename(device));
@@ -177,7 +176,8 @@ export async function copyOnto(
     await wipe(device, target.kind, state.record.uuid);
     const reading = source.state === 'healthy' ? 'always' : 'avoid';
     const parameters = ['-I', REPLACE_PROGRAM, mount, String(source.deviceId), device, reading];
-    await state.lane.run(() => mustRun('python3', parameters, { deadlineMs: COMMAND_DEADLINE_MS }));
+    const command = pace.command('python3', parameters);
+    await state.lane.run(() => mustRun(...command, { deadlineMs: COMMAND_DEADLINE_MS }));
   };
   /** How it ended; `no-room`: the kernel did not even begin. */
   const once = async (): Promise<'no-room' | Awaited<ReturnType<typeof watchCopy>>> => {
@@ -187,7 +187,7 @@ export async function copyOnto(
       if (saysNoRoom(error)) return 'no-room';
       throw error;
     }
-    return await watchCopy(state, target.disk, report, signal);
+    return await watchCopy(state, target.disk, report, pace, signal);
   };
   for (let attempt = 1; ; attempt += 1) {
     const outcome = await once();
@@ -287,6 +287,7 @@ async function watchCopy(
   state: VolumeState,
   disk: string,
   report: StepReport,
+  pace: CopyPace,
   signal: AbortSignal,
 ): Promise<'finished' | 'canceled' | 'suspended' | 'never'> {
   const { mount } = state.directories;
@@ -297,6 +298,8 @@ async function watchCopy(
     // Also with errors: it is part of the file system then, and the check that follows finds and heals what is not there.
     if (status.state !== 'running') return status.state;
     report.progress(status.progress);
+    report.pace(pace.figures);
+    report.detail(pace.sentence());
     if (status.writeErrors > 0) {
       await runCommand('btrfs', ['replace', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS });
       throw new HoldfastError('disk-unusable', `The new disk ${disk} answered with write errors. Use another one.`);
@@ -391,58 +394,4 @@ export async function convertProfiles(state: VolumeState, report: StepReport, si
     'command-failed',
     `Not everything on ${state.name} could be given a second copy. Is there room left on both disks?`,
   );
-}
-
-export interface ScrubResult {
-  corrected: number;
-  uncorrectable: number;
-}
-
-/** Reads everything on one replica, compares checksums, repairs from the other one. */
-export async function scrubDevice(
-  state: VolumeState,
-  replica: ReplicaRecord,
-  report: StepReport,
-  signal: AbortSignal,
-): Promise<ScrubResult> {
-  const { mount } = state.directories;
-  const total = { corrected: 0, uncorrectable: 0 };
-  const size = replica.bytes;
-  for (let start = 0; start < size; start += SCRUB_SLICE_BYTES) {
-    if (signal.aborted) throw new JourneyInterrupted();
-    const cancel = (): void => {
-      runCommand('btrfs', ['scrub', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS }).catch((error: unknown) => {
-        state.log.warn({ volume: state.name, error }, 'scrub could not be cancelled');
-      });
-    };
-    signal.addEventListener('abort', cancel);
-    let last: Record<string, number> = {};
-    try {
-      const parameters = [
-        '-I',
-        SCRUB_PROGRAM,
-        mount,
-        String(replica.deviceId),
-        String(start),
-        String(Math.min(size, start + SCRUB_SLICE_BYTES)),
-      ];
-      const onLine = (line: string): void => {
-        last = JSON.parse(line) as Record<string, number>;
-        report.progress(Math.min(1, (last['last_physical'] ?? 0) / size));
-      };
-      const result = await runCommand('python3', parameters, { deadlineMs: SCRUB_SLICE_DEADLINE_MS, onLine });
-      if (signal.aborted) throw new JourneyInterrupted();
-      if (result.code !== 0) {
-        throw new HoldfastError('command-failed', `The scrub of ${replica.disk} stopped.`, {
-          details: result.stderr.trim().split('\n'),
-        });
-      }
-    } finally {
-      signal.removeEventListener('abort', cancel);
-    }
-    total.corrected += last['corrected_errors'] ?? 0;
-    total.uncorrectable += last['uncorrectable_errors'] ?? 0;
-  }
-  report.detail(`${total.corrected} repaired, ${total.uncorrectable} damaged beyond repair`);
-  return total;
 }

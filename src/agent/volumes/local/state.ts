@@ -10,7 +10,7 @@ import type { AttachedDisk } from './attach.ts';
 import type { DeviceErrors } from './btrfs-output.ts';
 import { cutDriverOf } from './cut/driver.ts';
 import { deviceBytes, drained } from './loops.ts';
-import { Probe } from './probe.ts';
+import { DiskReads, Probe } from './probe.ts';
 import { saveRecord, type ReplicaRecord, type VolumeRecord } from './record.ts';
 import { cutValve, valvePaths, type ValvePaths } from './valve.ts';
 
@@ -53,6 +53,7 @@ export class VolumeState {
   readonly lane: Lane;
   readonly accounts: AccountHomes;
   readonly probe: Probe;
+  readonly reads = new DiskReads();
   readonly attached = new Map<string, AttachedDisk>();
   readonly errors = new Map<string, DeviceErrors>();
   record: VolumeRecord;

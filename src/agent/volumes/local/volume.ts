@@ -7,14 +7,15 @@ import type { FaultName } from '../../../protocol/drills.ts';
 import type { AccountHome, WatchedDisk } from '../../context.ts';
 import type { AccountWanted, EngineVolume } from '../engine.ts';
 import type { Journey } from '../journey.ts';
-import { cutReplica } from './cutting.ts';
+import { assertAnotherReads, cutReplica } from './cutting.ts';
 import { Faults } from './faults.ts';
 import { errorsOf, runningWork } from './filesystem.ts';
 import { deviceBytes } from './loops.ts';
 import { makeVolume } from './make.ts';
 import { closeVolume, openVolume } from './opening.ts';
 import { isFormerReplica, planDisk } from './plan.ts';
-import { cleanLeaving, discardDisk, dismiss, rebuildReplica, scrubDevice } from './rebuild.ts';
+import { cleanLeaving, discardDisk, dismiss, rebuildReplica } from './rebuild.ts';
+import { scrubDevice } from './scrubbing.ts';
 import { loadRecords, NO_ERRORS, removeRecord, type ReplicaRecord } from './record.ts';
 import { damagedSentence, type VolumeState } from './state.ts';
 import { removeDirectory } from './valve.ts';
@@ -64,6 +65,12 @@ export class LocalVolume implements EngineVolume {
   assertUsable(): void {
     const shown = this.#state.state();
     if (shown === 'open') return;
+    if (shown === 'closed' && this.wantedOpen) {
+      // Nobody closed it: the agent has just started, or takes it up again.
+      throw new HoldfastError('storage-repair', `The volume ${this.name} is being opened. Try again in a moment.`, {
+        retryAfterSeconds: 2,
+      });
+    }
     if (shown === 'closed')
       throw new HoldfastError('volume-closed', `The volume ${this.name} is closed.`, { retryAfterSeconds: 10 });
     throw new HoldfastError(
@@ -136,7 +143,13 @@ export class LocalVolume implements EngineVolume {
     if (replica.state === 'rebuilding') {
       throw new HoldfastError('conflict', `Replica ${id} is being rebuilt and holds nothing complete yet.`);
     }
+    if (replica.state === 'healthy') await this.assertAnotherReads(id);
     await cutReplica(this.#state, replica, 'set-aside', 'it was set aside by an operator.');
+  }
+
+  async assertAnotherReads(id: string): Promise<void> {
+    // The last one is refused by the cut itself, which knows why.
+    if (this.#state.healthy().length > 1) await assertAnotherReads(this.#state, this.#state.replica(id));
   }
 
   async cut(id: string, reason: string): Promise<void> {

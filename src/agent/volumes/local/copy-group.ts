@@ -1,0 +1,72 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { readOrUndefined } from './proc.ts';
+
+/**
+ * The control group of one volume's copying processes. The kernel holds each member to so many bytes a second of reading from a device,
+ * request by request. (btrfs has a limit of its own, scrub_speed_max, but lets 16 MiB through at full speed and then waits.)
+ * A group outlives the agent together with the copy that runs in it, and is found again by its name.
+ */
+export class CopyGroup {
+  readonly #directory: string;
+  readonly #version: 'v1' | 'v2';
+  #written = new Map<string, string>();
+
+  private constructor(directory: string, version: 'v1' | 'v2') {
+    this.#directory = directory;
+    this.#version = version;
+  }
+
+  /** undefined when this machine cannot limit so: no such controller, or it is not ours to use. */
+  static async make(name: string, root = '/sys/fs/cgroup'): Promise<CopyGroup | undefined> {
+    try {
+      if (existsSync(join(root, 'cgroup.controllers'))) {
+        if (!readFileSync(join(root, 'cgroup.controllers'), 'utf8').split(/\s+/).includes('io')) return undefined;
+        const parent = join(root, 'holdfast-copies');
+        await mkdir(join(parent, name), { recursive: true });
+        for (const directory of [root, parent]) await writeFile(join(directory, 'cgroup.subtree_control'), '+io');
+        return new CopyGroup(join(parent, name), 'v2');
+      }
+      const parent = join(root, 'blkio');
+      if (!existsSync(join(parent, 'blkio.throttle.read_bps_device'))) return undefined;
+      const directory = join(parent, 'holdfast-copies', name);
+      await mkdir(directory, { recursive: true });
+      return new CopyGroup(directory, 'v1');
+    } catch (error) {
+      if (['EBUSY', 'EACCES', 'EROFS', 'EPERM', 'EOPNOTSUPP'].includes((error as NodeJS.ErrnoException).code ?? ''))
+        return undefined;
+      throw error;
+    }
+  }
+
+  /** What a process writes its id into to become a member. */
+  get members(): string {
+    return join(this.#directory, 'cgroup.procs');
+  }
+
+  /** Holds reading from these devices (/dev/loop3) to so many bytes a second each; 0: to nothing. */
+  async limit(devices: readonly string[], bytesPerSecond: number): Promise<void> {
+    for (const device of devices) {
+      const numbers = (await readOrUndefined(`/sys/class/block/${basename(device)}/dev`))?.trim();
+      if (numbers === undefined) continue;
+      const [file, text] =
+        this.#version === 'v2'
+          ? ['io.max', `${numbers} rbps=${bytesPerSecond === 0 ? 'max' : bytesPerSecond}`]
+          : ['blkio.throttle.read_bps_device', `${numbers} ${bytesPerSecond}`];
+      if (this.#written.get(numbers) === text) continue;
+      await writeFile(join(this.#directory, file), text);
+      this.#written.set(numbers, text);
+    }
+  }
+
+  /** Removes the group. One that a copy still runs in stays, and is taken up by the next. */
+  async leave(): Promise<void> {
+    await rmdir(this.#directory).catch((error: NodeJS.ErrnoException) => {
+      if (!['EBUSY', 'ENOENT', 'ENOTEMPTY'].includes(error.code ?? '')) throw error;
+    });
+    const parent = join(this.#directory, '..');
+    const others = (await readdir(parent, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+    if (others.length === 0) await rmdir(parent).catch(() => undefined); // Another volume's may just be made.
+  }
+}

@@ -1,0 +1,135 @@
+import { basename, join } from 'node:path';
+import { busyShare, FIRST_COPY, nextLimit } from '../../../model/copy-pace.ts';
+import type { OperationPace } from '../../../protocol/volumes.ts';
+import { CopyGroup } from './copy-group.ts';
+import { readOrUndefined } from './proc.ts';
+import type { VolumeState } from './state.ts';
+
+const PACED_PROGRAM = join(import.meta.dirname, 'paced.py');
+const LOOK_EVERY_MS = 500;
+const SECTOR_BYTES = 512;
+const MiB = 1024 ** 2;
+
+/**
+ * Holds the copying of one volume back as far as everybody else needs it. It looks at the machine twice a second; the rule is
+ * in src/model/copy-pace.ts. Reads /proc and /sys only.
+ */
+export class CopyPace implements AsyncDisposable {
+  readonly #state: VolumeState;
+  readonly #group: CopyGroup | undefined;
+  /** Its reading (a check) or writing (a copy) is what is done. */
+  readonly #device: string;
+  readonly #field: 2 | 6;
+  readonly #fixed: number | undefined;
+  readonly #begun = performance.now();
+  #limit: number;
+  #timer: NodeJS.Timeout | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #stopped = false;
+  #at = performance.now();
+  #done = 0;
+  #first: number | undefined;
+  #allowed = 0;
+  #cpu: number[] = [];
+
+  private constructor(state: VolumeState, group: CopyGroup | undefined, device: string, what: 'read' | 'written') {
+    const { rebuildLimit } = state.context.configuration;
+    this.#state = state;
+    this.#group = group;
+    this.#device = device;
+    // Fields of /sys/block/<device>/stat (iostats.rst): 3 sectors read, 7 sectors written.
+    this.#field = what === 'read' ? 2 : 6;
+    this.#fixed = rebuildLimit === 'auto' ? undefined : rebuildLimit;
+    this.#limit = this.#fixed ?? FIRST_COPY;
+  }
+
+  /**
+   * Begins to hold it back. `device`: the disk on which progress is seen, by what is read from or written to it. A machine that cannot
+   * limit a process's reading, and an operator who wants no limit, get none.
+   */
+  static async begin(state: VolumeState, device: string, what: 'read' | 'written'): Promise<CopyPace> {
+    const { configuration } = state.context;
+    const wanted = configuration.rebuildLimit !== 0;
+    const group = wanted ? await CopyGroup.make(`${configuration.instance}-${state.name}`) : undefined;
+    if (wanted && group === undefined)
+      state.log.warn(
+        { volume: state.name },
+        'this machine cannot limit what a process reads: the copy is not held back',
+      );
+    const pace = new CopyPace(state, group, device, what);
+    await pace.#look();
+    pace.#schedule();
+    return pace;
+  }
+
+  /** How a program is started so that it is held back: program and arguments. */
+  command(program: string, parameters: readonly string[]): [string, string[]] {
+    if (this.#group === undefined) return [program, [...parameters]];
+    return ['python3', ['-I', PACED_PROGRAM, this.#group.members, '--', program, ...parameters]];
+  }
+
+  get figures(): OperationPace {
+    const held = this.#group !== undefined;
+    return {
+      copiedBytes: this.#done,
+      milliseconds: Math.round(performance.now() - this.#begun),
+      limit: held ? this.#limit : null,
+      allowedBytes: held ? Math.round(this.#allowed) : null,
+    };
+  }
+
+  /** Where it is, for a person: "31 MiB/s, held to 32 MiB/s so that nobody else is slowed". */
+  sentence(): string {
+    const { copiedBytes, milliseconds, limit } = this.figures;
+    const speed = `${Math.round((copiedBytes * 1000) / Math.max(1, milliseconds) / MiB)} MiB/s`;
+    return limit === null ? speed : `${speed}, held to ${Math.round(limit / MiB)} MiB/s so that nobody else is slowed`;
+  }
+
+  #schedule(): void {
+    this.#timer = setTimeout(() => {
+      this.#looking = this.#look()
+        .catch((error: unknown) => {
+          this.#state.log.warn({ volume: this.#state.name, error }, 'the pace of a copy could not be set');
+        })
+        .finally(() => {
+          if (!this.#stopped) this.#schedule();
+        });
+    }, LOOK_EVERY_MS);
+    this.#timer.unref();
+  }
+
+  async #look(): Promise<void> {
+    const now = performance.now();
+    const seconds = (now - this.#at) / 1000;
+    const counted = await this.#counted();
+    const cpu = cpuTimes((await readOrUndefined('/proc/stat')) ?? '');
+    this.#first ??= counted;
+    const done = Math.max(this.#done, (counted ?? 0) - (this.#first ?? 0));
+    if (this.#cpu.length > 0 && seconds > 0) {
+      const speed = (done - this.#done) / seconds;
+      this.#allowed += this.#limit * seconds;
+      if (this.#fixed === undefined)
+        this.#limit = nextLimit({ limit: this.#limit, speed, busy: busyShare(this.#cpu, cpu) });
+    }
+    [this.#at, this.#done, this.#cpu] = [now, done, cpu];
+    const devices = [...this.#state.attached.values()].map((disk) => disk.device);
+    await this.#group?.limit(devices, this.#limit);
+  }
+
+  async #counted(): Promise<number | undefined> {
+    const text = await readOrUndefined(`/sys/class/block/${basename(this.#device)}/stat`);
+    const sectors = Number(text?.trim().split(/\s+/)[this.#field]);
+    return Number.isFinite(sectors) ? sectors * SECTOR_BYTES : undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#looking;
+    await this.#group?.leave();
+  }
+}
+
+function cpuTimes(stat: string): number[] {
+  return (/^cpu\s+(.*)$/m.exec(stat)?.[1] ?? '').split(' ').map(Number);
+}
