@@ -53,6 +53,32 @@ describe('a volume in trouble', () => {
     await other.verify();
   });
 
+  test('while both disks of a volume hang nothing waits in the kernel for a mount: it is refused, others close, and then it goes on', async () => {
+    const writer = await host.write(await host.create('one'));
+    await host.create('two');
+    await host.create('three');
+    const { handlers } = host.storage;
+    await handlers['volumes.close']({ name: 'three' });
+    await host.fault('one', 'r1', 'hang');
+    await host.fault('one', 'r2', 'hang');
+    await standsStill(writer);
+    const waits = { code: 'storage-repair', message: expect.stringMatching(/The volume one does not answer/) };
+    await expect(host.create('four')).rejects.toMatchObject(waits);
+    await expect(handlers['volumes.open']({ name: 'three' })).rejects.toMatchObject({ code: 'storage-repair' });
+    expect(host.status('three').trouble).toMatch(/The volume one does not answer/);
+    // Had one of these begun to wait in the kernel, this could not be unmounted.
+    await handlers['volumes.close']({ name: 'two' });
+    expect(host.status('two').state).toBe('closed');
+    for (const replica of ['r1', 'r2']) await host.fault('one', replica, 'clear');
+    await writer.writes(20);
+    await until(() => host.status('three').state === 'open', 'what was refused being tried again by itself', 60_000);
+    await handlers['volumes.open']({ name: 'two' });
+    await host.create('four');
+    expect(host.status('two')).toMatchObject({ state: 'open', redundancy: 'full', trouble: null });
+    await writer.stop();
+    await writer.verify();
+  });
+
   test('both disks die at once: none is given up, the volume is opened with both and what one missed is healed', async () => {
     const writer = await host.write(await host.create('one'));
     const other = await host.write(await host.create('two'));

@@ -4,7 +4,9 @@ import { mustRun, runCommand } from '../../../runtime/command.ts';
 import { until } from '../../../runtime/deadline.ts';
 import { parseErrorStats, type DeviceErrors } from './btrfs-output.ts';
 import type { Space, SpaceOfKind } from './space.ts';
+import { forgetAll } from './disks.ts';
 import { mountAt, readOrUndefined, type MountEntry } from './proc.ts';
+import { registering } from './registering.ts';
 
 /** One btrfs file system: making, mounting, and what /sys tells of it. Reading /sys/fs/btrfs waits for no disk. */
 
@@ -45,7 +47,7 @@ export async function makeFileSystem(uuid: string, label: string, devices: reado
   );
 }
 
-/** Mounts exactly these devices. Nothing on a volume is a device or gains rights. */
+/** Mounts exactly these devices. Nothing on a volume is a device or gains rights. Throws `storage-repair` while another volume hangs. */
 export async function mountFileSystem(
   devices: readonly string[],
   mountPoint: string,
@@ -60,8 +62,11 @@ export async function mountFileSystem(
     ...(degraded ? ['degraded'] : []),
     ...devices.map((device) => `device=${device}`),
   ];
-  await mustRun('mount', ['--types', 'btrfs', '--options', options.join(','), first, mountPoint], {
-    deadlineMs: MOUNT_DEADLINE_MS,
+  await registering(async () => {
+    await forgetAll();
+    await mustRun('mount', ['--types', 'btrfs', '--options', options.join(','), first, mountPoint], {
+      deadlineMs: MOUNT_DEADLINE_MS,
+    });
   });
 }
 

@@ -7,6 +7,7 @@ import { readSuperBlock, wipe } from './disks.ts';
 import * as filesystem from './filesystem.ts';
 import { openVolume } from './opening.ts';
 import { mountAt } from './proc.ts';
+import { assertNothingHangs } from './registering.ts';
 import type { VolumeState } from './state.ts';
 import { makeImage } from './valve.ts';
 
@@ -24,6 +25,7 @@ export async function makeVolume(state: VolumeState, journey: Journey): Promise<
     report.detail(record.replicas.map((replica) => replica.disk).join(', '));
   });
   await journey.step('Attach the disks', async () => {
+    await assertNothingHangs();
     for (const replica of record.replicas) {
       const disk = await attachDisk(replica, state.pathsOf(replica));
       if (disk === undefined)

@@ -7,6 +7,7 @@ import { forget, readSuperBlock } from './disks.ts';
 import * as filesystem from './filesystem.ts';
 import { killHolders } from './holders.ts';
 import { mountAt, type MountEntry } from './proc.ts';
+import { assertNothingHangs } from './registering.ts';
 import { NO_ERRORS, type ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
 import { decideTrust, type Candidate, type Trust } from './trust.ts';
@@ -135,6 +136,8 @@ async function clearDead(state: VolumeState): Promise<void> {
 
 async function mountAfresh(state: VolumeState): Promise<void> {
   const { record, directories } = state;
+  // Before a device appears: what else looks for file systems on new devices (udev) would be held up like the mount.
+  await assertNothingHangs();
   await mkdir(directories.mount, { recursive: true, mode: 0o700 });
   state.attached.clear();
   state.errors.clear();

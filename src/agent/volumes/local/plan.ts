@@ -17,6 +17,7 @@ import {
 } from './disks.ts';
 import { assertBtrfsAvailable, assertLoopAvailable } from './loops.ts';
 import { NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
+import { assertNothingHangs } from './registering.ts';
 import type { VolumeDirectories } from './state.ts';
 
 const GiB = 1024 ** 3;
@@ -54,6 +55,7 @@ export async function planVolume(
     );
   }
   await assertBtrfsAvailable();
+  await assertNothingHangs();
   const imageBytes = request.imageBytes ?? DEFAULT_IMAGE_BYTES;
   const replicas: ReplicaRecord[] = [];
   for (let index = 0; index < REPLICAS_WANTED; index += 1) {
