@@ -30,7 +30,7 @@ describe('the pace of a copy', () => {
   });
 
   test('gives way on a busy machine down to the floor, and stays as it is between busy and calm', () => {
-    let limit = FIRST_COPY;
+    let limit = 16 * SLOWEST_COPY;
     for (let turn = 0; turn < 10; turn += 1) limit = nextLimit({ limit, speed: limit, busy: BUSY + 0.01 });
     expect(limit).toBe(SLOWEST_COPY);
     expect(nextLimit({ limit: FIRST_COPY, speed: FIRST_COPY, busy: (BUSY + CALM) / 2 })).toBe(FIRST_COPY);
