@@ -16,8 +16,8 @@ export const FASTEST_COPY = 16 * 1024 * MiB;
  * Busier than this the copy gives way; calmer than that it takes more. Shares of all processors. Waits grow long before a processor is used
  * up: giving way at 0.8 only let p99 grow fivefold (decision 0009).
  */
-export const BUSY = 0.5;
-export const CALM = 0.35;
+export const BUSY = 0.4;
+export const CALM = 0.25;
 
 const SLOWER = 0.75;
 const FASTER = 1.2;
