@@ -16,22 +16,24 @@ const LOOK_EVERY_MS = 50;
 /** A single hung disk is cut within a second or two; who waits so long is not refused because of it. */
 const PATIENCE_MS = 5_000;
 
-interface Busy {
+/** A disk that has requests under way. */
+export interface Busy {
+  /** Of its file system. */
   label: string;
   /** Requests finished so far, of whatever kind. */
   finished: number;
 }
 
 /** Disks of mounted btrfs file systems that have requests under way, by their kernel's name. Reads /sys only. */
-async function busyDisks(root: string): Promise<Map<string, Busy>> {
+async function busyDisks(): Promise<Map<string, Busy>> {
   const busy = new Map<string, Busy>();
-  for (const uuid of await readdir(root).catch(() => [])) {
-    const devices = await readdir(`${root}/${uuid}/devices`).catch(() => []);
+  for (const uuid of await readdir(SYS).catch(() => [])) {
+    const devices = await readdir(`${SYS}/${uuid}/devices`).catch(() => []);
     for (const device of devices) {
-      const files = `${root}/${uuid}/devices/${device}`;
+      const files = `${SYS}/${uuid}/devices/${device}`;
       const inFlight = (await readOrUndefined(`${files}/inflight`)) ?? '';
       if (!/[1-9]/.test(inFlight)) continue;
-      const label = ((await readOrUndefined(`${root}/${uuid}/label`)) ?? '').trim();
+      const label = ((await readOrUndefined(`${SYS}/${uuid}/label`)) ?? '').trim();
       const fields = ((await readOrUndefined(`${files}/stat`)) ?? '').trim().split(/\s+/).map(Number);
       // iostats.rst: completed reads, writes, discards, flushes.
       const finished = [0, 4, 11, 15].reduce((sum, field) => sum + (fields[field] ?? 0), 0);
@@ -41,28 +43,46 @@ async function busyDisks(root: string): Promise<Map<string, Busy>> {
   return busy;
 }
 
-/** The label of a mounted btrfs file system one of whose disks hangs and still does after `patienceMs`; undefined: none. */
-export async function hungFileSystem(patienceMs: number, root = SYS): Promise<string | undefined> {
-  const since = new Map<string, { finished: number; at: number }>();
-  const begun = performance.now();
-  for (;;) {
-    const now = performance.now();
-    const busy = await busyDisks(root);
-    for (const device of since.keys()) if (!busy.has(device)) since.delete(device);
-    let inDoubt = false;
-    let hung: string | undefined;
+/** Tells a disk that hangs from busy ones, by what each look at all of them finds. */
+export class Stillness {
+  readonly #patienceMs: number;
+  /** When each busy disk was last seen to have finished something. */
+  readonly #moved = new Map<string, { finished: number; at: number }>();
+  /** Busy at the first look, and not seen to finish anything since. */
+  #undecided: Set<string> | undefined;
+  #begun = 0;
+
+  constructor(patienceMs: number) {
+    this.#patienceMs = patienceMs;
+  }
+
+  /** `wait`: look again. `clear`: none hangs. Otherwise the label of the file system whose disk still hangs when patience is over. */
+  look(now: number, busy: ReadonlyMap<string, Busy>): 'wait' | 'clear' | { hangs: string } {
+    if (this.#undecided === undefined) this.#begun = now;
+    for (const device of this.#moved.keys()) if (!busy.has(device)) this.#moved.delete(device);
+    let hangs: string | undefined;
     for (const [device, { label, finished }] of busy) {
-      const known = since.get(device);
-      if (known === undefined) {
-        since.set(device, { finished, at: now });
-        inDoubt = true;
-      } else if (known.finished === finished) {
-        inDoubt = true;
-        if (now - known.at >= STILL_MS) hung = label;
-      }
+      const known = this.#moved.get(device);
+      if (known?.finished !== finished) {
+        this.#moved.set(device, { finished, at: now });
+        if (known !== undefined) this.#undecided?.delete(device);
+      } else if (now - known.at >= STILL_MS) hangs = label;
     }
-    if (!inDoubt) return undefined;
-    if (hung !== undefined && now - begun >= patienceMs) return hung;
+    this.#undecided ??= new Set(busy.keys());
+    for (const device of this.#undecided) if (!busy.has(device)) this.#undecided.delete(device);
+    if (hangs === undefined && this.#undecided.size === 0) return 'clear';
+    if (now - this.#begun < this.#patienceMs) return 'wait';
+    return hangs === undefined ? 'clear' : { hangs };
+  }
+}
+
+/** The label of a mounted btrfs file system one of whose disks hangs and still does after `patienceMs`; undefined: none. */
+async function hungFileSystem(patienceMs: number): Promise<string | undefined> {
+  const stillness = new Stillness(patienceMs);
+  for (;;) {
+    const found = stillness.look(performance.now(), await busyDisks());
+    if (found === 'clear') return undefined;
+    if (found !== 'wait') return found.hangs;
     await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
   }
 }
