@@ -148,6 +148,7 @@ export function everybodyElse(outcome: Outcome, absent?: 'agent'): DrillCheck[] 
       ok: ratio <= 1.2,
     },
     ...duringRebuild(outcome),
+    ...byKind(outcome),
     count('Starts', whole.kinds.start),
     count('Reloads', whole.kinds.reload),
     count('Uploads', whole.kinds.upload),
@@ -162,6 +163,24 @@ function duringRebuild(outcome: Outcome): DrillCheck[] {
   if (rebuild === undefined) return [];
   const before = groupOf(outcome, 'before', 'unaffected').steady;
   return [slower('p99 of everybody else, while it was rebuilt / before', rebuild, before, 1.2)];
+}
+
+/** What the p99 of everybody else is made of, for information: a page waits for processors, a write for disks. */
+function byKind(outcome: Outcome): DrillCheck[] {
+  const of = (window: string, kind: 'site' | 'write'): string => {
+    const tally = outcome.witness.windows[window]?.unaffected.kinds[kind];
+    return tally === undefined ? '-' : tally.p99Ms.toFixed(1);
+  };
+  const kinds = [
+    ['site', 'Of these, pages and reads'],
+    ['write', 'Of these, writes that were synced'],
+  ] as const;
+  return kinds.map(([kind, what]) => ({
+    what,
+    target: 'no promise',
+    measured: `${['during', 'rebuild'].map((window) => of(window, kind)).join(', ')} / ${of('before', kind)} ms`,
+    ok: null,
+  }));
 }
 
 /** How a p99 became; for information only when there were too few requests. */
