@@ -60,6 +60,14 @@ describe('the score', () => {
     expect(missed.map((check) => check.what)).toEqual([]);
   });
 
+  it('tells kinds of requests apart for information only, also where a window is missing', () => {
+    const outcome = good();
+    const slow = { affected: group(), unaffected: group({ kinds: { write: tally({ p99Ms: 900 }) } }) };
+    outcome.witness.windows['during'] = slow;
+    const synced = diskPromises(outcome, LIMITS).find((check) => check.what.startsWith('p99 of their synced writes'));
+    expect(synced).toMatchObject({ measured: '900.0, - / 20.0 ms', ok: null });
+  });
+
   const copyOf = (outcome: Outcome): Copy => {
     if (outcome.copy === undefined) throw new Error('there is a copy');
     return outcome.copy;

@@ -165,15 +165,15 @@ function duringRebuild(outcome: Outcome): DrillCheck[] {
   return [slower('p99 of everybody else, while it was rebuilt / before', rebuild, before, 1.2)];
 }
 
-/** What the p99 of everybody else is made of, for information: a page waits for processors, a write for disks. */
+/** By kind of request, of all accounts on other volumes, for information: a synced write waits for the disks, most pages do not. */
 function byKind(outcome: Outcome): DrillCheck[] {
   const of = (window: string, kind: 'site' | 'write'): string => {
     const tally = outcome.witness.windows[window]?.unaffected.kinds[kind];
     return tally === undefined ? '-' : tally.p99Ms.toFixed(1);
   };
   const kinds = [
-    ['site', 'Of these, pages and reads'],
-    ['write', 'Of these, writes that were synced'],
+    ['site', 'p99 of their pages and reads, during, rebuilt / before'],
+    ['write', 'p99 of their synced writes, during, rebuilt / before'],
   ] as const;
   return kinds.map(([kind, what]) => ({
     what,
