@@ -340,6 +340,16 @@ describe('what is done', () => {
     expect(acts(decide({ ...held, diagnoses: [sick('one', 'r1')] }))).toEqual([]);
   });
 
+  test('with the reaction switched off a person is told the command, with the name of the volume', () => {
+    const one = sick('one', 'r1');
+    const host: Diagnosis = { ...one, culprit: { kind: 'host', volume: null, replica: null, disk: null } };
+    const told = decide(situation({ reaction: false, diagnoses: [one, host], volumes: [volume('one')] }));
+    expect(told.map((each) => (each.do === 'person' ? each.sentence : each.do))).toEqual([
+      'The reaction is switched off on this host. Switch it on, or repair by hand: holdfast recover one',
+      'The reaction is switched off on this host. Switch it on.',
+    ]);
+  });
+
   test('no disk of a volume is there: a person is told', () => {
     const given = (both: ReplicaState[]): Decision[] =>
       decide(situation({ diagnoses: [sick('one', 'r1', 'lost')], volumes: [volume('one', both)] }));

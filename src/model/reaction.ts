@@ -100,10 +100,8 @@ const WORST_FIRST: readonly Diagnosis['fault'][] = ['lost', 'failing', 'hung', '
 export function decide(situation: Situation): Decision[] {
   const { diagnoses, reaction } = situation;
   if (!reaction) {
-    const off =
-      'The reaction is switched off on this host. Switch it on, or repair by hand: holdfast recover <volume>.';
     return [
-      ...diagnoses.map((one): Decision => ({ do: 'person', key: troubleKeyOf(one), sentence: off })),
+      ...diagnoses.map((one): Decision => ({ do: 'person', key: troubleKeyOf(one), sentence: switchedOff(one) })),
       // Held by the platform, so nobody else can let it go.
       ...(diagnoses.some((one) => one.culprit.kind === 'host') ? [] : inTurn(situation))
         .filter((volume) => mayBeReleased(volume, situation))
@@ -130,6 +128,11 @@ export function decide(situation: Situation): Decision[] {
     });
   }
   return decisions;
+}
+
+function switchedOff({ culprit }: Diagnosis): string {
+  const byHand = culprit.volume ? `, or repair by hand: holdfast recover ${culprit.volume}` : '.';
+  return `The reaction is switched off on this host. Switch it on${byHand}`;
 }
 
 /** Volumes that were treated already come first, so that what was begun is finished; then by name. */
