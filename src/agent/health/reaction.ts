@@ -539,7 +539,7 @@ export class Reaction {
     trouble.service = 'serving';
     trouble.mustAct = null;
     trouble.operation = null;
-    trouble.doing = 'Nothing: it is over.';
+    trouble.doing = 'It is over. Nothing is left to do.';
     this.#write(known, 'result', why);
     this.#diagnosedAt.delete(trouble.key);
     this.#options.log.warn({ trouble: trouble.id, key: trouble.key, why }, 'trouble resolved');
