@@ -19,6 +19,11 @@ import type { RpcAddress } from './rpc-server.ts';
 const STREAM_IDLE_MS = 60_000;
 /** The agent sends an empty line every 10 s; three missed ones mean that it is gone. */
 const EVENTS_IDLE_MS = 30_000;
+/**
+ * The longest that a timer can be. Not 0: then Node would not let go of an idle connection before the agent does (it announces when), and a
+ * call that is sent just as the agent closes it would fail.
+ */
+const NO_TIMEOUT_MS = 2 ** 31 - 1;
 /** Allowance on top of a method's own deadline for the way there and back. */
 const GRACE_MS = 2_000;
 
@@ -52,7 +57,7 @@ export class RpcClient {
       cert: identity.certificate,
       key: identity.privateKey,
       minVersion: 'TLSv1.3',
-      agent: new Agent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 8, timeout: 0 }),
+      agent: new Agent({ keepAlive: true, maxSockets: Infinity, maxFreeSockets: 8, timeout: NO_TIMEOUT_MS }),
     };
   }
 

@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { request } from 'node:https';
+import { createServer, request } from 'node:https';
+import type { TLSSocket } from 'node:tls';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
@@ -63,6 +64,28 @@ describe('the connection between the control plane and an agent', () => {
   it('carries a call and its answer', async () => {
     expect(await client.call('operations.list', {})).toEqual([]);
     expect(client.reachable()).toBe(true);
+  });
+
+  it('lets go of an idle connection before the agent does, so that no call meets a closed one', async () => {
+    const { certificate: cert, privateKey: key } = readIdentity(join(directory, 'agent'));
+    const connected = Promise.withResolvers<TLSSocket>();
+    // It would never close one itself, but announces that it does after two seconds.
+    const patient = createServer({ key, cert, keepAliveTimeout: 0 }, (_request, response) =>
+      response.setHeader('keep-alive', 'timeout=2').end('[]'),
+    );
+    patient.on('secureConnection', (socket) => connected.resolve(socket));
+    const socketPath = join(directory, 'patient.sock');
+    await new Promise<void>((resolve) => patient.listen(socketPath, resolve));
+    const other = new RpcClient({ socketPath }, readIdentity(join(directory, 'control')));
+    try {
+      await other.call('operations.list', {});
+      const socket = await connected.promise;
+      await new Promise((resolve) => socket.once('close', resolve));
+    } finally {
+      other.close();
+      patient.closeAllConnections();
+      await new Promise((resolve) => patient.close(resolve));
+    }
   });
 
   it('carries an expected error with its code', async () => {
