@@ -20,10 +20,10 @@ export interface Target {
 const VALVE_DEADLINE_MS = 10_000;
 /**
  * A slow disk answers in bursts: each request waits until the next one. A limit of bytes a second would be either not felt (by a light load)
- * or a hang (by a heavy one). The bursts are as short as can be, so that no chain of requests passes within one; the waits stay below what
- * counts as a stop.
+ * or a hang (by a heavy one). The bursts are as short as can be, so that no chain of requests passes within one; in one of twenty nothing
+ * passes at all on a busy machine, so that two waits together stay below what counts as a stop.
  */
-const SLOW_WAIT_MS = 220;
+const SLOW_WAIT_MS = 120;
 const SLOW_ANSWER_MS = 1;
 const FLAP_HANG_MS = 600;
 const FLAP_ANSWER_MS = 300;
