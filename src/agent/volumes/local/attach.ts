@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { runCommand } from '../../../runtime/command.ts';
 import { forget } from './disks.ts';
+import { giveBack } from './give-back.ts';
 import { attachLoop, detachLoop, deviceBytes, loopsOf } from './loops.ts';
 import type { ReplicaRecord } from './record.ts';
 import { cutValve, diskOf, findValve, startValve, stopValve, type Valve, type ValvePaths } from './valve.ts';
@@ -60,8 +61,9 @@ export async function detachDisk(replica: ReplicaRecord, paths: ValvePaths, how:
   await stopValve(paths);
 }
 
-/** Removes an image file that belongs to the platform, after its disk was detached. */
+/** Removes an image file that belongs to the platform, after its disk was detached; a large one takes its time, so that nobody else waits. */
 export async function removeImage(paths: ValvePaths): Promise<void> {
+  await giveBack(paths.image);
   await rm(paths.image, { force: true });
 }
 
