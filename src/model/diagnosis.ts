@@ -429,7 +429,9 @@ export class HostWindow {
     const asked = probe?.outstandingSince ?? null;
     if (asked !== null) {
       const waits = seconds(at - asked);
-      evidence.push(`A small read and write of ${window.identity.disk} has been waiting for ${waits}.`);
+      // Its path may be long, and is told once.
+      const disk = evidence.length === 0 ? nameOf(window.identity) : 'the same disk';
+      evidence.push(`A small read and write of ${disk} has been waiting for ${waits}.`);
     }
     return this.#finding(window, 'hung', since, evidence, [
       `The host is fine: ${this.#witnesses(window, sample).join(' and ')} answered meanwhile (${count(this.#moves - window.movesThen, 'request')} completed).`,

@@ -471,5 +471,7 @@ describe('what is done', () => {
         sentence: expect.stringContaining('holdfast volume grow one'),
       }),
     ]);
+    const off = decide(situation({ reaction: false, diagnoses: [full], volumes: [volume('one')] }));
+    expect(off).toEqual(decide(situation({ diagnoses: [full], volumes: [volume('one')] })));
   });
 });

@@ -120,17 +120,18 @@ export function decide(situation: Situation): Decision[] {
   for (const volume of inTurn(situation)) decisions.push(...decideVolume(volume, situation, turn));
   for (const one of diagnoses) {
     if (one.fault !== 'full') continue;
-    const name = one.culprit.volume ?? '';
-    decisions.push({
-      do: 'person',
-      key: troubleKeyOf(one),
-      sentence: `Make the volume ${name} larger (holdfast volume grow ${name}), or ask its largest accounts to make room.`,
-    });
+    decisions.push({ do: 'person', key: troubleKeyOf(one), sentence: makeRoom(one.culprit.volume ?? '') });
   }
   return decisions;
 }
 
-function switchedOff({ culprit }: Diagnosis): string {
+/** Only a person can make room, whether the platform may repair or not. */
+function makeRoom(name: string): string {
+  return `Make the volume ${name} larger (holdfast volume grow ${name}), or ask its largest accounts to make room.`;
+}
+
+function switchedOff({ culprit, fault }: Diagnosis): string {
+  if (fault === 'full') return makeRoom(culprit.volume ?? '');
   const byHand = culprit.volume ? `, or repair by hand: holdfast recover ${culprit.volume}` : '.';
   return `The reaction is switched off on this host. Switch it on${byHand}`;
 }

@@ -1,3 +1,4 @@
+import type { Redundancy } from '../../../src/model/volumes.ts';
 import type { DiskHealth } from '../../../src/protocol/health.ts';
 import type { Replica } from '../../../src/protocol/volumes.ts';
 import { formatMilliseconds } from '../format/format.ts';
@@ -51,6 +52,14 @@ export function tieBetween(
   const bad = [a, b].filter((state) => !takesPart(state) || state === 'hung').length;
   if (bad > 0) return bad === 1 ? 'reduced' : 'lost';
   return a === 'rebuilding' || b === 'rebuilding' ? 'rebuilding' : 'full';
+}
+
+/** How well a volume is mirrored, as it is shown: `waiting` when it counts on a disk that does not answer. */
+export type ShownRedundancy = Redundancy | 'waiting';
+
+/** What the volume says of its copies, unless one of them is on a disk that the watcher sees hang: that copy cannot be reached. */
+export function shownRedundancy(redundancy: Redundancy, states: readonly ShownState[]): ShownRedundancy {
+  return redundancy !== 'lost' && states.includes('hung') ? 'waiting' : redundancy;
 }
 
 /** What the disk does now, in a few words under its picture. */

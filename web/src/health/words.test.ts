@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DiskHealth } from '../../../src/protocol/health.ts';
-import { answers, diskNow, healthOf, shownState, takesPart, tieBetween } from './disk-state.ts';
+import { answers, diskNow, healthOf, shownRedundancy, shownState, takesPart, tieBetween } from './disk-state.ts';
 import {
   culpritName,
   culpritStory,
@@ -47,6 +47,14 @@ describe('a disk as it is shown', () => {
     expect(tieBetween('healthy', 'hung')).toBe('reduced');
     expect(tieBetween('failed', 'rebuilding')).toBe('reduced');
     expect(tieBetween('hung', 'hung')).toBe('lost');
+  });
+
+  test('a copy on a disk that hangs is not called redundancy', () => {
+    expect(shownRedundancy('full', ['healthy', 'healthy'])).toBe('full');
+    expect(shownRedundancy('full', ['hung', 'healthy'])).toBe('waiting');
+    expect(shownRedundancy('rebuilding', ['healthy', 'rebuilding'])).toBe('rebuilding');
+    expect(shownRedundancy('reduced', ['failed', 'healthy'])).toBe('reduced');
+    expect(shownRedundancy('lost', ['hung', 'failed'])).toBe('lost');
   });
 
   test('says what it does now', () => {

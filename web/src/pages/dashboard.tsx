@@ -2,11 +2,12 @@ import { useQuery } from '@tanstack/react-query';
 import type { JSX } from 'react';
 import { Link, useNavigate } from 'react-router';
 import type { Dashboard } from '../../../src/protocol/browser.ts';
+import type { DiskHealth } from '../../../src/protocol/health.ts';
 import { dashboardQuery, healthQuery } from '../api/queries.ts';
 import { count, formatAgo, formatBytes, formatDuration, formatIdle } from '../format/format.ts';
 import { filesAddress } from '../format/paths.ts';
 import { PageHead } from '../frame/shell.tsx';
-import { healthOf, shownState } from '../health/disk-state.ts';
+import { healthOf, shownRedundancy, shownState } from '../health/disk-state.ts';
 import { useSession } from '../frame/session.tsx';
 import { useShortcuts } from '../frame/shortcuts.tsx';
 import { LinkButton, OutLink } from '../ui/button.tsx';
@@ -146,6 +147,41 @@ function Figure({ value, word, tone, to }: { value: number; word: string; tone?:
   );
 }
 
+function VolumeRow({
+  volume,
+  disks,
+  operation,
+}: {
+  volume: Platform['volumes'][number];
+  disks: readonly DiskHealth[] | undefined;
+  operation: Platform['operations'][number] | undefined;
+}): JSX.Element {
+  // Without the watcher's view a replica is what the volume says.
+  const seen =
+    disks && volume.replicas.map((each) => [each.id, shownState(each, healthOf(disks, volume.name, each))] as const);
+  const redundancy = shownRedundancy(
+    volume.redundancy,
+    (seen ?? []).map(([, state]) => state),
+  );
+  return (
+    <li>
+      <VolumePicture volume={volume} states={seen && Object.fromEntries(seen)} share={rebuildShare(operation)} />
+      <div className="stack-s">
+        <div className="row row-between">
+          <h3 className="anywhere">{volume.name}</h3>
+          <RedundancyBadge redundancy={redundancy} />
+        </div>
+        <SpaceMeter usedBytes={volume.usedBytes} limitBytes={volume.sizeBytes} label={`Space used on ${volume.name}`} />
+        <p className="small soft anywhere">
+          {volume.state === 'closed' ? 'Closed. ' : ''}
+          {volume.trouble ??
+            (redundancy === 'full' ? count(volume.accounts, 'account') : redundancyMeaning(redundancy))}
+        </p>
+      </div>
+    </li>
+  );
+}
+
 function PlatformDashboard({ platform }: { platform: Platform }): JSX.Element {
   const disks = useQuery(healthQuery).data?.host?.disks;
   const operations = new Map(platform.operations.map((operation) => [operation.id, operation]));
@@ -186,40 +222,12 @@ function PlatformDashboard({ platform }: { platform: Platform }): JSX.Element {
           ) : (
             <ul className="volume-rows">
               {platform.volumes.map((volume) => (
-                <li key={volume.name}>
-                  <VolumePicture
-                    volume={volume}
-                    states={
-                      disks === undefined
-                        ? undefined
-                        : Object.fromEntries(
-                            volume.replicas.map((replica) => [
-                              replica.id,
-                              shownState(replica, healthOf(disks, volume.name, replica)),
-                            ]),
-                          )
-                    }
-                    share={rebuildShare(volume.operation === null ? undefined : operations.get(volume.operation))}
-                  />
-                  <div className="stack-s">
-                    <div className="row row-between">
-                      <h3 className="anywhere">{volume.name}</h3>
-                      <RedundancyBadge redundancy={volume.redundancy} />
-                    </div>
-                    <SpaceMeter
-                      usedBytes={volume.usedBytes}
-                      limitBytes={volume.sizeBytes}
-                      label={`Space used on ${volume.name}`}
-                    />
-                    <p className="small soft anywhere">
-                      {volume.state === 'closed' ? 'Closed. ' : ''}
-                      {volume.trouble ??
-                        (volume.redundancy === 'full'
-                          ? count(volume.accounts, 'account')
-                          : redundancyMeaning(volume.redundancy))}
-                    </p>
-                  </div>
-                </li>
+                <VolumeRow
+                  key={volume.name}
+                  volume={volume}
+                  disks={disks}
+                  operation={volume.operation === null ? undefined : operations.get(volume.operation)}
+                />
               ))}
             </ul>
           )}

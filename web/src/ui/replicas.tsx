@@ -2,10 +2,17 @@ import type { JSX } from 'react';
 import type { Redundancy, ReplicaState } from '../../../src/model/volumes.ts';
 import type { FaultName } from '../../../src/protocol/drills.ts';
 import type { Operation } from '../../../src/protocol/volumes.ts';
-import { SHOWN, type ShownState, takesPart, tieBetween } from '../health/disk-state.ts';
+import {
+  SHOWN,
+  shownRedundancy,
+  type ShownRedundancy,
+  type ShownState,
+  takesPart,
+  tieBetween,
+} from '../health/disk-state.ts';
 import { Badge, type Tone } from './marks.tsx';
 
-const REDUNDANCY: Readonly<Record<Redundancy, { tone: Tone; word: string; meaning: string }>> = {
+const REDUNDANCY: Readonly<Record<ShownRedundancy, { tone: Tone; word: string; meaning: string }>> = {
   full: { tone: 'good', word: 'full', meaning: 'Every copy is complete.' },
   rebuilding: {
     tone: 'busy',
@@ -17,10 +24,15 @@ const REDUNDANCY: Readonly<Record<Redundancy, { tone: Tone; word: string; meanin
     word: 'reduced',
     meaning: 'One complete copy is left: losing its disk now would lose data.',
   },
+  waiting: {
+    tone: 'bad',
+    word: 'in doubt',
+    meaning: 'A disk with one of the copies does not answer. The volume waits for it until it answers or is cut.',
+  },
   lost: { tone: 'bad', word: 'lost', meaning: 'No complete copy can be reached. The volume cannot serve.' },
 };
 
-export function RedundancyBadge({ redundancy }: { redundancy: Redundancy }): JSX.Element {
+export function RedundancyBadge({ redundancy }: { redundancy: ShownRedundancy }): JSX.Element {
   const { tone, word } = REDUNDANCY[redundancy];
   return (
     <span title={REDUNDANCY[redundancy].meaning}>
@@ -29,7 +41,7 @@ export function RedundancyBadge({ redundancy }: { redundancy: Redundancy }): JSX
   );
 }
 
-export function redundancyMeaning(redundancy: Redundancy): string {
+export function redundancyMeaning(redundancy: ShownRedundancy): string {
   return REDUNDANCY[redundancy].meaning;
 }
 
@@ -153,6 +165,10 @@ export function VolumePicture({
   const shown: Array<{ id: string; state: ShownState | 'absent'; fault?: FaultName | null }> = volume.replicas.map(
     (replica) => ({ ...replica, state: states?.[replica.id] ?? replica.state }),
   );
+  const redundancy = shownRedundancy(
+    volume.redundancy,
+    shown.flatMap(({ state }) => (state === 'absent' ? [] : [state])),
+  );
   const words = shown
     .map(({ id, state, fault }) => {
       const word = state === 'absent' ? state : SHOWN[state].word;
@@ -166,7 +182,7 @@ export function VolumePicture({
     <svg
       className="volume-picture"
       role="img"
-      aria-label={`Redundancy ${REDUNDANCY[volume.redundancy].word}: ${words}`}
+      aria-label={`Redundancy ${REDUNDANCY[redundancy].word}: ${words}`}
       viewBox={`0 0 ${width} ${HEIGHT}`}
       width={width}
       height={HEIGHT}

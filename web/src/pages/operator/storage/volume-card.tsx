@@ -8,7 +8,15 @@ import type { Operation, Replica } from '../../../../../src/protocol/volumes.ts'
 import { call } from '../../../api/client.ts';
 import { dashboardQuery, operationsQuery, volumesQuery } from '../../../api/queries.ts';
 import { count, formatAgo, formatBytes } from '../../../format/format.ts';
-import { answers, healthOf, shownState, type ShownState, takesPart, tieBetween } from '../../../health/disk-state.ts';
+import {
+  answers,
+  healthOf,
+  shownRedundancy,
+  shownState,
+  type ShownState,
+  takesPart,
+  tieBetween,
+} from '../../../health/disk-state.ts';
 import { culpritStory, incidentTone } from '../../../health/incident-words.ts';
 import { Button } from '../../../ui/button.tsx';
 import { ConfirmDialog } from '../../../ui/dialog.tsx';
@@ -74,7 +82,7 @@ export const VolumeLine = memo(function VolumeLine({
           {volume.state === 'closed' ? (
             <Badge tone="off">closed</Badge>
           ) : (
-            <RedundancyBadge redundancy={volume.redundancy} />
+            <RedundancyBadge redundancy={shownRedundancy(volume.redundancy, each as ShownState[])} />
           )}
         </p>
         <SpaceMeter usedBytes={volume.usedBytes} limitBytes={volume.sizeBytes} label={`Space used on ${volume.name}`} />
@@ -119,7 +127,6 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
   const close = (): void => setDoing(null);
   const busy = volume.operation !== null;
   const open = volume.state !== 'closed';
-  const broken = volume.redundancy === 'reduced' || volume.redundancy === 'lost' || volume.state === 'trouble';
   const simple = (action: string, done: string): void =>
     act.mutate({ action }, { onError: showProblem, onSuccess: () => showToast(done) });
   // What takes part comes first, so that it is seen what mirrors what.
@@ -129,6 +136,11 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
       return { replica, health, state: shownState(replica, health) };
     })
     .toSorted((a, b) => Number(!takesPart(a.state)) - Number(!takesPart(b.state)));
+  const redundancy = shownRedundancy(
+    volume.redundancy,
+    shown.map(({ state }) => state),
+  );
+  const broken = ['reduced', 'waiting', 'lost'].includes(redundancy) || volume.state === 'trouble';
   const tone = incident === undefined ? (broken ? 'warn' : 'plain') : incidentTone(incident);
   return (
     <section
@@ -141,7 +153,7 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
           <span className="anywhere">{volume.name}</span>
           {volume.state === 'closed' && <Badge tone="off">closed</Badge>}
           {volume.state === 'trouble' && <Badge tone="bad">out of service</Badge>}
-          <RedundancyBadge redundancy={volume.redundancy} />
+          <RedundancyBadge redundancy={redundancy} />
           {incident !== undefined && (
             <Link className={`volume-incident volume-incident-${tone}`} to={`/incidents/${incident.id}`}>
               <Icon name={tone === 'busy' ? 'info' : 'warning'} />
@@ -206,8 +218,8 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
         </div>
         <div className="stack-s">
           <Residents total={volume.accounts} names={residents} />
-          {(incident === undefined || volume.redundancy !== 'full') && (
-            <p className="soft small">{redundancyMeaning(volume.redundancy)}</p>
+          {(incident === undefined || redundancy !== 'full') && (
+            <p className="soft small">{redundancyMeaning(redundancy)}</p>
           )}
         </div>
       </div>
