@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BUSY, busyShare, CALM, FASTEST_COPY, FIRST_COPY, nextLimit, SLOWEST_COPY } from './copy-pace.ts';
+import { BUSY, busyShare, CALM, FASTEST_COPY, nextLimit, SLOWEST_CHECK, SLOWEST_COPY } from './copy-pace.ts';
 
 const moments = fc.record({
+  floor: fc.constantFrom(SLOWEST_COPY, SLOWEST_CHECK),
   limit: fc.integer({ min: 1, max: FASTEST_COPY * 2 }),
   speed: fc.integer({ min: 0, max: FASTEST_COPY * 2 }),
   busy: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),
@@ -13,7 +14,7 @@ describe('the pace of a copy', () => {
     fc.assert(
       fc.property(moments, (moment) => {
         const limit = nextLimit(moment);
-        expect(limit).toBeGreaterThanOrEqual(SLOWEST_COPY);
+        expect(limit).toBeGreaterThanOrEqual(moment.floor);
         expect(limit).toBeLessThanOrEqual(FASTEST_COPY);
       }),
     );
@@ -30,16 +31,18 @@ describe('the pace of a copy', () => {
   });
 
   test('gives way on a busy machine down to the floor, and stays as it is between busy and calm', () => {
-    let limit = 16 * SLOWEST_COPY;
-    for (let turn = 0; turn < 10; turn += 1) limit = nextLimit({ limit, speed: limit, busy: BUSY + 0.01 });
-    expect(limit).toBe(SLOWEST_COPY);
-    expect(nextLimit({ limit: FIRST_COPY, speed: FIRST_COPY, busy: (BUSY + CALM) / 2 })).toBe(FIRST_COPY);
-    expect(nextLimit({ limit: FIRST_COPY, speed: FIRST_COPY, busy: undefined })).toBe(FIRST_COPY);
+    const floor = SLOWEST_COPY;
+    let limit = 16 * floor;
+    for (let turn = 0; turn < 20; turn += 1) limit = nextLimit({ floor, limit, speed: limit, busy: BUSY + 0.01 });
+    expect(limit).toBe(floor);
+    expect(nextLimit({ floor, limit: floor, speed: floor, busy: (BUSY + CALM) / 2 })).toBe(floor);
+    expect(nextLimit({ floor, limit: floor, speed: floor, busy: undefined })).toBe(floor);
   });
 
   test('takes more on a calm machine only while the limit is what holds it back', () => {
-    expect(nextLimit({ limit: FIRST_COPY, speed: FIRST_COPY, busy: 0.1 })).toBeGreaterThan(FIRST_COPY);
-    expect(nextLimit({ limit: FIRST_COPY, speed: FIRST_COPY / 2, busy: 0.1 })).toBe(FIRST_COPY);
+    const [floor, limit, busy] = [SLOWEST_COPY, SLOWEST_COPY, CALM / 2];
+    expect(nextLimit({ floor, limit, speed: limit, busy })).toBeGreaterThan(limit);
+    expect(nextLimit({ floor, limit, speed: limit / 2, busy })).toBe(limit);
   });
 });
 

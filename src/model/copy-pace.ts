@@ -5,10 +5,13 @@
  */
 const MiB = 1024 ** 2;
 
-/** Slower than this nothing is copied, however busy the machine is: 1 TiB in 18 hours. Also, commits of the volume wait for up to 8 MiB of it. */
-export const SLOWEST_COPY = 16 * MiB;
-/** What a copy begins with, until it is known what it costs here. */
-export const FIRST_COPY = SLOWEST_COPY;
+/**
+ * Slower than this nothing is copied, however busy the machine is: 1 TiB in 36 hours. It is what a copy begins with, too, until it is known
+ * what it costs here. Commits of the volume wait for up to 8 MiB of it.
+ */
+export const SLOWEST_COPY = 8 * MiB;
+/** The same for a check, which only reads: nobody else felt it at this pace, and did feel a copy (decision 0009). */
+export const SLOWEST_CHECK = 16 * MiB;
 /** Above this no limit is felt. */
 export const FASTEST_COPY = 16 * 1024 * MiB;
 
@@ -16,8 +19,8 @@ export const FASTEST_COPY = 16 * 1024 * MiB;
  * Busier than this the copy gives way; calmer than that it takes more. Shares of all processors. Waits grow long before a processor is used
  * up: giving way at 0.8 only let p99 grow fivefold (decision 0009).
  */
-export const BUSY = 0.4;
-export const CALM = 0.25;
+export const BUSY = 0.3;
+export const CALM = 0.12;
 
 const SLOWER = 0.75;
 const FASTER = 1.2;
@@ -25,6 +28,8 @@ const FASTER = 1.2;
 const USED_UP = 0.8;
 
 export interface CopyMoment {
+  /** Bytes a second that it is not held below: SLOWEST_COPY or SLOWEST_CHECK. */
+  floor: number;
   /** Bytes a second it is held to. */
   limit: number;
   /** Bytes a second it made since the last moment. */
@@ -34,8 +39,8 @@ export interface CopyMoment {
 }
 
 /** The limit for the next moment, bytes a second. Quick to give way, slower to take more, so that it settles. */
-export function nextLimit({ limit, speed, busy }: CopyMoment): number {
-  const within = (value: number): number => Math.round(Math.min(FASTEST_COPY, Math.max(SLOWEST_COPY, value)));
+export function nextLimit({ floor, limit, speed, busy }: CopyMoment): number {
+  const within = (value: number): number => Math.round(Math.min(FASTEST_COPY, Math.max(floor, value)));
   if (busy === undefined) return within(limit);
   if (busy > BUSY) return within(limit * SLOWER);
   if (busy < CALM && speed >= limit * USED_UP) return within(limit * FASTER);

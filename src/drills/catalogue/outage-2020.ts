@@ -8,8 +8,10 @@ export const outage2020: DrillScript = {
   name: 'outage-2020',
   accounts: 40,
   volumes: 5,
-  windowSeconds: 40,
+  // The p99 of synced writes needs hundreds of them, and the whole window lies within the copy.
+  windowSeconds: 80,
   fillMiB: 1024,
+  healSeconds: 420,
   async cause(stage) {
     stage.hurtNow(`The disk ${diskName(stage)} stops answering`);
     await stage.faults.hang(stage.target);

@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path';
-import { busyShare, FIRST_COPY, nextLimit } from '../../../model/copy-pace.ts';
+import { busyShare, nextLimit, SLOWEST_CHECK, SLOWEST_COPY } from '../../../model/copy-pace.ts';
 import type { OperationPace } from '../../../protocol/volumes.ts';
 import { CopyGroup } from './copy-group.ts';
 import { readOrUndefined } from './proc.ts';
@@ -20,6 +20,7 @@ export class CopyPace implements AsyncDisposable {
   /** Its reading (a check) or writing (a copy) is what is done. */
   readonly #device: string;
   readonly #field: 2 | 6;
+  readonly #floor: number;
   readonly #fixed: number | undefined;
   readonly #begun = performance.now();
   #limit: number;
@@ -40,7 +41,8 @@ export class CopyPace implements AsyncDisposable {
     // Fields of /sys/block/<device>/stat (iostats.rst): 3 sectors read, 7 sectors written.
     this.#field = what === 'read' ? 2 : 6;
     this.#fixed = rebuildLimit === 'auto' ? undefined : rebuildLimit;
-    this.#limit = this.#fixed ?? FIRST_COPY;
+    this.#floor = what === 'read' ? SLOWEST_CHECK : SLOWEST_COPY;
+    this.#limit = this.#fixed ?? this.#floor;
   }
 
   /**
@@ -109,7 +111,7 @@ export class CopyPace implements AsyncDisposable {
       const speed = (done - this.#done) / seconds;
       this.#allowed += this.#limit * seconds;
       if (this.#fixed === undefined)
-        this.#limit = nextLimit({ limit: this.#limit, speed, busy: busyShare(this.#cpu, cpu) });
+        this.#limit = nextLimit({ floor: this.#floor, limit: this.#limit, speed, busy: busyShare(this.#cpu, cpu) });
     }
     [this.#at, this.#done, this.#cpu] = [now, done, cpu];
     const devices = [...this.#state.attached.values()].map((disk) => disk.device);

@@ -18,6 +18,9 @@ import { makeImage, removeValve, valveServes } from './valve.ts';
 
 const COMMAND_DEADLINE_MS = 60_000;
 const POLL_MS = 300;
+/** How often a copy is asked how far it is: each time a program is started, which costs everybody else a little. */
+const COPY_POLL_MS = 1_000;
+const SHORT_COPY_MS = 3_000;
 /** How often a volume that does not answer is asked again by a rebuild. */
 const SILENT_POLL_MS = 1_000;
 /** A copy that finds no room, or whose source fails, is begun anew so often. */
@@ -291,7 +294,8 @@ async function watchCopy(
   signal: AbortSignal,
 ): Promise<'finished' | 'canceled' | 'suspended' | 'never'> {
   const { mount } = state.directories;
-  let moved = performance.now();
+  const begun = performance.now();
+  let moved = begun;
   let last = -1;
   for (;;) {
     const status = await patiently(signal, () => replaceStatus(state));
@@ -312,7 +316,8 @@ async function watchCopy(
       await runCommand('btrfs', ['replace', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS });
       throw new JourneyInterrupted();
     }
-    await pause(POLL_MS);
+    // A short one is told often, a long one as often as anybody looks.
+    await pause(performance.now() - begun < SHORT_COPY_MS ? POLL_MS : COPY_POLL_MS);
   }
 }
 
