@@ -4,6 +4,7 @@ import { readIdentity } from '../runtime/identity.ts';
 import { createLogger } from '../runtime/log.ts';
 import { RpcClient } from '../runtime/rpc-client.ts';
 import { startControl } from './control.ts';
+import { endWithParent } from './parent.ts';
 
 const configuration = readConfiguration();
 const layout = layoutOf(configuration);
@@ -15,6 +16,12 @@ process.on('unhandledRejection', (reason) => {
     'a promise failed and nobody had asked',
   );
 });
+
+let end = (): void => process.exit(0);
+if (!endWithParent(() => end())) {
+  log.error('the control plane runs only where bwrap started it, and that is gone: see bin/holdfast start');
+  process.exit(1);
+}
 
 const agent = new RpcClient({ socketPath: layout.agentSocket }, readIdentity(layout.control));
 const control = await startControl({ configuration, log, agent, listen: { socketPath: layout.controlSocket } });
@@ -33,10 +40,6 @@ async function stop(): Promise<void> {
   agent.close();
   process.exit(0);
 }
-// bwrap stays as this process's parent. When that is killed, its owner starts a successor; this one must not go on beside it.
-const parent = process.ppid;
-setInterval(() => {
-  if (process.ppid !== parent) void stop();
-}, 250).unref();
+end = () => void stop();
 process.on('SIGTERM', () => void stop());
 process.on('SIGINT', () => void stop());
