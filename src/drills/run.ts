@@ -180,8 +180,9 @@ async function inPlace(run: Run): Promise<Outcome> {
     await scratch.start(signal);
     took('The platform runs');
     if (!options.reaction) await switchReactionOff(platform);
-    // Letting go of their disks takes a while, and nobody needs to wait for it.
-    const [accounts] = await Promise.all([settle(platform), scratch.clear()]);
+    // A drill has its own. Letting go of their disks takes a while, and nobody needs to wait for it.
+    const firstVolumes = await scratch.volumes();
+    const [accounts] = await Promise.all([settle(platform), scratch.remove(firstVolumes)]);
     const outcome = await measured(run, platform, scratch, accounts);
     kept = options.keep;
     return outcome;

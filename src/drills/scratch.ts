@@ -88,10 +88,13 @@ export class Scratch {
     throw new Error(`The platform for the drill did not start: ${why}\n${lines}`);
   }
 
-  /** Takes away the volumes that a new platform starts with: a drill has its own. */
-  async clear(): Promise<void> {
-    const volumes = (await this.platform.operator('volumes')) as VolumeStatus[];
-    await Promise.all(volumes.map((volume) => removeVolume(this.platform, volume.name)));
+  /** The names of the volumes that are there now. */
+  async volumes(): Promise<string[]> {
+    return ((await this.platform.operator('volumes')) as VolumeStatus[]).map((volume) => volume.name);
+  }
+
+  async remove(volumes: readonly string[]): Promise<void> {
+    await Promise.all(volumes.map((volume) => removeVolume(this.platform, volume)));
   }
 
   /** The operator's, as the first start said it. */

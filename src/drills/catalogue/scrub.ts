@@ -7,6 +7,15 @@ const SCRUB_DEADLINE_MS = 180_000;
 export async function scrubAll(stage: Stage): Promise<void> {
   const { agent } = stage.platform;
   stage.say(`Reading everything on ${stage.target.volume} once more`);
+  // Redundancy is full before a rebuild has tidied up after itself, and one thing at a time is done to a volume.
+  await stage.until(
+    async () =>
+      !(await agent.call('operations.list', {})).some(
+        ({ subject, state }) => subject === stage.target.volume && state === 'running',
+      ),
+    `the end of what is done to ${stage.target.volume}`,
+    SCRUB_DEADLINE_MS,
+  );
   const started = await agent.call('volumes.scrub', { name: stage.target.volume });
   let operation: Operation = started;
   await stage.until(
