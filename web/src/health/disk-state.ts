@@ -1,5 +1,6 @@
 import type { Redundancy } from '../../../src/model/volumes.ts';
 import type { DiskHealth } from '../../../src/protocol/health.ts';
+import type { IncidentSummary } from '../../../src/protocol/incidents.ts';
 import type { Replica } from '../../../src/protocol/volumes.ts';
 import { formatMilliseconds } from '../format/format.ts';
 
@@ -32,6 +33,18 @@ export function shownState(
     return health.condition;
   if (replica.state === 'rebuilding') return 'rebuilding';
   return health.condition === 'unknown' ? 'unwatched' : 'healthy';
+}
+
+/**
+ * What an open incident knows of a disk comes before figures that are a second old: one that it calls hung is not shown as healthy until then.
+ */
+export function knownState(
+  state: ShownState,
+  replica: Pick<Replica, 'id'>,
+  incident: Pick<IncidentSummary, 'state' | 'fault' | 'culprit'> | undefined,
+): ShownState {
+  const named = incident?.state === 'open' && incident.fault === 'hung' && incident.culprit.replica === replica.id;
+  return named && (state === 'healthy' || state === 'unwatched') ? 'hung' : state;
 }
 
 /** Whether a disk is a part of the mirror: complete, or becoming it. */

@@ -1,7 +1,16 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { DiskHealth } from '../../../src/protocol/health.ts';
-import { answers, diskNow, healthOf, shownRedundancy, shownState, takesPart, tieBetween } from './disk-state.ts';
+import {
+  answers,
+  diskNow,
+  healthOf,
+  knownState,
+  shownRedundancy,
+  shownState,
+  takesPart,
+  tieBetween,
+} from './disk-state.ts';
 import {
   culpritName,
   culpritStory,
@@ -39,6 +48,17 @@ describe('a disk as it is shown', () => {
         if (answers(shown)) expect(takesPart(shown)).toBe(true);
       }),
     );
+  });
+
+  test('what an open incident calls hung is not shown as healthy, though the last figures were', () => {
+    const culprit = { kind: 'disk' as const, volume: 'home1', replica: 'r2', disk: '/dev/sdc' };
+    const incident = { state: 'open' as const, fault: 'hung' as const, culprit };
+    expect(knownState('healthy', { id: 'r2' }, incident)).toBe('hung');
+    expect(knownState('healthy', { id: 'r1' }, incident)).toBe('healthy');
+    expect(knownState('failed', { id: 'r2' }, incident)).toBe('failed');
+    expect(knownState('healthy', { id: 'r2' }, { ...incident, fault: 'slow' })).toBe('healthy');
+    expect(knownState('healthy', { id: 'r2' }, { ...incident, state: 'resolved' })).toBe('healthy');
+    expect(knownState('healthy', { id: 'r2' }, undefined)).toBe('healthy');
   });
 
   test('only two disks that both answer are tied', () => {

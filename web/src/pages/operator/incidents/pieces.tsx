@@ -122,7 +122,10 @@ export function Answers({
       <div>
         <dt>{over ? 'How it is now' : 'What the platform is doing'}</dt>
         <dd>
-          <span className="anywhere">{incident.doing}</span>
+          {/* The bar knows the share sooner. */}
+          <span className="anywhere">
+            {operation === undefined ? incident.doing : incident.doing.replace(/ \(\d+ %\)/, '')}
+          </span>
           <Progress operation={operation} />
         </dd>
       </div>

@@ -3,7 +3,7 @@ import type { DiskHealth } from '../../../../../src/protocol/health.ts';
 import type { Replica } from '../../../../../src/protocol/volumes.ts';
 import { HEALTH_WINDOW_MS, useHealthHistory } from '../../../api/history.ts';
 import { formatBytes, formatMilliseconds } from '../../../format/format.ts';
-import { diskNow, SHOWN, shownState } from '../../../health/disk-state.ts';
+import { diskNow, SHOWN, type ShownState } from '../../../health/disk-state.ts';
 import { Button } from '../../../ui/button.tsx';
 import { niceMax } from '../../../ui/chart-path.ts';
 import { Sparkline } from '../../../ui/charts.tsx';
@@ -80,6 +80,7 @@ export function DiskTile(props: {
   volume: string;
   replica: Replica;
   health: DiskHealth | undefined;
+  state: ShownState;
   /** Of the rebuild onto it, 0 to 1. */
   share: number | null;
   /** Why it is out, when an open incident says so. */
@@ -87,8 +88,7 @@ export function DiskTile(props: {
   last: boolean;
   onSetAside: (() => void) | undefined;
 }): JSX.Element {
-  const { volume, replica, health, share, story, last, onSetAside } = props;
-  const state = shownState(replica, health);
+  const { volume, replica, health, state, share, story, last, onSetAside } = props;
   const { tone, word, meaning } = SHOWN[state];
   const errors = errorsOf(replica);
   const takesPart = replica.state === 'healthy' || replica.state === 'rebuilding';

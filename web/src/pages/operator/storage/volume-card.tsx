@@ -11,6 +11,7 @@ import { count, formatAgo, formatBytes } from '../../../format/format.ts';
 import {
   answers,
   healthOf,
+  knownState,
   shownRedundancy,
   shownState,
   type ShownState,
@@ -133,7 +134,7 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
   const shown = volume.replicas
     .map((replica) => {
       const health = healthOf(disks, volume.name, replica);
-      return { replica, health, state: shownState(replica, health) };
+      return { replica, health, state: knownState(shownState(replica, health), replica, incident) };
     })
     .toSorted((a, b) => Number(!takesPart(a.state)) - Number(!takesPart(b.state)));
   const redundancy = shownRedundancy(
@@ -185,6 +186,7 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
               volume={volume.name}
               replica={replica}
               health={health}
+              state={state}
               story={culpritStory(incident, replica)}
               share={replica.state === 'rebuilding' ? rebuildShare(operation) : null}
               last={!shown.some((other) => other.replica.id !== replica.id && answers(other.state))}
