@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { diskPromises } from '../score.ts';
 import type { DrillScript, Stage } from '../script.ts';
-import { diskName, isRestored, ORDINARY } from './defaults.ts';
+import { diskName, isRestored, NAMED_UNDER_LIGHT_LOAD_S, ORDINARY } from './defaults.ts';
 import { keepControlDead } from './kills.ts';
 
 const REPAIR_DEADLINE_MS = 120_000;
@@ -30,7 +30,7 @@ export const controlKilled: DrillScript = {
     stage.facts.incidentSeen = await incidentSeen(stage);
   },
   checks: (outcome) => [
-    ...diskPromises(outcome, { locatedS: 1, waitS: 1.5 }),
+    ...diskPromises(outcome, { locatedS: NAMED_UNDER_LIGHT_LOAD_S, waitS: 1.5 }),
     {
       what: 'The incident is there when the control plane returns',
       target: 'yes',

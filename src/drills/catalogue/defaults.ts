@@ -2,6 +2,12 @@ import type { DrillScript, Stage } from '../script.ts';
 
 const MiB = 1024 ** 2;
 
+/**
+ * A hang is named within a second under load (outage-2020), within two on an idle disk: before anybody asks anything of it, it cannot be told
+ * from one that rests. With six accounts to a volume its disk is asked something every 0.4 s.
+ */
+export const NAMED_UNDER_LIGHT_LOAD_S = 1.5;
+
 /** What most drills share: eighteen accounts on three volumes, and the mirror must be full again. */
 export const ORDINARY: Omit<DrillScript, 'name' | 'cause' | 'checks'> = {
   accounts: 18,

@@ -1,6 +1,6 @@
 import { diskPromises } from '../score.ts';
 import type { DrillScript } from '../script.ts';
-import { diskName, ORDINARY } from './defaults.ts';
+import { diskName, NAMED_UNDER_LIGHT_LOAD_S, ORDINARY } from './defaults.ts';
 
 export const diskHang: DrillScript = {
   ...ORDINARY,
@@ -9,5 +9,5 @@ export const diskHang: DrillScript = {
     stage.hurtNow(`The disk ${diskName(stage)} stops answering`);
     await stage.faults.hang(stage.target);
   },
-  checks: (outcome) => diskPromises(outcome, { locatedS: 1, waitS: 1.5 }),
+  checks: (outcome) => diskPromises(outcome, { locatedS: NAMED_UNDER_LIGHT_LOAD_S, waitS: 1.5 }),
 };
