@@ -70,13 +70,16 @@ export function sentenceCase(text: string): string {
 }
 
 /** Who is affected, as one sentence. */
-export function whoIsAffected(incident: Pick<IncidentSummary, 'volume' | 'impact' | 'service' | 'state'>): string {
-  const { volume, impact, service, state } = incident;
+export function whoIsAffected(
+  incident: Pick<IncidentSummary, 'volume' | 'impact' | 'service' | 'state' | 'fault'>,
+): string {
+  const { volume, impact, service, state, fault } = incident;
   if (volume === null || (impact.accounts === 0 && impact.sites === 0)) return 'No account is affected.';
   const who = `${count(impact.accounts, 'account')} on ${volume}${impact.sites > 0 ? `, with ${count(impact.sites, 'site')}` : ''}`;
   if (state === 'resolved') return `${who} ${impact.accounts === 1 ? 'was' : 'were'} on it.`;
   if (service === 'stopped') return `${who}: out of service until the storage is back.`;
   if (service === 'waiting') return `${who}: their requests are waiting right now.`;
+  if (fault === 'full') return `${who}: what they read is served, what they write may be refused.`;
   return `${who}: served as always.`;
 }
 

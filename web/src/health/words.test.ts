@@ -136,6 +136,7 @@ describe('what an incident says', () => {
   test('counts who is affected and what they felt', () => {
     const impact = { accounts: 1, sites: 2, requests: null };
     expect(whoIsAffected({ ...base, impact })).toBe('1 account on home3, with 2 sites: served as always.');
+    expect(whoIsAffected({ ...base, fault: 'full', impact })).toMatch(/what they write may be refused\.$/);
     expect(whoIsAffected({ ...base, state: 'resolved', impact })).toBe('1 account on home3, with 2 sites was on it.');
     expect(whoIsAffected({ ...base, impact: { ...impact, accounts: 0, sites: 0 } })).toBe('No account is affected.');
     expect(requestsFelt(null)).toContain('not counted');

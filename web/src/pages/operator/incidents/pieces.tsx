@@ -87,7 +87,7 @@ export function Answers({
   return (
     <dl className="answers">
       <div>
-        <dt>Which disk</dt>
+        <dt>Which {incident.culprit.kind}</dt>
         <dd>
           <strong className="anywhere">{culpritName(incident.culprit, incident.fault)}</strong>
           {(incident.culprit.disk !== null || disks !== undefined) && (
