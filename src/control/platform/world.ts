@@ -74,7 +74,12 @@ export class World {
     if (change.type === 'site') this.statuses.set(change.site.id, change.site);
     if (change.type === 'site-removed') this.statuses.delete(change.id);
     if (change.type === 'volume') this.volumes.set(change.volume.name, change.volume);
-    if (change.type === 'operation') this.#keep(change.operation);
+    if (change.type === 'operation') {
+      const { kind, state, subject } = change.operation;
+      this.#keep(change.operation);
+      // No event says that a volume is gone: it is what its deletion comes to.
+      if (kind === 'volume-delete' && state === 'done') this.volumes.delete(subject);
+    }
     if (change.type === 'trouble') {
       if (change.trouble.state === 'open') this.troubles.set(change.trouble.id, change.trouble);
       else this.troubles.delete(change.trouble.id);
