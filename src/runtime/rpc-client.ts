@@ -155,7 +155,8 @@ export class RpcClient {
     send: (request: ReturnType<typeof httpsRequest>) => void,
   ): Promise<IncomingMessage> {
     const response = await new Promise<IncomingMessage>((resolve, reject) => {
-      const request = httpsRequest({ ...this.#base, ...options });
+      // Told each time, and not what the pool has: a kept connection would keep the limit that it had while it was idle.
+      const request = httpsRequest({ ...this.#base, timeout: NO_TIMEOUT_MS - 1, ...options });
       request.on('response', resolve);
       request.on('timeout', () => request.destroy(new Error('the connection stood still')));
       request.on('error', (error) => {

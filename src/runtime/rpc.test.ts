@@ -88,6 +88,31 @@ describe('the connection between the control plane and an agent', () => {
     }
   });
 
+  it('waits for a long call on a kept connection for longer than an idle one is kept', async () => {
+    const { certificate: cert, privateKey: key } = readIdentity(join(directory, 'agent'));
+    let connections = 0;
+    let calls = 0;
+    // An idle connection is let go of after one second, one less than what is announced.
+    const slow = createServer({ key, cert, keepAliveTimeout: 0 }, (_request, response) => {
+      calls += 1;
+      response.setHeader('keep-alive', 'timeout=2');
+      setTimeout(() => response.end('[]'), calls === 1 ? 0 : 2_500);
+    });
+    slow.on('secureConnection', () => (connections += 1));
+    const socketPath = join(directory, 'slow.sock');
+    await new Promise<void>((resolve) => slow.listen(socketPath, resolve));
+    const other = new RpcClient({ socketPath }, readIdentity(join(directory, 'control')));
+    try {
+      await other.call('operations.list', {});
+      expect(await other.call('operations.list', {})).toEqual([]);
+      expect(connections).toBe(1);
+    } finally {
+      other.close();
+      slow.closeAllConnections();
+      await new Promise((resolve) => slow.close(resolve));
+    }
+  });
+
   it('carries an expected error with its code', async () => {
     await expect(client.call('volumes.open', { name: 'v1' })).rejects.toMatchObject({
       code: 'storage-repair',
