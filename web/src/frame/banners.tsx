@@ -6,6 +6,7 @@ import { sortIncidents } from '../api/reduce.ts';
 import { incidentHeadline, incidentTone } from '../health/incident-words.ts';
 import { storageNotice } from '../health/notices.ts';
 import { Icon } from '../ui/icon.tsx';
+import { useLostAt } from './connection.ts';
 
 /** Pages that say it themselves, larger. */
 function saysItself(pathname: string): boolean {
@@ -17,6 +18,7 @@ export function IncidentBanner(): JSX.Element | null {
   const { pathname } = useLocation();
   const incidents = useQuery({ ...incidentsQuery, refetchInterval: 60_000 });
   const open = sortIncidents((incidents.data ?? []).filter((incident) => incident.state === 'open'));
+  const seen = useLostAt() === null;
   const worst =
     open.find((incident) => incident.severity === 'critical') ??
     open.find((incident) => incident.mustAct !== null) ??
@@ -30,7 +32,7 @@ export function IncidentBanner(): JSX.Element | null {
       <p className="anywhere">
         <strong>{must ? 'You must act. ' : ''}</strong>
         {incidentHeadline(worst)}
-        {!must && ' You need to do nothing.'}
+        {!seen ? ' (As last seen.)' : !must && ' You need to do nothing.'}
       </p>
       <Link to={open.length === 1 ? `/incidents/${worst.id}` : '/incidents'}>
         {open.length === 1 ? `Incident ${worst.id}` : `${open.length} open incidents`}

@@ -10,6 +10,7 @@ import { Icon, Wordmark } from '../ui/icon.tsx';
 import { Skeleton } from '../ui/states.tsx';
 import { showProblem, Toasts } from '../ui/toast.tsx';
 import { IncidentBanner, OpenIncidents, StorageBanner } from './banners.tsx';
+import { LostAt, useLoss } from './connection.ts';
 import { type DestinationGroup, destinationsFor } from './navigation.ts';
 import { useSession, useSignOut } from './session.tsx';
 import { ShortcutHelp, useShortcutKeys, useShortcuts } from './shortcuts.tsx';
@@ -74,14 +75,7 @@ function Foot({ onHelp }: { onHelp: () => void }): JSX.Element {
   );
 }
 
-/** Appears only once a break has lasted: a blink of the connection is nobody's business. */
-function Reconnecting(): JSX.Element | null {
-  const [shown, setShown] = useState(false);
-  useEffect(() => {
-    const timer = setTimeout(() => setShown(true), 1500);
-    return () => clearTimeout(timer);
-  }, []);
-  if (!shown) return null;
+function Reconnecting(): JSX.Element {
   return (
     <span className="live-state">
       <span className="spinner" aria-hidden="true" />
@@ -99,6 +93,7 @@ export function Shell(): JSX.Element {
   const [menuOpen, setMenuOpen] = useState(false);
   const [helpOpen, setHelpOpen] = useState(false);
   const [live, setLive] = useState<LiveState>('connecting');
+  const lostAt = useLoss(live);
   const main = useRef<HTMLElement>(null);
   const firstPage = useRef(true);
 
@@ -147,10 +142,12 @@ export function Shell(): JSX.Element {
         </Button>
       </header>
       <main id="main" ref={main} tabIndex={-1} className="main">
-        {account.role === 'operator' ? <IncidentBanner /> : <StorageBanner />}
-        <Suspense fallback={<Skeleton lines={6} label="Loading the page" />}>
-          <Outlet />
-        </Suspense>
+        <LostAt value={lostAt}>
+          {account.role === 'operator' ? <IncidentBanner /> : <StorageBanner />}
+          <Suspense fallback={<Skeleton lines={6} label="Loading the page" />}>
+            <Outlet />
+          </Suspense>
+        </LostAt>
       </main>
       {menuOpen && (
         <Dialog title="Menu" side onClose={() => setMenuOpen(false)}>
@@ -166,7 +163,7 @@ export function Shell(): JSX.Element {
       {helpOpen && <ShortcutHelp onClose={() => setHelpOpen(false)} />}
       <UploadTray />
       <Toasts />
-      <div role="status">{live === 'reconnecting' && <Reconnecting />}</div>
+      <div role="status">{lostAt !== null && <Reconnecting />}</div>
     </div>
   );
 }

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { storageHeadline, type StorageView } from './headline.ts';
+import { actSentence, storageHeadline, type StorageView } from './headline.ts';
 
 const names = ['home1', 'home2', 'home3'] as const;
 const volumes = fc.uniqueArray(
@@ -41,7 +41,7 @@ const host = fc.option(
     watcherGapMs: fc.nat({ max: 5000 }),
   }),
 );
-const views: fc.Arbitrary<StorageView> = fc.record({ volumes, host, incidents });
+const views: fc.Arbitrary<StorageView> = fc.record({ volumes, host, incidents, connected: fc.boolean() });
 const open = (view: StorageView): StorageView['incidents'] => view.incidents.filter((each) => each.state === 'open');
 
 function always(rule: (view: StorageView, headline: ReturnType<typeof storageHeadline>) => void): void {
@@ -55,6 +55,7 @@ describe('the one sentence for the whole storage', () => {
   test('says that everything is mirrored only when it is', () => {
     always((view, { title }) => {
       if (!title.startsWith('Everything is mirrored')) return;
+      if (!view.connected) expect(title).toContain('As last seen');
       expect(open(view)).toEqual([]);
       expect(view.host?.condition).toBe('healthy');
       expect(view.volumes.every((volume) => volume.redundancy === 'full' && volume.state !== 'trouble')).toBe(true);
@@ -118,6 +119,15 @@ describe('the one sentence for the whole storage', () => {
     });
   });
 
+  test('passes nothing that is only remembered for what is', () => {
+    always((view, { tone, title, acts }) => {
+      if (view.connected) return;
+      expect(tone).not.toBe('good');
+      expect(title).toMatch(/As last seen|cannot be seen/);
+      expect(actSentence(acts, false)).toMatch(/^When last seen/);
+    });
+  });
+
   test('is made of whole sentences', () => {
     always((_view, { title, acts, details }) => {
       for (const text of [title, ...acts, ...details]) expect(text).toMatch(/^[A-Za-z0-9].*[.)]$/);
@@ -136,6 +146,7 @@ describe('the one sentence for the whole storage', () => {
       storageHeadline({
         volumes: [volume],
         host: well,
+        connected: true,
         incidents: incident === undefined ? [] : [{ ...incident, service }],
       }).title;
     expect(title(undefined)).toBe('Everything is mirrored.');
@@ -152,6 +163,7 @@ test('names the volume that needs somebody, not the one that is being repaired',
   const headline = storageHeadline({
     volumes: [volume('home1', 'rebuilding'), volume('home2', 'reduced')],
     host: { name: 'host-1', condition: 'healthy', reaction: true, watcherGapMs: 9 },
+    connected: true,
     incidents: [
       {
         state: 'open', severity: 'minor', service: 'serving', volume: 'home1', mustAct: null, fault: 'hung', doing: 'Rebuilding.', title: '',
@@ -167,6 +179,7 @@ test('does not claim that something is done while the reaction is switched off, 
   const headline = storageHeadline({
     volumes: [{ name: 'home1', state: 'open', redundancy: 'full', operation: null, trouble: null, accounts: 3, replicas: [1, 2] }],
     host: { name: 'host-1', condition: 'healthy', reaction: false, watcherGapMs: 9 },
+    connected: true,
     incidents: [
       {
         state: 'open', severity: 'critical', service: 'waiting', volume: 'home1', mustAct: 'Switch the reaction on again.', fault: 'hung', doing: 'Nothing.',

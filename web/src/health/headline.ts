@@ -31,6 +31,8 @@ export interface StorageView {
   /** null: the host cannot be seen. */
   host: Pick<HostHealth, 'name' | 'condition' | 'reaction' | 'watcherGapMs'> | null;
   incidents: readonly Open[];
+  /** False: the page has lost its connection, and all of this is as it was last seen. */
+  connected: boolean;
 }
 
 const WEIGHT = { good: 0, busy: 1, warn: 2, bad: 3 } as const;
@@ -147,9 +149,18 @@ function volumesHeadline(volumes: readonly Volume[], open: readonly Open[], reac
   };
 }
 
-export function storageHeadline({ volumes, host, incidents }: StorageView): Headline {
+export function storageHeadline({ volumes, host, incidents, connected }: StorageView): Headline {
   const open = incidents.filter((incident) => incident.state === 'open');
   const headline = volumesHeadline(volumes, open, host?.reaction !== false);
+  if (!connected) {
+    const seen = storageHeadline({ volumes, host, incidents, connected: true });
+    return {
+      ...seen,
+      tone: worst(seen.tone, 'warn'),
+      title: seen.tone === 'good' ? 'The platform cannot be seen right now.' : `${seen.title} (As last seen.)`,
+      details: seen.tone === 'good' ? ['When last seen, everything was mirrored.'] : seen.details,
+    };
+  }
   if (host === null) {
     return {
       tone: worst(headline.tone, 'warn'),
@@ -188,8 +199,12 @@ export function storageHeadline({ volumes, host, incidents }: StorageView): Head
   return { tone, title, acts, details };
 }
 
-/** What stands beside the title about acting. Never by colour alone. */
-export function actSentence(acts: readonly string[]): string {
+/** What stands beside the title about acting. Never by colour alone. @param connected false: as it was last seen */
+export function actSentence(acts: readonly string[], connected = true): string {
+  if (!connected)
+    return acts.length === 0
+      ? 'When last seen, you needed to do nothing.'
+      : `When last seen: ${actSentence(acts).replace(/^Y/, 'y')}`;
   return acts.length === 0
     ? 'You need to do nothing.'
     : acts.length === 1

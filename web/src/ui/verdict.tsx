@@ -1,4 +1,6 @@
 import type { JSX, ReactNode } from 'react';
+import { formatClock } from '../format/format.ts';
+import { useLostAt } from '../frame/connection.ts';
 import { actSentence } from '../health/headline.ts';
 import { Icon, type IconName } from './icon.tsx';
 
@@ -11,14 +13,16 @@ const MARKS: Readonly<Record<VerdictTone, IconName>> = {
   bad: 'problem',
 };
 
-/** Whether a person must act: in words, with a shape, in a colour. */
+/** Whether a person must act: in words, with a shape, in a colour. Without a connection nobody is told that there is nothing to do. */
 export function ActLine({ acts }: { acts: readonly string[] }): JSX.Element {
+  const lostAt = useLostAt();
   const must = acts.length > 0;
+  const look = must ? 'act-must' : lostAt === null ? 'act-nothing' : 'act-unseen';
   return (
-    <div className={`act ${must ? 'act-must' : 'act-nothing'}`}>
-      <Icon name={must ? 'hand' : 'check'} size={18} />
+    <div className={`act ${look}`}>
+      <Icon name={must ? 'hand' : lostAt === null ? 'check' : 'info'} size={18} />
       <div className="stack-s">
-        <strong>{actSentence(acts)}</strong>
+        <strong>{actSentence(acts, lostAt === null)}</strong>
         {acts.length === 1 && <p className="anywhere">{acts[0]}</p>}
         {acts.length > 1 && (
           <ol className="act-list">
@@ -28,6 +32,14 @@ export function ActLine({ acts }: { acts: readonly string[] }): JSX.Element {
               </li>
             ))}
           </ol>
+        )}
+        {lostAt !== null && (
+          <p className="anywhere">
+            This page has had no connection to the platform since {formatClock(new Date(lostAt).toISOString(), lostAt)},
+            and keeps trying. Either your own network is away or the control plane, which is started again by itself;
+            websites are served and disks are repaired without it. If this lasts longer than a minute, look at the
+            control plane's log.
+          </p>
         )}
       </div>
     </div>

@@ -5,6 +5,7 @@ import type { Incident } from '../../../../../src/protocol/incidents.ts';
 import { ApiError, apiAddress, call, request } from '../../../api/client.ts';
 import { incidentQuery, operationsQuery } from '../../../api/queries.ts';
 import { count, formatClock, formatMilliseconds } from '../../../format/format.ts';
+import { useLostAt } from '../../../frame/connection.ts';
 import { PageHead } from '../../../frame/shell.tsx';
 import { incidentHeadline, incidentTone } from '../../../health/incident-words.ts';
 import { Button, LinkButton, OutLink } from '../../../ui/button.tsx';
@@ -129,6 +130,7 @@ function IncidentView({ incident }: { incident: Incident }): JSX.Element {
   const operation =
     operations.data?.find((each) => each.id === incident.operation) ??
     operations.data?.find((each) => each.subject === incident.volume && each.state === 'running');
+  const connected = useLostAt() === null || incident.state === 'resolved';
   const headline = incidentHeadline(incident);
   useTitle(`Incident ${incident.id}`);
   return (
@@ -153,7 +155,7 @@ function IncidentView({ incident }: { incident: Incident }): JSX.Element {
       <div className="stack">
         <Verdict
           tone={incidentTone(incident)}
-          title={headline}
+          title={connected ? headline : `${headline} (As last seen.)`}
           acts={incident.mustAct === null ? [] : [incident.mustAct]}
           over={incident.state === 'resolved'}
         >

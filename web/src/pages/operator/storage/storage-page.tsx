@@ -4,6 +4,7 @@ import { Link } from 'react-router';
 import type { VolumeView } from '../../../../../src/protocol/browser.ts';
 import { accountsQuery, healthQuery, incidentsQuery, operationsQuery, volumesQuery } from '../../../api/queries.ts';
 import { count } from '../../../format/format.ts';
+import { useLostAt } from '../../../frame/connection.ts';
 import { PageHead } from '../../../frame/shell.tsx';
 import { useShortcuts } from '../../../frame/shortcuts.tsx';
 import { healthOf, shownState } from '../../../health/disk-state.ts';
@@ -32,6 +33,7 @@ function Storage(): JSX.Element {
   const incidents = useQuery({ ...incidentsQuery, refetchInterval: 30_000 });
   // Live events carry it every second; this is for when they are cut off.
   const health = useQuery({ ...healthQuery, refetchInterval: 10_000 });
+  const connected = useLostAt() === null;
   const [creating, setCreating] = useState(false);
   const [filter, setFilter] = useState('');
   const [opened, setOpened] = useState<Readonly<Record<string, boolean>>>({});
@@ -92,7 +94,7 @@ function Storage(): JSX.Element {
     );
   const ready = volumes.data !== undefined && health.data !== undefined && incidents.data !== undefined;
   const error = volumes.error ?? health.error ?? incidents.error;
-  const headline = storageHeadline({ volumes: list, host, incidents: open });
+  const headline = storageHeadline({ volumes: list, host, incidents: open, connected });
   // One incident, the usual case, is told in one place: unless what a person must do is about something else.
   const only = open.length === 1 && headline.acts.every((act) => act === open[0]?.mustAct) ? open[0] : undefined;
   return (
