@@ -135,10 +135,24 @@ describe('the runbooks of a volume', () => {
 
   test('the disk to be replaced hangs during the copy: it is cut, and the copy goes on from the other replica', async () => {
     const directory = await host.create('one');
-    await inVolume('dd if=/dev/urandom of="$1/data" bs=1M count=150 conv=fsync status=none', directory);
+    await inVolume('dd if=/dev/urandom of="$1/data" bs=1M count=60 conv=fsync status=none', directory);
     const writer = await host.write(directory);
-    const operation = await host.storage.handlers['volumes.replaceDisk']({ name: 'one', replica: 'r1' });
+    // Slow, so that it does hang in the midst of the copy.
+    await host.fault('one', 'r1', 'slow');
+    const { id } = await host.storage.handlers['volumes.replaceDisk']({ name: 'one', replica: 'r1' });
+    let operation = await host.operation(id);
+    await until(
+      async () => {
+        operation = await host.operation(id);
+        const copies = operation.steps.some((step) => step.name === 'Copy' && step.state === 'running');
+        return copies && (operation.progress ?? 0) > 0;
+      },
+      'the copy being under way',
+      60_000,
+    );
+    expect(operation.state).toBe('running');
     await host.fault('one', 'r1', 'hang');
+    await standsStill(writer);
     await host.storage.cut('one', 'r1', 'it hung.');
     expect(await host.ended(operation)).toMatchObject({ state: 'done', error: null });
     await writer.writes(20);

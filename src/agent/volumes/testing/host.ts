@@ -32,18 +32,25 @@ export class StorageHost {
     await removeHome(this.home);
   }
 
+  /** An operation as it is now. */
+  async operation(id: string): Promise<Operation> {
+    const all = await this.storage.handlers['operations.list']({});
+    const found = all.find((candidate) => candidate.id === id);
+    if (found === undefined) throw new Error(`no operation ${id}`);
+    return found;
+  }
+
   async ended(operation: Operation): Promise<Operation> {
-    let found: Operation | undefined;
+    let now = operation;
     await until(
       async () => {
-        const all = await this.storage.handlers['operations.list']({});
-        found = all.find((candidate) => candidate.id === operation.id);
-        return found !== undefined && found.state !== 'running';
+        now = await this.operation(operation.id);
+        return now.state !== 'running';
       },
       `the operation ${operation.kind} ending`,
       90_000,
     );
-    return found ?? operation;
+    return now;
   }
 
   /** Makes a volume with one account; answers the account's home. */
