@@ -20,7 +20,12 @@ export interface CommandOptions {
   outputLimit?: number;
   /** Called with each line of standard output as it comes. */
   onLine?: (line: string) => void;
+  /** Ends the command early: it is killed, and the promise rejects with the signal's reason as soon as it is gone. */
+  signal?: AbortSignal;
 }
+
+/** So long a killed command may take to go before it is abandoned. */
+const KILLED_GRACE_MS = 2_000;
 
 /** Children the kernel would not let go of at their deadline (uninterruptible sleep): counted, never waited for. */
 export const abandonedChildren = new Set<number>();
@@ -55,9 +60,11 @@ export async function runCommand(
       if (settled) return;
       settled = true;
       clearTimeout(timer);
+      options.signal?.removeEventListener('abort', onAbort);
       act();
     };
-    const timer = setTimeout(() => {
+    const giveUp = (reason: unknown): void => {
+      if (settled) return;
       child.kill('SIGKILL');
       const pid = child.pid;
       if (pid !== undefined) {
@@ -68,14 +75,22 @@ export async function runCommand(
       child.stdout?.destroy();
       child.stderr?.destroy();
       child.unref();
-      settle(() =>
-        reject(
-          new HoldfastError('deadline-passed', `${program} did not finish within ${options.deadlineMs} ms.`, {
-            details: tail(Buffer.concat(err).toString('utf8'), 5),
-          }),
-        ),
+      settle(() => reject(reason));
+    };
+    let timer = setTimeout(() => {
+      giveUp(
+        new HoldfastError('deadline-passed', `${program} did not finish within ${options.deadlineMs} ms.`, {
+          details: tail(Buffer.concat(err).toString('utf8'), 5),
+        }),
       );
     }, options.deadlineMs);
+    const onAbort = (): void => {
+      child.kill('SIGKILL');
+      clearTimeout(timer);
+      timer = setTimeout(() => giveUp(options.signal?.reason), KILLED_GRACE_MS);
+    };
+    options.signal?.addEventListener('abort', onAbort, { once: true });
+    if (options.signal?.aborted === true) onAbort();
     child.on('error', (error: NodeJS.ErrnoException) => {
       settle(() =>
         reject(
@@ -107,6 +122,10 @@ export async function runCommand(
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(options.input ?? '');
     child.on('close', (code, signal) => {
+      if (options.signal?.aborted === true) {
+        settle(() => reject(options.signal?.reason));
+        return;
+      }
       if (options.onLine && partial !== '') options.onLine(partial);
       settle(() =>
         resolve({

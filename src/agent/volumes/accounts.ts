@@ -6,13 +6,12 @@ import { writeDurably } from './durable.ts';
 import type { AccountWanted } from './engine.ts';
 import type { Lane } from './lane.ts';
 import { parseQuotaGroups, parseSubvolumes } from './local/btrfs-output.ts';
+import { referencedBytes } from './local/filesystem.ts';
 import { loadAccounts, type AccountRecord } from './local/record.ts';
 
 const SCRIPT = join(import.meta.dirname, 'account-home.sh');
 const SKELETON = join(import.meta.dirname, 'skeleton');
 const COMMAND_DEADLINE_MS = 30_000;
-/** Usage figures younger than this are answered from memory: one question to the volume serves all its accounts. */
-const USAGE_FRESH_MS = 3_000;
 
 /**
  * The account homes of one mounted btrfs volume: a subvolume each, with a quota. Both engines mount btrfs, so both use this.
@@ -20,18 +19,19 @@ const USAGE_FRESH_MS = 3_000;
  */
 export class AccountHomes {
   readonly #volume: string;
+  /** Of its file system. */
+  readonly #uuid: string;
   readonly #mount: string;
   readonly #file: string;
   readonly #lane: Lane;
   readonly #known = new Map<string, AccountRecord>();
   /** What the volume itself holds was compared with the list since it was opened. */
   #compared = false;
-  #usage: { at: number; bytes: Map<number, number> } | undefined;
-  #asking: Promise<Map<number, number>> | undefined;
   #saving: Promise<void> = Promise.resolve();
 
-  constructor(volume: string, mount: string, file: string, lane: Lane) {
+  constructor(volume: string, uuid: string, mount: string, file: string, lane: Lane) {
     this.#volume = volume;
+    this.#uuid = uuid;
     this.#mount = mount;
     this.#file = file;
     this.#lane = lane;
@@ -86,7 +86,6 @@ export class AccountHomes {
 
   closed(): void {
     this.#compared = false;
-    this.#usage = undefined;
   }
 
   async ensure(account: AccountWanted): Promise<{ created: boolean }> {
@@ -114,28 +113,23 @@ export class AccountHomes {
     return { removed: output === 'removed' };
   }
 
+  /** Asks the kernel's memory, not the disks: it is answered while they hang. */
   async usage(name: string): Promise<{ usedBytes: number; limitBytes: number }> {
     const account = this.#known.get(name);
     if (account === undefined) {
       throw new HoldfastError('not-found', `The account ${name} has no home on the volume ${this.#volume}.`);
     }
-    let bytes = this.#usage?.bytes;
-    if (
-      this.#usage === undefined ||
-      performance.now() - this.#usage.at > USAGE_FRESH_MS ||
-      !bytes?.has(account.subvolume)
-    ) {
-      this.#asking ??= this.#ask().finally(() => (this.#asking = undefined));
-      bytes = await this.#asking;
+    const usedBytes = await referencedBytes(this.#uuid, account.subvolume);
+    if (usedBytes === undefined) {
+      throw new HoldfastError(
+        'storage-repair',
+        `The volume ${this.#volume} is not in use now. Try again in a moment.`,
+        {
+          retryAfterSeconds: 5,
+        },
+      );
     }
-    return { usedBytes: bytes?.get(account.subvolume) ?? 0, limitBytes: account.limitBytes };
-  }
-
-  async #ask(): Promise<Map<number, number>> {
-    const groups = await this.#lane.run(() => this.#readGroups());
-    const bytes = new Map(groups.map((group) => [group.subvolume, group.referencedBytes]));
-    this.#usage = { at: performance.now(), bytes };
-    return bytes;
+    return { usedBytes, limitBytes: account.limitBytes };
   }
 
   async #readGroups(): Promise<ReturnType<typeof parseQuotaGroups>> {

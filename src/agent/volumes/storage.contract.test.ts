@@ -195,6 +195,11 @@ describe('the storage of an agent', () => {
       stopped.push(valve.server.pid);
     }
     const writer = writeInto(storage.homeOf('alice').home);
+    // What is used is asked of no disk.
+    expect(await storage.handlers['accounts.usage']({ name: 'alice' })).toEqual({
+      usedBytes: expect.any(Number),
+      limitBytes: expect.any(Number),
+    });
     const asked = storage.handlers['accounts.ensure']({
       name: 'carol',
       uid: context.ids.firstAccount + 1,

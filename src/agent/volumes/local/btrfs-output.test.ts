@@ -4,7 +4,6 @@ import {
   parseBalanceProgress,
   parseErrorStats,
   parseQuotaGroups,
-  parseReplaceStatus,
   parseSubvolumes,
   parseSuperBlock,
 } from './btrfs-output.ts';
@@ -76,31 +75,6 @@ describe('what btrfs prints', () => {
       }),
     );
     expect(parseErrorStats('invalid\n')).toBeUndefined();
-  });
-
-  test.each([
-    ['Never started\n', { state: 'never', progress: 0 }],
-    ['12.5% done, 0 write errs, 0 uncorr. read errs\n', { state: 'running', progress: 0.125, writeErrors: 0 }],
-    ['0.0% done, 5 write errs, 0 uncorr. read errs', { state: 'running', progress: 0, writeErrors: 5 }],
-    [
-      'Started on 23.Nov 02:01:32, finished on 23.Nov 02:01:33, 0 write errs, 0 uncorr. read errs\n',
-      { state: 'finished', progress: 1 },
-    ],
-    [
-      'Started on 23.Nov 02:01:32, canceled on 23.Nov 02:01:33 at 40.5%, 0 write errs, 0 uncorr. read errs',
-      { state: 'canceled', progress: 0.405 },
-    ],
-    [
-      'Started on 23.Nov 02:01:32, suspended on 23.Nov 02:01:33 at 7.0%, 0 write errs',
-      { state: 'suspended', progress: 0.07 },
-    ],
-  ])('the state of a copy: %s', (text, expected) => {
-    expect(parseReplaceStatus(text)).toMatchObject(expected);
-  });
-
-  test('what is not the state of a copy is none', () => {
-    expect(parseReplaceStatus('')).toBeUndefined();
-    fc.assert(fc.property(fc.string(), (text) => void parseReplaceStatus(text)));
   });
 
   test('quota groups of level 0 are read, with and without limits, whatever the paths are called', () => {

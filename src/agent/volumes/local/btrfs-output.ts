@@ -53,27 +53,6 @@ export function parseSuperBlock(text: string): SuperBlock | undefined {
   return { uuid, deviceUuid, deviceId, generation, logRoot, deviceBytes, numberOfDevices };
 }
 
-export interface ReplaceStatus {
-  state: 'never' | 'running' | 'finished' | 'canceled' | 'suspended';
-  /** 0 to 1 */
-  progress: number;
-  writeErrors: number;
-}
-
-/** `btrfs replace status -1`: one line, e.g. "12.3% done, 0 write errs, 0 uncorr. read errs". */
-export function parseReplaceStatus(text: string): ReplaceStatus | undefined {
-  const writeErrors = Number(/(\d+) write errs/.exec(text)?.[1] ?? 0);
-  if (/never started/i.test(text)) return { state: 'never', progress: 0, writeErrors };
-  if (/finished on/i.test(text)) return { state: 'finished', progress: 1, writeErrors };
-  const percent = /([\d.]+)%/.exec(text)?.[1];
-  const progress = percent === undefined ? 0 : Math.min(1, Number(percent) / 100);
-  if (!Number.isFinite(progress)) return undefined;
-  if (/cancell?ed on/i.test(text)) return { state: 'canceled', progress, writeErrors };
-  if (/suspended on/i.test(text)) return { state: 'suspended', progress, writeErrors };
-  if (/% done/.test(text)) return { state: 'running', progress, writeErrors };
-  return undefined;
-}
-
 export interface QuotaGroup {
   /** Id of the subvolume. */
   subvolume: number;

@@ -147,6 +147,17 @@ export async function spaceOf(uuid: string): Promise<Space | undefined> {
   return [...numbers, space.reserve].every(Number.isFinite) ? space : undefined;
 }
 
+/**
+ * Bytes that a subvolume refers to, as its quota group counts them; undefined while the kernel does not hold this file system or counts
+ * nothing for it.
+ */
+export async function referencedBytes(uuid: string, subvolume: number): Promise<number | undefined> {
+  const text = (await readOrUndefined(`${sysDirectory(uuid)}/qgroups/0_${subvolume}/referenced`))?.trim();
+  if (text === undefined || !/^\d+$/.test(text)) return undefined;
+  // Right after a crash the count can be below zero until the kernel's rescan, and is shown without its sign.
+  return Number(BigInt.asIntN(64, BigInt(text)) < 0n ? 0n : BigInt(text));
+}
+
 /** Kinds of blocks of which some have one copy only: made while one replica was missing. */
 export async function unmirroredKinds(uuid: string): Promise<string[]> {
   const found: string[] = [];

@@ -5,8 +5,9 @@ import { HoldfastError } from '../../../protocol/errors.ts';
 import { mustRun, runCommand } from '../../../runtime/command.ts';
 import { JourneyInterrupted, type Journey, type StepReport } from '../journey.ts';
 import { attachDisk, detachDisk, kernelName, removeImage } from './attach.ts';
-import { parseBalanceProgress, parseReplaceStatus, type ReplaceStatus } from './btrfs-output.ts';
+import { parseBalanceProgress } from './btrfs-output.ts';
 import { CopyPace } from './copy-pace.ts';
+import { CopyStatus, type CopyMoment } from './copy-status.ts';
 import { anotherServes } from './cutting.ts';
 import { readSuperBlock, wipe } from './disks.ts';
 import * as filesystem from './filesystem.ts';
@@ -18,9 +19,6 @@ import { makeImage, removeValve, valveServes } from './valve.ts';
 
 const COMMAND_DEADLINE_MS = 60_000;
 const POLL_MS = 300;
-/** How often a copy is asked how far it is: each time a program is started, which costs everybody else a little. */
-const COPY_POLL_MS = 1_000;
-const SHORT_COPY_MS = 3_000;
 /** How often a volume that does not answer is asked again by a rebuild. */
 const SILENT_POLL_MS = 1_000;
 /** A copy that finds no room, or whose source fails, is begun anew so often. */
@@ -139,14 +137,9 @@ async function patiently<T>(signal: AbortSignal, work: () => Promise<T>): Promis
   }
 }
 
-/** Not in the volume's lane: it must be told also while members' work is refused. One at a time, with a deadline. */
-async function replaceStatus(state: VolumeState): Promise<ReplaceStatus> {
-  const { mount } = state.directories;
-  const result = await mustRun('btrfs', ['replace', 'status', '-1', mount], { deadlineMs: COMMAND_DEADLINE_MS });
-  const status = parseReplaceStatus(result.stdout);
-  if (status === undefined)
-    throw new HoldfastError('command-failed', `The rebuild's state cannot be read: ${result.stdout.trim()}`);
-  return status;
+async function copyNow(state: VolumeState): Promise<CopyMoment> {
+  await using copy = new CopyStatus(state.directories.mount);
+  return await copy.next();
 }
 
 /** `btrfs replace` onto the target: starts it, or goes on with the one that runs since before a restart. */
@@ -167,13 +160,13 @@ export async function copyOnto(
     (await filesystem.devicesOf(state.record.uuid)).includes(basename(device));
 
   const start = async (): Promise<void> => {
-    let status = await replaceStatus(state);
+    let status = await copyNow(state);
     if (status.state === 'suspended') {
       // Its target was away when the volume was mounted; what was copied is of no use.
       await state.lane.run(() =>
         runCommand('btrfs', ['replace', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS }),
       );
-      status = await replaceStatus(state);
+      status = await copyNow(state);
     }
     if (status.state === 'running' || (await inUse())) return;
     await wipe(device, target.kind, state.record.uuid);
@@ -294,11 +287,11 @@ async function watchCopy(
   signal: AbortSignal,
 ): Promise<'finished' | 'canceled' | 'suspended' | 'never'> {
   const { mount } = state.directories;
-  const begun = performance.now();
-  let moved = begun;
+  await using copy = new CopyStatus(mount);
+  let moved = performance.now();
   let last = -1;
   for (;;) {
-    const status = await patiently(signal, () => replaceStatus(state));
+    const status = await patiently(signal, () => copy.next());
     // Also with errors: it is part of the file system then, and the check that follows finds and heals what is not there.
     if (status.state !== 'running') return status.state;
     report.progress(status.progress);
@@ -316,8 +309,6 @@ async function watchCopy(
       await runCommand('btrfs', ['replace', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS });
       throw new JourneyInterrupted();
     }
-    // A short one is told often, a long one as often as anybody looks.
-    await pause(performance.now() - begun < SHORT_COPY_MS ? POLL_MS : COPY_POLL_MS);
   }
 }
 

@@ -89,7 +89,7 @@ export class VolumeState {
     });
     this.probe = new Probe(join(this.directories.mount, '.probe'));
     const list = join(context.layout.agent, 'accounts', `${record.name}.json`);
-    this.accounts = new AccountHomes(record.name, this.directories.mount, list, this.lane);
+    this.accounts = new AccountHomes(record.name, record.uuid, this.directories.mount, list, this.lane);
   }
 
   get name(): string {
