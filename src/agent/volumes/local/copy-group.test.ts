@@ -24,7 +24,7 @@ describe('the control group of a copy', () => {
     const group = await CopyGroup.make('one', root);
     expect(group?.members).toBe(join(root, 'blkio', 'holdfast-copies', 'one', 'cgroup.procs'));
     // A device that is gone has no numbers: nothing to limit, and no reason to fail.
-    await group?.limit(['/dev/there-is-none'], 1024);
+    await group?.limit(['/dev/there-is-none'], { read: 1024, write: 1024 });
     await group?.leave();
     expect(existsSync(join(root, 'blkio', 'holdfast-copies', 'one'))).toBe(false);
     expect(existsSync(join(root, 'blkio', 'holdfast-copies', 'other'))).toBe(true);

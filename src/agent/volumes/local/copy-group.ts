@@ -3,9 +3,15 @@ import { mkdir, readdir, rmdir, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { readOrUndefined } from './proc.ts';
 
+/** Bytes a second; 0: no limit. */
+export interface CopyLimits {
+  read: number;
+  write: number;
+}
+
 /**
- * The control group of one volume's copying processes. The kernel holds each member to so many bytes a second of reading from a device,
- * request by request. (btrfs has a limit of its own, scrub_speed_max, but lets 16 MiB through at full speed and then waits.)
+ * The control group of one volume's copying processes. The kernel holds each member to so many bytes a second of reading from a device, and
+ * of writing to it, request by request. (btrfs has a limit of its own, scrub_speed_max, but lets 16 MiB through at full speed and then waits.)
  * A group outlives the agent together with the copy that runs in it, and is found again by its name.
  */
 export class CopyGroup {
@@ -45,18 +51,25 @@ export class CopyGroup {
     return join(this.#directory, 'cgroup.procs');
   }
 
-  /** Holds reading from these devices (/dev/loop3) to so many bytes a second each; 0: to nothing. */
-  async limit(devices: readonly string[], bytesPerSecond: number): Promise<void> {
+  /** Holds what is read from, and what is written to, each of these devices (/dev/loop3) to so many bytes a second; 0: to nothing. */
+  async limit(devices: readonly string[], { read, write }: CopyLimits): Promise<void> {
     for (const device of devices) {
       const numbers = (await readOrUndefined(`/sys/class/block/${basename(device)}/dev`))?.trim();
       if (numbers === undefined) continue;
-      const [file, text] =
+      const most = (bytes: number): string => (bytes === 0 ? 'max' : String(bytes));
+      const orders =
         this.#version === 'v2'
-          ? ['io.max', `${numbers} rbps=${bytesPerSecond === 0 ? 'max' : bytesPerSecond}`]
-          : ['blkio.throttle.read_bps_device', `${numbers} ${bytesPerSecond}`];
-      if (this.#written.get(numbers) === text) continue;
-      await writeFile(join(this.#directory, file), text);
-      this.#written.set(numbers, text);
+          ? [['io.max', `${numbers} rbps=${most(read)} wbps=${most(write)}`]]
+          : [
+              ['blkio.throttle.read_bps_device', `${numbers} ${read}`],
+              ['blkio.throttle.write_bps_device', `${numbers} ${write}`],
+            ];
+      for (const [file = '', text = ''] of orders) {
+        const key = `${numbers} ${file}`;
+        if (this.#written.get(key) === text) continue;
+        await writeFile(join(this.#directory, file), text);
+        this.#written.set(key, text);
+      }
     }
   }
 

@@ -1,14 +1,22 @@
 import { basename, join } from 'node:path';
 import { busyShare, nextLimit, SLOWEST_CHECK, SLOWEST_COPY } from '../../../model/copy-pace.ts';
 import type { OperationPace } from '../../../protocol/volumes.ts';
-import { CopyGroup } from './copy-group.ts';
+import { CopyGroup, type CopyLimits } from './copy-group.ts';
 import { readOrUndefined } from './proc.ts';
 import type { VolumeState } from './state.ts';
 
 const PACED_PROGRAM = join(import.meta.dirname, 'paced.py');
 const LOOK_EVERY_MS = 500;
+/** Fields of /sys/block/<device>/stat, from 0 (iostats.rst): sectors read, sectors written. */
+const READ = 2;
+const WRITTEN = 6;
 const SECTOR_BYTES = 512;
 const MiB = 1024 ** 2;
+/**
+ * The kernel reads a piece of 8 MiB, writes it, and reads the next. With each of the two held to twice the pace, half of the time goes to
+ * either, and together they make the pace. With the reading alone held to it, all of a piece was written at once (decision 0009).
+ */
+const IN_TURNS = 2;
 
 /**
  * Holds the copying of one volume back as far as everybody else needs it. It looks at the machine twice a second; the rule is
@@ -19,7 +27,7 @@ export class CopyPace implements AsyncDisposable {
   readonly #group: CopyGroup | undefined;
   /** Its reading (a check) or writing (a copy) is what is done. */
   readonly #device: string;
-  readonly #field: 2 | 6;
+  readonly #field: typeof READ | typeof WRITTEN;
   readonly #floor: number;
   readonly #fixed: number | undefined;
   readonly #begun = performance.now();
@@ -38,8 +46,7 @@ export class CopyPace implements AsyncDisposable {
     this.#state = state;
     this.#group = group;
     this.#device = device;
-    // Fields of /sys/block/<device>/stat (iostats.rst): 3 sectors read, 7 sectors written.
-    this.#field = what === 'read' ? 2 : 6;
+    this.#field = what === 'read' ? READ : WRITTEN;
     this.#fixed = rebuildLimit === 'auto' ? undefined : rebuildLimit;
     this.#floor = what === 'read' ? SLOWEST_CHECK : SLOWEST_COPY;
     this.#limit = this.#fixed ?? this.#floor;
@@ -115,7 +122,13 @@ export class CopyPace implements AsyncDisposable {
     }
     [this.#at, this.#done, this.#cpu] = [now, done, cpu];
     const devices = [...this.#state.attached.values()].map((disk) => disk.device);
-    await this.#group?.limit(devices, this.#limit);
+    await this.#group?.limit(devices, this.#limits());
+  }
+
+  #limits(): CopyLimits {
+    // A check only reads, and what it repairs is never to wait.
+    if (this.#field === READ) return { read: this.#limit, write: 0 };
+    return { read: IN_TURNS * this.#limit, write: IN_TURNS * this.#limit };
   }
 
   async #counted(): Promise<number | undefined> {
