@@ -11,7 +11,7 @@ export const controlKilled: DrillScript = {
   ...ORDINARY,
   name: 'control-killed',
   // Everything that goes through the API is down on purpose.
-  paces: { reload: null, upload: null, api: null, signIn: null },
+  paces: { ...ORDINARY.paces, reload: null, upload: null, api: null, signIn: null },
   async cause(stage) {
     const letLive = keepControlDead(stage);
     try {

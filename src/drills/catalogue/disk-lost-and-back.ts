@@ -1,3 +1,5 @@
+import { statSync } from 'node:fs';
+import { until } from '../../runtime/deadline.ts';
 import { powerCut } from '../leftovers.ts';
 import { writtenAloneMs } from '../faults.ts';
 import {
@@ -18,8 +20,14 @@ import { diskName, ORDINARY } from './defaults.ts';
 
 /** So long the volume is written to without the disk before the agent, started again, finds the disk with its old content. */
 const AWAY_MS = 3_000;
-/** Before anybody can have taken note of the loss: what the disk does not know is then written down nowhere. */
-const AWAY_AT_POWER_CUT_MS = 600;
+/**
+ * Before the power cut only until the other disk was written to once: before anybody can have taken note of the loss. What the disk does not
+ * know is then written down nowhere.
+ */
+const WRITTEN_ALONE_DEADLINE_MS = 5_000;
+const LOOK_EVERY_MS = 10;
+/** What was on its way to both disks when the one was lost does not count. */
+const ON_ITS_WAY_MS = 50;
 const REPAIR_DEADLINE_MS = 150_000;
 const CALM_MS = 5_000;
 
@@ -94,10 +102,16 @@ async function lostInPowerCut(stage: Stage): Promise<void> {
   if (first === undefined || second === undefined || observer.status(volume)?.redundancy !== 'full') return;
   const from = Date.now();
   faults.lose(first);
-  await stage.pause(AWAY_AT_POWER_CUT_MS);
+  await until(
+    () => stage.signal.aborted || statSync(second.disk).mtimeMs > from + ON_ITS_WAY_MS,
+    `A write to ${volume}/${second.replica} alone`,
+    WRITTEN_ALONE_DEADLINE_MS,
+    LOOK_EVERY_MS,
+  ).catch((error: unknown) => stage.say((error as Error).message));
+  const cutAt = Date.now();
   await powerCut(stage.platform.configuration);
   stage.say(
-    `The disk ${volume}/${first.replica} is gone, and ${AWAY_AT_POWER_CUT_MS} ms later the power: every process is killed`,
+    `The disk ${volume}/${first.replica} is gone, and ${cutAt - from} ms later the power: every process is killed`,
   );
   facts.writtenAloneAtPowerCutMs = writtenAloneMs(first, second);
   await scratch.start(stage.signal);
@@ -121,7 +135,7 @@ async function lostInPowerCut(stage: Stage): Promise<void> {
       (error: unknown) => stage.say((error as Error).message),
     );
   facts.believedAtPowerCut = (observer.history.get(volume) ?? [])
-    .filter((moment) => moment.at > from + AWAY_AT_POWER_CUT_MS && moment.status.state === 'open')
+    .filter((moment) => moment.at > cutAt && moment.status.state === 'open')
     .some(({ status }) => status.replicas.find((replica) => replica.id === first.replica)?.state === 'healthy');
   await stage.pause(CALM_MS);
   const corrected = facts.scrubCorrected ?? 0;

@@ -15,7 +15,7 @@ export const everythingKilled: DrillScript = {
   fillMiB: 768,
   afterSeconds: 0,
   here: false,
-  paces: { start: null, reload: null },
+  paces: { ...ORDINARY.paces, start: null, reload: null },
   healed: (stage) =>
     isRestored(stage) ||
     (stage.observer.status(stage.target.volume)?.redundancy === 'full' &&
