@@ -161,17 +161,12 @@ describe('one volume hangs and nobody reacts', () => {
 
   /** Members of the hung volume who do not give up: more of everything than its pools hold. What becomes of it is not asked. */
   function press(signal: AbortSignal): Promise<unknown> {
-    const persist = async (work: () => Promise<unknown>): Promise<void> => {
-      while (!signal.aborted) {
-        await work().catch(() => undefined);
-        // As people do: those who are refused at once come back, but not as a flood, which would use up the machine itself.
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, RETRY_MS);
-          signal.addEventListener('abort', () => resolve(clearTimeout(timer)), { once: true });
-        });
-      }
-    };
-    const pressing: Promise<void>[] = [];
+    const rest = (milliseconds: number): Promise<void> =>
+      new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, milliseconds);
+        signal.addEventListener('abort', () => resolve(clearTimeout(timer)), { once: true });
+      });
+    const works: (() => Promise<unknown>)[] = [];
     for (const member of hung()) {
       const { username, api_token: token } = member;
       const deadlineMs = 120_000;
@@ -179,23 +174,33 @@ describe('one volume hangs and nobody reacts', () => {
       const pagesOf = (path: string, options: object = {}): Promise<Answer> =>
         platform.request('localhost', `/api/holdfast/${path}`, { deadlineMs, headers, ...options });
       for (let count = 0; count < 60; count++) {
-        pressing.push(persist(() => platform.request(member.domain, '/write', { deadlineMs })));
+        works.push(() => platform.request(member.domain, '/write', { deadlineMs }));
       }
       for (let count = 0; count < 20; count++) {
         const file = `files/content?account=${username}&path=/home/${username}/pressing-${count}`;
-        pressing.push(persist(() => pagesOf(file, { method: 'PUT', body: 'p'.repeat(64 * 1024) })));
-        pressing.push(persist(() => pagesOf(`files?account=${username}&path=/home/${username}`)));
+        works.push(() => pagesOf(file, { method: 'PUT', body: 'p'.repeat(64 * 1024) }));
+        works.push(() => pagesOf(`files?account=${username}&path=/home/${username}`));
       }
       for (let count = 0; count < 4; count++) {
-        pressing.push(persist(() => pagesOf('dashboard')));
+        works.push(() => pagesOf('dashboard'));
         const reload = `v0/user/${username}/webapps/${member.domain}/reload/`;
-        pressing.push(persist(() => platform.api(token, reload, { method: 'POST', deadlineMs })));
+        works.push(() => platform.api(token, reload, { method: 'POST', deadlineMs }));
       }
     }
-    return Promise.all(pressing);
+    // As people do: they do not all come in the same instant, and those who are refused at once come back, but not as a flood, which would use
+    // up the machine itself.
+    return Promise.all(
+      works.map(async (work, index) => {
+        await rest((RETRY_MS * index) / works.length);
+        while (!signal.aborted) {
+          await work().catch(() => undefined);
+          await rest(RETRY_MS);
+        }
+      }),
+    );
   }
 
-  function print(before: Times, during: Times): void {
+  function print(before: Times, pressed: Times, during: Times): void {
     const at = (values: readonly number[], share: number): string =>
       (values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? 0).toFixed(
         0,
@@ -204,11 +209,11 @@ describe('one volume hangs and nobody reacts', () => {
       [at(values, 0.5), at(values, 0.99), at(values, 1)].map((text) => text.padStart(7)).join('');
     const lines = [...before].map(
       ([what, values]) =>
-        `${what.padEnd(24)}${columns(values)}  |${columns(during.get(what) ?? [])}  n=${values.length}`,
+        `${what.padEnd(24)}${columns(values)}  |${columns(pressed.get(what) ?? [])}  |${columns(during.get(what) ?? [])}  n=${values.length}`,
     );
-    process.stdout.write(
-      `\nmilliseconds             before                | while ${HUNG} hangs\n${' '.repeat(24)}    p50    p99    max  |    p50    p99    max\n${lines.join('\n')}\n`,
-    );
+    const head = ['before', 'as many, none hangs', `while ${HUNG} hangs`].map((text) => text.padStart(21)).join('  |');
+    const kinds = Array.from({ length: 3 }, () => '    p50    p99    max').join('  |');
+    process.stdout.write(`\n${'milliseconds'.padEnd(24)}${head}\n${' '.repeat(24)}${kinds}\n${lines.join('\n')}\n`);
   }
 
   /** Processes of members that wait in the kernel, by what /proc/<pid>/stat says. */
@@ -258,8 +263,14 @@ describe('one volume hangs and nobody reacts', () => {
 
   it('changes nothing for anybody else; afterwards all goes on by itself, and nothing is left', async () => {
     const before: Times = new Map();
+    const pressed: Times = new Map();
     const during: Times = new Map();
     await everybodyElse(before, 'before');
+    // What the same members ask for costs everybody a little also when nothing hangs.
+    const calm = new AbortController();
+    const asking = press(calm.signal);
+    await everybodyElse(pressed, 'pressed').finally(() => calm.abort());
+    await asking;
 
     // One is asleep, so that starts press on, too; the others are awake and stay the processes they are.
     const [sleeper, ...awake] = hung();
@@ -283,7 +294,7 @@ describe('one volume hangs and nobody reacts', () => {
       enough.abort();
       await valves('r');
     }
-    print(before, during);
+    print(before, pressed, during);
     await pressing;
 
     await until(
