@@ -448,6 +448,17 @@ describe('what is done', () => {
     }
   });
 
+  test('when all disks of a volume hang a person is told so once, and not of each that it is the last', () => {
+    const given = situation({
+      diagnoses: [sick('one', 'r1'), sick('one', 'r2')],
+      troubles: [trouble('one', 'r1'), trouble('one', 'r2')],
+      volumes: [volume('one', ['healthy', 'healthy'])],
+    });
+    const said = decide(given).flatMap((decision) => (decision.do === 'person' ? [decision.sentence] : []));
+    expect(said).toHaveLength(2);
+    expect([...new Set(said)]).toEqual([expect.stringContaining('No disk of the volume one can serve now')]);
+  });
+
   test('a disk that hangs while it is rebuilt onto is taken out', () => {
     const given = situation({
       diagnoses: [sick('one', 'r2')],

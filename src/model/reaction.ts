@@ -194,7 +194,11 @@ function decideVolume(volume: VolumeView, situation: Situation, turn: { taken: b
             sentence: `No disk of the volume ${volume.name} answers. It comes back by itself with the first one that does.`,
           });
         else decisions.push({ do: 'wait', key, why: `No disk of the volume ${volume.name} answers.` });
-        decisions.push({ do: 'person', key, sentence: lastReplica(volume, one) });
+        decisions.push({
+          do: 'person',
+          key,
+          sentence: complete.length > 1 ? noneServes(volume, complete) : lastReplica(volume, one),
+        });
       } else decisions.push({ do: 'person', key, sentence: lastReplica(volume, one) });
       continue;
     }
@@ -325,6 +329,12 @@ function isInTrouble(name: string, { diagnoses, volumes }: Situation): boolean {
 function lastReplica(volume: VolumeView, { culprit, fault }: Diagnosis): string {
   const what = fault === 'hung' ? 'does not answer' : 'is in trouble';
   return `${culprit.disk ?? culprit.replica ?? 'A disk'} ${what} and is the last complete copy of the volume ${volume.name}, so it is never cut. Bring it back (cable, controller, provider), or bring back the other one.`;
+}
+
+/** The same words for each of them: a person is told once. */
+function noneServes({ name }: VolumeView, complete: VolumeView['replicas']): string {
+  const disks = complete.map(({ disk }) => disk).join(', ');
+  return `No disk of the volume ${name} can serve now (${disks}), so none of them is cut. Bring one back (cable, controller, provider): the volume goes on by itself with the first one.`;
 }
 
 function noneLeft({ name }: VolumeView): string {

@@ -133,9 +133,10 @@ describe('a host that repairs itself', () => {
     const there = await host.write(two);
     await Promise.all([host.fault('one', 'r1', 'hang'), host.fault('one', 'r2', 'hang')]);
     await until(() => host.open().some((trouble) => trouble.service === 'stopped'), 'the volume being held', 30_000);
-    expect(host.open().map((trouble) => trouble.mustAct)).toEqual(
-      expect.arrayContaining([expect.stringContaining('the last complete copy')]),
-    );
+    const said = host.open().flatMap((trouble) => trouble.mustAct ?? []);
+    expect([...new Set(said)]).toEqual([
+      expect.stringMatching(/No disk of the volume one can serve now \(.*r1.*r2.*\)/),
+    ]);
     expect(() => host.storage.homeOf('of-one')).toThrow(expect.objectContaining({ code: 'storage-repair' }));
     await there.writes(50);
     await host.fault('one', 'r2', 'clear');

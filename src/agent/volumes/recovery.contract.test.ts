@@ -1,5 +1,8 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../../runtime/deadline.ts';
+import { CopyGroup } from './local/copy-group.ts';
 import { readOrUndefined } from './local/proc.ts';
 import { StorageHost, standsStill } from './testing/host.ts';
 import { inVolume, readFromBoth } from './testing/member.ts';
@@ -133,6 +136,17 @@ describe('the runbooks of a volume', () => {
     await writer.verify();
   });
 
+  /** The copying process is in the group that the kernel limits. (How well the kernel does is measured by the drills.) */
+  async function isHeldBack(name: string): Promise<void> {
+    const group = await CopyGroup.make(name);
+    if (group === undefined) return; // This machine cannot limit so.
+    expect(readFileSync(group.members, 'utf8')).toMatch(/^\d+$/m);
+    const [limits] = ['io.max', 'blkio.throttle.write_bps_device']
+      .map((file) => join(dirname(group.members), file))
+      .filter((file) => existsSync(file));
+    expect(readFileSync(limits ?? '', 'utf8')).toMatch(/^\d+:\d+ .*\d/m);
+  }
+
   test('the disk to be replaced hangs during the copy: it is cut, and the copy goes on from the other replica', async () => {
     const directory = await host.create('one');
     await inVolume('dd if=/dev/urandom of="$1/data" bs=1M count=60 conv=fsync status=none', directory);
@@ -151,6 +165,7 @@ describe('the runbooks of a volume', () => {
       60_000,
     );
     expect(operation.state).toBe('running');
+    await isHeldBack(`${host.context.configuration.instance}-one`);
     await host.fault('one', 'r1', 'hang');
     await standsStill(writer);
     await host.storage.cut('one', 'r1', 'it hung.');

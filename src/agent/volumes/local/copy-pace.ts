@@ -35,6 +35,7 @@ export class CopyPace implements AsyncDisposable {
   #timer: NodeJS.Timeout | undefined;
   #looking: Promise<void> = Promise.resolve();
   #stopped = false;
+  #joined = true;
   #at = performance.now();
   #done = 0;
   #first: number | undefined;
@@ -77,8 +78,18 @@ export class CopyPace implements AsyncDisposable {
     return ['python3', ['-I', PACED_PROGRAM, this.#group.members, '--', program, ...parameters]];
   }
 
+  /** What a program that was started so printed as errors: it says when it could not be held back, and runs all the same. */
+  heed(errors: string): void {
+    if (!/^not held back: /m.test(errors)) return;
+    this.#joined = false;
+    this.#state.log.warn(
+      { volume: this.#state.name, errors },
+      'a copy could not be held back: it runs without a limit',
+    );
+  }
+
   get figures(): OperationPace {
-    const held = this.#group !== undefined;
+    const held = this.#group !== undefined && this.#joined;
     return {
       copiedBytes: this.#done,
       milliseconds: Math.round(performance.now() - this.#begun),

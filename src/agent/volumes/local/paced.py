@@ -13,5 +13,5 @@ for path in sys.argv[1:split]:
             group.write("0")
     except OSError as error:
         # Copied without a limit is better than not copied.
-        print(f"{path}: {error.strerror}", file=sys.stderr)
+        print(f"not held back: {path}: {error.strerror}", file=sys.stderr)
 os.execvp(sys.argv[split + 1], sys.argv[split + 1 :])

@@ -173,7 +173,8 @@ export async function copyOnto(
     const reading = source.state === 'healthy' ? 'always' : 'avoid';
     const parameters = ['-I', REPLACE_PROGRAM, mount, String(source.deviceId), device, reading];
     const command = pace.command('python3', parameters);
-    await state.lane.run(() => mustRun(...command, { deadlineMs: COMMAND_DEADLINE_MS }));
+    const { stderr } = await state.lane.run(() => mustRun(...command, { deadlineMs: COMMAND_DEADLINE_MS }));
+    pace.heed(stderr);
   };
   /** How it ended; `no-room`: the kernel did not even begin. */
   const once = async (): Promise<'no-room' | Awaited<ReturnType<typeof watchCopy>>> => {

@@ -57,6 +57,7 @@ export async function scrubDevice(
       const command = pace.command('python3', parameters);
       const result = await runCommand(...command, { deadlineMs: SCRUB_SLICE_DEADLINE_MS, onLine });
       if (signal.aborted) throw new JourneyInterrupted();
+      pace.heed(result.stderr);
       if (result.code !== 0) {
         throw new HoldfastError('command-failed', `The scrub of ${replica.disk} stopped.`, {
           details: result.stderr.trim().split('\n'),
