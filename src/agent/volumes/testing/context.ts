@@ -9,9 +9,16 @@ export function makeHome(): string {
   return mkdtempSync('/var/tmp/holdfast-test-');
 }
 
-/** The context of an agent on that home. Copies are not held back: they would take what a test's machine happens to leave. */
-export function contextOf(home: string, onEvent: (event: AgentEventBody) => void = () => undefined): AgentContext {
-  const configuration = readConfiguration({ HOLDFAST_HOME: home, HOLDFAST_REBUILD_LIMIT: 'none' });
+/**
+ * The context of an agent on that home. Copies are not held back unless `rebuildLimit` says so: they would take what a test's machine happens
+ * to leave.
+ */
+export function contextOf(
+  home: string,
+  onEvent: (event: AgentEventBody) => void = () => undefined,
+  rebuildLimit = 'none',
+): AgentContext {
+  const configuration = readConfiguration({ HOLDFAST_HOME: home, HOLDFAST_REBUILD_LIMIT: rebuildLimit });
   const layout = layoutOf(configuration);
   mkdirSync(layout.agent, { recursive: true, mode: 0o700 });
   const log = createLogger('test');

@@ -16,12 +16,24 @@ export const DISK_BYTES = 384 * MiB;
 /** The storage of one host in a test: real volumes on image files, faults, writers, and what happens when all of it dies. */
 export class StorageHost {
   readonly home = makeHome();
-  context: AgentContext = contextOf(this.home);
-  storage: StoragePart = createStorage(this.context);
+  context: AgentContext;
+  storage: StoragePart;
+  readonly #rebuildLimit: string;
   readonly #writers: Writer[] = [];
 
+  /** @param rebuildLimit as HOLDFAST_REBUILD_LIMIT: "8" holds copies to 8 MiB/s */
+  constructor(rebuildLimit = 'none') {
+    this.#rebuildLimit = rebuildLimit;
+    this.context = this.#newContext();
+    this.storage = createStorage(this.context);
+  }
+
+  #newContext(): AgentContext {
+    return contextOf(this.home, undefined, this.#rebuildLimit);
+  }
+
   async start(): Promise<void> {
-    this.context = contextOf(this.home);
+    this.context = this.#newContext();
     this.storage = createStorage(this.context);
     await this.storage.start();
   }
