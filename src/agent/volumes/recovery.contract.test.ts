@@ -149,8 +149,8 @@ describe('the runbooks of a volume', () => {
 
   test('the disk to be replaced hangs during the copy, which is held back: it is cut, and the copy goes on from the other replica', async () => {
     await host.dispose();
-    // So that it does hang in the midst of the copy.
-    host = new StorageHost('8');
+    // Slow enough that it does hang in the midst of the copy, quick enough that the writer does not fill the volume meanwhile.
+    host = new StorageHost('24');
     await host.start();
     const directory = await host.create('one');
     await inVolume('dd if=/dev/urandom of="$1/data" bs=1M count=60 conv=fsync status=none', directory);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { acrossVolumes, outcomeOf } from './witness.ts';
+import { acrossVolumes, MIX, outcomeOf, placesInMix } from './witness.ts';
 import { planMembers } from '../members.ts';
 
 describe('an answer', () => {
@@ -26,6 +26,30 @@ describe('the accounts of a drill', () => {
     }
     expect(new Set(plans.map((plan) => plan.name)).size).toBe(40);
   });
+
+  it.each([
+    [40, 5],
+    [18, 3],
+    [12, 2],
+    [7, 7],
+  ])(
+    '%i on %i volumes: in each round of requests every volume with enough of them is written to and read',
+    (count, on) => {
+      const volumes = Array.from({ length: on }, (_, index) => `v${index}`);
+      const steady = planMembers(count, volumes).filter(({ role }) => role !== 'starts');
+      const places = placesInMix(steady);
+      for (let round = 0; round < MIX.length; round += 1) {
+        for (const volume of volumes) {
+          const asked = steady.flatMap((one, index) =>
+            one.volume === volume ? [MIX[((places[index] ?? 0) + round) % MIX.length]] : [],
+          );
+          if (asked.length >= MIX.length) expect(new Set(asked)).toEqual(new Set(MIX));
+        }
+      }
+      // And not all volumes write at once.
+      expect(new Set(places.map((place) => place % MIX.length)).size).toBe(Math.min(MIX.length, steady.length));
+    },
+  );
 
   it('take their turns volume by volume', () => {
     const accounts = plans.map((plan) => ({ ...plan, domain: '', siteId: '', token: '', password: '' }));
