@@ -75,22 +75,28 @@ export async function removeInstance(instance: Instance): Promise<void> {
     ).catch(() => undefined); // What does not end by itself is ended below.
   }
   await powerCut(instance);
+  // Once its valve's mount is gone, a loop device does not say any more whose it was.
+  const loops = await loopsOf(instance);
   for (let round = 0; round < 5; round += 1) {
     const mounts = mountsBelow(instance);
     if (mounts.length === 0) break;
     for (const mount of mounts) await runCommand('umount', ['--lazy', mount], { deadlineMs: 20_000 });
   }
-  const loops = await runCommand('losetup', ['--list', '--noheadings', '--output', 'NAME,BACK-FILE'], {
-    deadlineMs: 20_000,
-  });
-  for (const line of loops.stdout.split('\n')) {
-    const [name, file] = line.trim().split(/\s+/);
-    if (name !== undefined && file?.startsWith(`${instance.home}/`))
-      await runCommand('losetup', ['--detach', name], { deadlineMs: 20_000 });
-  }
+  for (const loop of loops) await runCommand('losetup', ['--detach', loop], { deadlineMs: 20_000 });
   removeCgroups(instance);
   rmSync(instance.runDirectory, { recursive: true, force: true });
   rmSync(instance.home, { recursive: true, force: true });
+}
+
+/** Loop devices on files below its home. */
+async function loopsOf({ home }: Instance): Promise<string[]> {
+  const listed = await runCommand('losetup', ['--list', '--noheadings', '--output', 'NAME,BACK-FILE'], {
+    deadlineMs: 20_000,
+  });
+  return listed.stdout.split('\n').flatMap((line) => {
+    const [name, file] = line.trim().split(/\s+/);
+    return name !== undefined && file?.startsWith(`${home}/`) ? [name] : [];
+  });
 }
 
 function mountsBelow(instance: Instance): string[] {
@@ -106,7 +112,12 @@ function removeCgroups(instance: Instance): void {
   const trees = existsSync(join(root, 'cgroup.controllers'))
     ? [root]
     : readdirSync(root).map((name) => join(root, name));
-  for (const tree of trees) removeEmpty(join(tree, 'holdfast', instance.instance));
+  for (const tree of trees) {
+    removeEmpty(join(tree, 'holdfast', instance.instance));
+    const copies = join(tree, 'holdfast-copies');
+    for (const name of existsSync(copies) ? readdirSync(copies) : [])
+      if (name.startsWith(`${instance.instance}-`)) removeEmpty(join(copies, name));
+  }
 }
 
 /** Cgroups are removed from the inside out; the files in them go by themselves. */
