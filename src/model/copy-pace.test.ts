@@ -1,9 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { BUSY, busyShare, CALM, FASTEST_COPY, nextLimit, SLOWEST_CHECK, SLOWEST_COPY } from './copy-pace.ts';
+import {
+  BUSY,
+  busyShare,
+  CALM,
+  FASTEST_COPY,
+  nextLimit,
+  SLOWEST_CHECK,
+  SLOWEST_COPY,
+  SLOWEST_COPY_UNTOLD,
+} from './copy-pace.ts';
 
 const moments = fc.record({
-  floor: fc.constantFrom(SLOWEST_COPY, SLOWEST_CHECK),
+  floor: fc.constantFrom(SLOWEST_COPY, SLOWEST_COPY_UNTOLD, SLOWEST_CHECK),
   limit: fc.integer({ min: 1, max: FASTEST_COPY * 2 }),
   speed: fc.integer({ min: 0, max: FASTEST_COPY * 2 }),
   busy: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),

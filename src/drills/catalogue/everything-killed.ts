@@ -12,7 +12,7 @@ export const everythingKilled: DrillScript = {
   ...ORDINARY,
   name: 'everything-killed',
   // Enough that the power goes in the middle of the copy.
-  fillMiB: 768,
+  fillMiB: 320,
   afterSeconds: 0,
   here: false,
   paces: { ...ORDINARY.paces, start: null, reload: null },

@@ -10,7 +10,7 @@ export const outage2020: DrillScript = {
   volumes: 5,
   // A p99 of 20 s varies by 11 % from one to the next (decision 0009), and the whole window lies within the copy.
   windowSeconds: 150,
-  fillMiB: 1280,
+  fillMiB: 640,
   // Some hundreds of reads for their p99.
   afterSeconds: 30,
   paces: {},

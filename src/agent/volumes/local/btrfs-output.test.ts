@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   parseBalanceProgress,
+  parseCommitMilliseconds,
   parseErrorStats,
   parseQuotaGroups,
   parseSubvolumes,
@@ -75,6 +76,14 @@ describe('what btrfs prints', () => {
       }),
     );
     expect(parseErrorStats('invalid\n')).toBeUndefined();
+  });
+
+  test('how long a commit has run is read where the kernel tells it', () => {
+    const stats = 'commits 12\ncur_commit_ms 340\nlast_commit_ms 5\nmax_commit_ms 900\ntotal_commit_ms 1000\n';
+    expect(parseCommitMilliseconds(stats)).toBe(340);
+    expect(parseCommitMilliseconds(stats.replace('340', '0'))).toBe(0);
+    expect(parseCommitMilliseconds(stats.replace(/^cur.*\n/m, ''))).toBeUndefined();
+    fc.assert(fc.property(fc.string(), (text) => void parseCommitMilliseconds(text)));
   });
 
   test('quota groups of level 0 are read, with and without limits, whatever the paths are called', () => {

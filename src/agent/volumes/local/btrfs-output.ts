@@ -92,3 +92,12 @@ export function parseBalanceProgress(text: string): number | undefined {
   const left = /(\d+)% left/.exec(text)?.[1];
   return left === undefined ? undefined : Math.max(0, Math.min(1, 1 - Number(left) / 100));
 }
+
+/**
+ * /sys/fs/btrfs/<uuid>/commit_stats: for how many milliseconds the commit that runs now has done so; 0 when none does. Undefined on a kernel that
+ * does not tell (seen in 6.18, not in 6.1).
+ */
+export function parseCommitMilliseconds(text: string): number | undefined {
+  const milliseconds = /^cur_commit_ms (\d+)$/m.exec(text)?.[1];
+  return milliseconds === undefined ? undefined : Number(milliseconds);
+}

@@ -1,12 +1,22 @@
 import { basename, join } from 'node:path';
-import { busyShare, nextLimit, SLOWEST_CHECK, SLOWEST_COPY } from '../../../model/copy-pace.ts';
+import {
+  busyShare,
+  HURRIED_COPY,
+  nextLimit,
+  SLOWEST_CHECK,
+  SLOWEST_COPY,
+  SLOWEST_COPY_UNTOLD,
+} from '../../../model/copy-pace.ts';
 import type { OperationPace } from '../../../protocol/volumes.ts';
 import { CopyGroup, type CopyLimits } from './copy-group.ts';
+import { commitsNow } from './filesystem.ts';
 import { readOrUndefined } from './proc.ts';
 import type { VolumeState } from './state.ts';
 
 const PACED_PROGRAM = join(import.meta.dirname, 'paced.py');
 const LOOK_EVERY_MS = 500;
+/** How often it is asked whether the volume commits: members wait for that. */
+const COMMIT_LOOK_EVERY_MS = 100;
 /** Fields of /sys/block/<device>/stat, from 0 (iostats.rst): sectors read, sectors written. */
 const READ = 2;
 const WRITTEN = 6;
@@ -20,7 +30,8 @@ const IN_TURNS = 2;
 
 /**
  * Holds the copying of one volume back as far as everybody else needs it. It looks at the machine twice a second; the rule is
- * in src/model/copy-pace.ts. Reads /proc and /sys only.
+ * in src/model/copy-pace.ts. While the volume commits, the copy is let through: the commit waits for the piece that is being copied, and
+ * the volume's members wait for the commit. Reads /proc and /sys only.
  */
 export class CopyPace implements AsyncDisposable {
   readonly #state: VolumeState;
@@ -41,15 +52,23 @@ export class CopyPace implements AsyncDisposable {
   #first: number | undefined;
   #allowed = 0;
   #cpu: number[] = [];
+  #lookedAt = -Infinity;
+  #hurried = false;
 
-  private constructor(state: VolumeState, group: CopyGroup | undefined, device: string, what: 'read' | 'written') {
+  private constructor(
+    state: VolumeState,
+    group: CopyGroup | undefined,
+    device: string,
+    what: 'read' | 'written',
+    tellsCommits: boolean,
+  ) {
     const { rebuildLimit } = state.context.configuration;
     this.#state = state;
     this.#group = group;
     this.#device = device;
     this.#field = what === 'read' ? READ : WRITTEN;
     this.#fixed = rebuildLimit === 'auto' ? undefined : rebuildLimit;
-    this.#floor = what === 'read' ? SLOWEST_CHECK : SLOWEST_COPY;
+    this.#floor = what === 'read' ? SLOWEST_CHECK : tellsCommits ? SLOWEST_COPY : SLOWEST_COPY_UNTOLD;
     this.#limit = this.#fixed ?? this.#floor;
   }
 
@@ -66,7 +85,8 @@ export class CopyPace implements AsyncDisposable {
         { volume: state.name },
         'this machine cannot limit what a process reads: the copy is not held back',
       );
-    const pace = new CopyPace(state, group, device, what);
+    const tellsCommits = (await commitsNow(state.record.uuid)) !== undefined;
+    const pace = new CopyPace(state, group, device, what, tellsCommits);
     await pace.#look();
     pace.#schedule();
     return pace;
@@ -107,19 +127,29 @@ export class CopyPace implements AsyncDisposable {
 
   #schedule(): void {
     this.#timer = setTimeout(() => {
-      this.#looking = this.#look()
+      this.#looking = this.#tick()
         .catch((error: unknown) => {
           this.#state.log.warn({ volume: this.#state.name, error }, 'the pace of a copy could not be set');
         })
         .finally(() => {
           if (!this.#stopped) this.#schedule();
         });
-    }, LOOK_EVERY_MS);
+    }, COMMIT_LOOK_EVERY_MS);
     this.#timer.unref();
+  }
+
+  async #tick(): Promise<void> {
+    const hurried = (await commitsNow(this.#state.record.uuid)) ?? false;
+    const due = performance.now() - this.#lookedAt >= LOOK_EVERY_MS;
+    if (!due && hurried === this.#hurried) return;
+    this.#hurried = hurried;
+    if (due) await this.#look();
+    else await this.#apply();
   }
 
   async #look(): Promise<void> {
     const now = performance.now();
+    this.#lookedAt = now;
     const seconds = (now - this.#at) / 1000;
     const counted = await this.#counted();
     const cpu = cpuTimes((await readOrUndefined('/proc/stat')) ?? '');
@@ -132,14 +162,19 @@ export class CopyPace implements AsyncDisposable {
         this.#limit = nextLimit({ floor: this.#floor, limit: this.#limit, speed, busy: busyShare(this.#cpu, cpu) });
     }
     [this.#at, this.#done, this.#cpu] = [now, done, cpu];
+    await this.#apply();
+  }
+
+  async #apply(): Promise<void> {
     const devices = [...this.#state.attached.values()].map((disk) => disk.device);
     await this.#group?.limit(devices, this.#limits());
   }
 
   #limits(): CopyLimits {
+    const limit = this.#hurried ? Math.max(HURRIED_COPY, this.#limit) : this.#limit;
     // A check only reads, and what it repairs is never to wait.
-    if (this.#field === READ) return { read: this.#limit, write: 0 };
-    return { read: IN_TURNS * this.#limit, write: IN_TURNS * this.#limit };
+    if (this.#field === READ) return { read: limit, write: 0 };
+    return { read: IN_TURNS * limit, write: IN_TURNS * limit };
   }
 
   async #counted(): Promise<number | undefined> {

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { mustRun, runCommand } from '../../../runtime/command.ts';
 import { until } from '../../../runtime/deadline.ts';
-import { parseErrorStats, type DeviceErrors } from './btrfs-output.ts';
+import { parseCommitMilliseconds, parseErrorStats, type DeviceErrors } from './btrfs-output.ts';
 import type { Space, SpaceOfKind } from './space.ts';
 import { forgetAll } from './disks.ts';
 import { mountAt, readOrUndefined, type MountEntry } from './proc.ts';
@@ -122,6 +122,12 @@ export async function isMissing(uuid: string, deviceId: number): Promise<boolean
 /** "none", "balance", "device replace", ... */
 export async function runningWork(uuid: string): Promise<string> {
   return ((await readOrUndefined(`${sysDirectory(uuid)}/exclusive_operation`)) ?? 'none').trim();
+}
+
+/** Whether the file system commits now; undefined on a kernel that does not tell, and while it is not held. */
+export async function commitsNow(uuid: string): Promise<boolean | undefined> {
+  const milliseconds = parseCommitMilliseconds((await readOrUndefined(`${sysDirectory(uuid)}/commit_stats`)) ?? '');
+  return milliseconds === undefined ? undefined : milliseconds > 0;
 }
 
 /** What the kernel says of where the room is. Undefined while it does not hold this file system. */
