@@ -13,6 +13,7 @@ import { measureBandwidth } from './bandwidth.ts';
 import { Faults, type Target } from './faults.ts';
 import { removeInstance } from './leftovers.ts';
 import { Live, type Show } from './live.ts';
+import { MachineSpeed } from './machine-speed.ts';
 import { makeMembers, planMembers, removeMembers, writeBallast } from './members.ts';
 import { Observer, type Copy } from './observer.ts';
 import { Pictures } from './pictures.ts';
@@ -316,6 +317,7 @@ async function measured(
     blackouts,
     facts,
   };
+  using machine = new MachineSpeed();
   try {
     await observer.start();
     witness.tell({
@@ -389,6 +391,12 @@ async function measured(
       faultAt,
       windowMs,
       witness: report,
+      machineMs: Object.fromEntries(
+        windows.flatMap(({ name, from, to }) => {
+          const mean = machine.mean(from, to);
+          return mean === undefined ? [] : [[name, mean]];
+        }),
+      ),
       ...verdict,
       diskBytesPerSecond,
       operatorCommands,

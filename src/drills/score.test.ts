@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DRILLS } from '../model/drills.ts';
-import { drillCheckSchema, drillResultSchema } from '../protocol/drills.ts';
+import { drillCheckSchema, drillResultSchema, type DrillCheck } from '../protocol/drills.ts';
 import { SCRIPTS } from './catalogue/catalogue.ts';
-import { diskPromises, holds, resultOf } from './score.ts';
+import { diskPromises, everybodyElse, holds, resultOf } from './score.ts';
 import type { Copy } from './observer.ts';
 import type { Outcome } from './script.ts';
 import type { Group, Tally } from './witness/messages.ts';
@@ -25,6 +25,7 @@ function good(): Outcome {
     target: { volume: 'drill2', replica: 'r1', disk: '/x/r1.img' },
     faultAt: Date.UTC(2026, 0, 1),
     windowMs: 25_000,
+    machineMs: {},
     witness: {
       affectedAccounts: 4,
       unaffectedAccounts: 8,
@@ -133,6 +134,23 @@ describe('the score', () => {
     set(outcome, 'rebuild', 'unaffected', group({ steady: { p99Ms: 500, requests: 40 } }));
     outcome.copy = { volume: 'drill2', from: 1_000, to: 1_500, bytes: 1e6, disk: '/x/r3.img', limit: undefined };
     expect(holds(diskPromises(outcome, LIMITS))).toBe(true);
+  });
+
+  it('does not decide on what the machine itself was slower, and says so; more than that is missed all the same', () => {
+    const during = (p99Ms: number, machine: number): DrillCheck | undefined => {
+      const outcome = good();
+      set(outcome, 'before', 'unaffected', group({ steady: { p99Ms: 20 } }));
+      set(outcome, 'during', 'unaffected', group({ steady: { p99Ms } }));
+      outcome.machineMs = { before: 2, during: 2 * machine };
+      return everybodyElse(outcome).find(({ what }) => what === 'p99 of everybody else, during / before');
+    };
+    expect(during(26, 1.2)).toMatchObject({
+      ok: null,
+      measured: expect.stringMatching(/1\.30 x.*itself was 1\.20 x slower/),
+    });
+    expect(during(40, 1.2)).toMatchObject({ ok: false });
+    expect(during(26, 0.9)).toMatchObject({ ok: false });
+    expect(during(22, 1.2)).toMatchObject({ ok: true });
   });
 
   it('lets what goes through an agent that was killed be refused honestly, but not fail, and no page be refused', () => {

@@ -67,6 +67,8 @@ export interface Outcome {
   faultAt: number;
   windowMs: number;
   witness: WitnessResult;
+  /** How fast the machine itself was in each window: milliseconds for the same piece of work. */
+  machineMs: Readonly<Record<string, number>>;
   trouble: Trouble | undefined;
   /** As the platform named it, with the disk. */
   culprit: string | null;
