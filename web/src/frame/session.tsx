@@ -1,10 +1,13 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query';
 import { createContext, type JSX, type ReactNode, useContext, useEffect } from 'react';
 import { Navigate, useLocation } from 'react-router';
 import type { Session } from '../../../src/protocol/browser.ts';
 import { send } from '../api/client.ts';
 import { sessionQuery } from '../api/queries.ts';
+import { OutLink } from '../ui/button.tsx';
 import { ErrorPanel } from '../ui/states.tsx';
+
+const AGAIN_MS = 3_000;
 
 export type SignedIn = Session & { account: NonNullable<Session['account']> };
 
@@ -22,15 +25,40 @@ export function safeReturn(next: string | null): string {
   return next !== null && /^\/(?![/\\])/.test(next) && !next.startsWith('/sign-in') ? next : '/';
 }
 
+/** Whose session it is, asked again and again while nobody answers: whoever comes while the control plane is away is let in as soon as it is back. */
+export function useAskedSession(): UseQueryResult<Session> {
+  return useQuery({
+    ...sessionQuery,
+    refetchInterval: ({ state }) => (state.data === undefined && state.error !== null ? AGAIN_MS : false),
+  });
+}
+
+/** What there is to be seen until the session is known: nothing for a moment, and what is wrong as soon as the first try has failed. */
+export function Unanswered({ session }: { session: UseQueryResult<Session> }): JSX.Element | null {
+  const problem = session.error ?? session.failureReason;
+  if (problem === null) return null;
+  return (
+    <ErrorPanel
+      what="Holdfast's pages do not answer right now"
+      text="Disks are watched and repaired without them, too. This page opens by itself as soon as they are back."
+      error={problem}
+      retry={() => void session.refetch()}
+    >
+      <OutLink href="/status/" icon="open">
+        Status page
+      </OutLink>
+    </ErrorPanel>
+  );
+}
+
 /** Shows its children to somebody signed in; sends everybody else to the sign-in page and back here afterwards. */
 export function RequireSession({ children }: { children: ReactNode }): JSX.Element | null {
-  const session = useQuery(sessionQuery);
+  const session = useAskedSession();
   const location = useLocation();
   if (session.data === undefined) {
-    if (session.error === null) return null;
     return (
       <main className="door">
-        <ErrorPanel what="Holdfast cannot be reached" error={session.error} retry={() => void session.refetch()} />
+        <Unanswered session={session} />
       </main>
     );
   }

@@ -1,16 +1,15 @@
-import { useMutation, useQuery } from '@tanstack/react-query';
+import { useMutation } from '@tanstack/react-query';
 import { type FormEvent, type JSX, type ReactNode, useState } from 'react';
 import { Navigate, useLocation, useNavigate, useSearchParams } from 'react-router';
 import { accountNameProblem } from '../../../src/model/names.ts';
 import type { Session } from '../../../src/protocol/browser.ts';
 import { ApiError, call } from '../api/client.ts';
-import { sessionQuery } from '../api/queries.ts';
-import { safeReturn, useSession, useSignOut, useTakeSession } from '../frame/session.tsx';
+import { safeReturn, Unanswered, useAskedSession, useSession, useSignOut, useTakeSession } from '../frame/session.tsx';
 import { Button } from '../ui/button.tsx';
 import { TextField } from '../ui/field.tsx';
 import { useTitle } from '../ui/hooks.ts';
 import { Wordmark } from '../ui/icon.tsx';
-import { ErrorNote, ErrorPanel, Note } from '../ui/states.tsx';
+import { ErrorNote, Note } from '../ui/states.tsx';
 
 function Door({ children, foot }: { children: ReactNode; foot?: ReactNode }): JSX.Element {
   return (
@@ -25,7 +24,7 @@ function Door({ children, foot }: { children: ReactNode; foot?: ReactNode }): JS
 }
 
 export function SignInPage(): JSX.Element | null {
-  const session = useQuery(sessionQuery);
+  const session = useAskedSession();
   const take = useTakeSession();
   const navigate = useNavigate();
   const [parameters] = useSearchParams();
@@ -50,10 +49,9 @@ export function SignInPage(): JSX.Element | null {
   });
 
   if (session.data === undefined) {
-    if (session.error === null) return null;
     return (
       <Door>
-        <ErrorPanel what="Holdfast cannot be reached" error={session.error} retry={() => void session.refetch()} />
+        <Unanswered session={session} />
       </Door>
     );
   }

@@ -33,6 +33,8 @@ export function ErrorNote({ error, children }: { error: unknown; children?: Reac
 export function ErrorPanel(props: {
   what: string;
   error: unknown;
+  /** What it means, where the error's own words do not say. */
+  text?: string;
   retry?: () => void;
   children?: ReactNode;
 }): JSX.Element {
@@ -45,6 +47,7 @@ export function ErrorPanel(props: {
       </span>
       <h2>{props.what}</h2>
       <p className="soft anywhere">{messageOf(error)}</p>
+      {props.text !== undefined && <p className="soft">{props.text}</p>}
       {wait !== undefined && <p className="faint small">Worth trying again in about {wait} s.</p>}
       <Details error={error} />
       <div className="row">
