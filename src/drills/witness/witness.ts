@@ -300,7 +300,7 @@ function byRole(accounts: readonly WitnessAccount[], role: WitnessAccount['role'
 
 /**
  * Where in the mix each account begins: the accounts of one volume one behind the other, so that its disks are asked for something all the time.
- * (By its number among all accounts, those of one of five volumes wrote at the same moments, and then none of them for 1.4 s: a disk that
+ * (By its number among all accounts, those of one of five volumes would write at the same moments, and then none of them for 1.4 s: a disk that
  * hangs then cannot be told from one that rests.)
  */
 export function placesInMix(accounts: readonly Pick<WitnessAccount, 'volume'>[]): number[] {

@@ -95,7 +95,7 @@ export function parseBalanceProgress(text: string): number | undefined {
 
 /**
  * /sys/fs/btrfs/<uuid>/commit_stats: for how many milliseconds the commit that runs now has done so; 0 when none does. Undefined on a kernel that
- * does not tell (seen in 6.18, not in 6.1).
+ * does not tell (6.18 does; no other was tried).
  */
 export function parseCommitMilliseconds(text: string): number | undefined {
   const milliseconds = /^cur_commit_ms (\d+)$/m.exec(text)?.[1];

@@ -139,7 +139,7 @@ export class CopyPace implements AsyncDisposable {
   }
 
   async #tick(): Promise<void> {
-    const hurried = (await commitsNow(this.#state.record.uuid)) ?? false;
+    const hurried = this.#group !== undefined && (await commitsNow(this.#state.record.uuid)) === true;
     const due = performance.now() - this.#lookedAt >= LOOK_EVERY_MS;
     if (!due && hurried === this.#hurried) return;
     this.#hurried = hurried;
