@@ -19,6 +19,9 @@ interface Step {
   completed: number;
   inFlight: number;
   busyMs: number;
+  /** Without it: that of so many in flight all the time, and of requests of 4 KiB. */
+  waitedMs?: number;
+  sectors?: number;
 }
 type Behaviour = (step: number) => Step;
 
@@ -60,7 +63,7 @@ class Machine {
         device: `d${volume}-${disk}`,
       })),
     );
-    this.#counters = this.identities.map(() => ({ inFlight: 0, completed: 100, busyMs: 0 }));
+    this.#counters = this.identities.map(() => ({ inFlight: 0, completed: 100, busyMs: 0, waitedMs: 0, sectors: 800 }));
     this.window.watch(order([...this.identities]), this.at);
   }
 
@@ -69,7 +72,7 @@ class Machine {
     const step = this.#step;
     this.#step += 1;
     this.#behaviours.forEach((behaviour, index) => {
-      const { completed, inFlight, busyMs } = behaviour(step);
+      const { completed, inFlight, busyMs, waitedMs, sectors } = behaviour(step);
       const counters = this.#counters[index];
       if (counters === undefined) return;
       // The probe of an idle disk.
@@ -78,6 +81,8 @@ class Machine {
         completed: counters.completed + completed + probed,
         inFlight,
         busyMs: counters.busyMs + busyMs + probed / 2,
+        waitedMs: counters.waitedMs + (waitedMs ?? inFlight * POLL_MS) + probed / 2,
+        sectors: counters.sectors + (sectors ?? completed * 8) + probed * 8,
       };
     });
     const host = this.#host(step);
@@ -267,6 +272,36 @@ describe('diagnosis', () => {
         [idle, idle],
       ]).run(steps),
     ).toEqual([]);
+  });
+
+  test('a disk that answers late, but many requests at once, is slow; it is not when it is asked more than its partner', () => {
+    const steps = SLOW_WINDOW_SECONDS * 10 + 20;
+    // Eight wait 120 ms together: 15 ms of the disk's time each.
+    const late: Behaviour = (step) => ({
+      completed: step % 6 === 0 ? 0 : 8,
+      inFlight: 8,
+      busyMs: POLL_MS,
+      waitedMs: step % 6 === 0 ? 0 : 8 * 90,
+    });
+    const partner: Behaviour = () => ({ completed: 7, inFlight: 1, busyMs: 5, waitedMs: 7 });
+    expect(new Machine([[late, partner]]).run(steps)).toEqual(['v0/r1:slow']);
+    expect(new Machine([[(step) => (step < 300 ? late(step) : partner(step)), partner]]).run(steps)).toEqual([]);
+    expect(
+      new Machine([
+        [late, late],
+        [partner, partner],
+      ]).run(steps),
+    ).toEqual([]);
+    // A scrub of one disk, a long reader, a copy onto it: more requests, or much larger ones.
+    const read: Behaviour = (step) => ({ ...late(step), completed: 40, waitedMs: 40 * 90 });
+    const copied: Behaviour = (step) => ({ ...late(step), sectors: 8_192 });
+    expect(new Machine([[read, partner]]).run(steps)).toEqual([]);
+    expect(new Machine([[copied, partner]]).run(steps)).toEqual([]);
+    // The wait is short, or the partner's is long, too.
+    const prompt: Behaviour = (step) => ({ ...late(step), waitedMs: step % 6 === 0 ? 0 : 8 * 40 });
+    const alike: Behaviour = () => ({ completed: 7, inFlight: 1, busyMs: 5, waitedMs: 70 });
+    expect(new Machine([[prompt, partner]]).run(steps)).toEqual([]);
+    expect(new Machine([[late, alike]]).run(steps)).toEqual([]);
   });
 
   test('error counters that grow are failing, checksum counters corrupt; old counts are nothing', () => {

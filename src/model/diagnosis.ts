@@ -43,6 +43,15 @@ export const SLOW_FLOOR_MS = 25;
 export const SLOW_TIMES_PEERS = 20;
 /** The other replica of the same volume gets the same writes: loaded or not, it must be much faster. */
 export const SLOW_TIMES_PARTNER = 10;
+/**
+ * A disk that answers late, but much at once, is busy for little time a request: 120 ms for each of eight that wait together are 15. What
+ * members feel of it is the wait. So a mean wait this long is slow too, milliseconds, where the other replica was asked as much.
+ */
+export const SLOW_WAIT_FLOOR_MS = 50;
+/** As much as the other replica: at most so many times its requests and its bytes. More than that is load (a scrub, a copy, one long reader). */
+const AS_MUCH_TIMES = 2;
+/** What may come on top in a second: a mirror's reads are never shared out evenly. Requests, and sectors of 512 bytes. */
+const AS_MUCH_AND = { requests: 10, sectors: 512 };
 
 /** Errors that grew are told for this long after they last did. */
 const GROWN_FOR_MS = 20_000;
@@ -66,6 +75,20 @@ export interface DiskCounters {
   completed: number;
   /** Milliseconds in which anything was in flight. */
   busyMs: number;
+  /** Milliseconds that all requests together took, counted when they complete. */
+  waitedMs: number;
+  /** Sectors of 512 bytes read and written. */
+  sectors: number;
+}
+
+/** What a disk did in one second, and how quickly, milliseconds a request. */
+interface Second {
+  requests: number;
+  sectors: number;
+  /** The time in which the disk was busy, shared out: a long queue alone does not make it long. */
+  needed: number;
+  /** From being asked to being answered. */
+  waited: number;
 }
 
 /** What is known of the small read and write of a disk. */
@@ -128,7 +151,7 @@ interface DiskWindow {
   second: DiskCounters | null;
   /** Newest last: true slow, false not, null nothing to say. */
   seconds: (boolean | null)[];
-  /** What it and its peers needed for a request in the last slow second, milliseconds. */
+  /** How long a request took it and its peers in the last slow second, milliseconds. */
   slow: { own: number; peers: number };
   errors: ErrorCounters | null;
   failing: { at: number; since: number; what: string } | null;
@@ -319,30 +342,34 @@ export class HostWindow {
   /** Judges each disk's last second against the others'. */
   #closeSecond(at: number): void {
     this.#secondAt = at;
-    const needed = new Map(this.#disks.map((window) => [window, neededMs(window)]));
+    const last = new Map(this.#disks.map((window) => [window, lastSecond(window)]));
     for (const window of this.#disks) {
-      window.seconds.push(this.#wasSlow(window, needed));
+      window.seconds.push(this.#wasSlow(window, last));
       if (window.seconds.length > SLOW_WINDOW_SECONDS) window.seconds.shift();
       window.second = window.counters;
     }
   }
 
-  #wasSlow(window: DiskWindow, needed: ReadonlyMap<DiskWindow, number | null>): boolean | null {
-    const own = needed.get(window) ?? null;
+  #wasSlow(window: DiskWindow, last: ReadonlyMap<DiskWindow, Second | null>): boolean | null {
+    const own = last.get(window) ?? null;
     if (own === null) return null;
-    const peers: number[] = [];
-    const partners: number[] = [];
-    for (const [other, ms] of needed) {
-      if (other === window || ms === null) continue;
-      peers.push(ms);
-      if (other.identity.volume === window.identity.volume) partners.push(ms);
+    const peers: Second[] = [];
+    const partners: Second[] = [];
+    for (const [other, second] of last) {
+      if (other === window || second === null) continue;
+      peers.push(second);
+      if (other.identity.volume === window.identity.volume) partners.push(second);
     }
     if (partners.length === 0) return null;
-    const typical = median(peers);
-    const slow =
-      own >= SLOW_FLOOR_MS && own >= SLOW_TIMES_PEERS * typical && own >= SLOW_TIMES_PARTNER * Math.max(...partners);
-    if (slow) window.slow = { own, peers: typical };
-    return slow;
+    for (const { of, floor } of SLOWNESS) {
+      if (of === 'waited' && !partners.every((partner) => asMuch(own, partner))) continue;
+      const typical = median(peers.map((peer) => peer[of]));
+      const partner = Math.max(...partners.map((one) => one[of]));
+      if (own[of] < floor || own[of] < SLOW_TIMES_PEERS * typical || own[of] < SLOW_TIMES_PARTNER * partner) continue;
+      window.slow = { own: own[of], peers: typical };
+      return true;
+    }
+    return false;
   }
 
   #stalledMs(window: DiskWindow): number {
@@ -577,14 +604,29 @@ function completionsOf({ counters, identity }: DiskWindow, sample: Sample): numb
   return now === undefined || counters === null ? 0 : Math.max(0, now.completed - counters.completed);
 }
 
-/**
- * How long the disk itself needed for a request in the running second, milliseconds: the time in which it was busy, shared out. So a
- * long queue alone does not make a disk slow. Null: nothing was asked of it.
- */
-function neededMs({ counters, second }: DiskWindow): number | null {
+/** The two ways in which a disk is slow. */
+const SLOWNESS = [
+  { of: 'needed', floor: SLOW_FLOOR_MS },
+  { of: 'waited', floor: SLOW_WAIT_FLOOR_MS },
+] as const;
+
+/** What the disk did in the running second. Null: nothing was asked of it. */
+function lastSecond({ counters, second }: DiskWindow): Second | null {
   if (counters === null || second === null) return null;
-  const completed = counters.completed - second.completed;
+  const requests = counters.completed - second.completed;
   const busy = counters.busyMs - second.busyMs;
-  if (completed > 0) return busy / completed;
-  return counters.inFlight > 0 ? Math.max(busy, 1_000) : null;
+  const sectors = counters.sectors - second.sectors;
+  if (requests > 0)
+    return { requests, sectors, needed: busy / requests, waited: (counters.waitedMs - second.waitedMs) / requests };
+  if (counters.inFlight === 0) return null;
+  const atLeast = Math.max(busy, 1_000);
+  return { requests, sectors, needed: atLeast, waited: atLeast };
+}
+
+/** Whether a disk was asked no more than the other replica of its volume, so that a longer wait is not its load. */
+function asMuch(own: Second, partner: Second): boolean {
+  return (
+    own.requests <= AS_MUCH_TIMES * partner.requests + AS_MUCH_AND.requests &&
+    own.sectors <= AS_MUCH_TIMES * partner.sectors + AS_MUCH_AND.sectors
+  );
 }

@@ -3,7 +3,9 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../../runtime/deadline.ts';
 import { CopyGroup } from './local/copy-group.ts';
-import { readOrUndefined } from './local/proc.ts';
+import { CHECKSUM_PROGRAM } from './local/kept-checksums.ts';
+import { processesNamed, readOrUndefined } from './local/proc.ts';
+import { directoriesOf } from './local/state.ts';
 import { StorageHost, standsStill } from './testing/host.ts';
 import { inVolume, readFromBoth } from './testing/member.ts';
 
@@ -168,6 +170,11 @@ describe('the runbooks of a volume', () => {
     );
     expect(operation.state).toBe('running');
     await isHeldBack(`${host.context.configuration.instance}-one`);
+    const kept = await processesNamed('python3');
+    const mount = directoriesOf(host.context, 'one').mount;
+    expect(
+      kept.filter((one) => one.arguments.includes(CHECKSUM_PROGRAM) && one.arguments.includes(mount)),
+    ).toHaveLength(1);
     await host.fault('one', 'r1', 'hang');
     await standsStill(writer);
     await host.storage.cut('one', 'r1', 'it hung.');

@@ -26,6 +26,7 @@ describe('/proc/diskstats', () => {
             inFlight: 3,
             busyMs: 1500,
             waitedMs: 4000 + 600 + 30 + 70,
+            sectors: 729_352 + 8000,
           },
         ],
       ]),

@@ -7,8 +7,6 @@ export interface DiskLine extends DiskCounters {
   readSectors: number;
   writes: number;
   writtenSectors: number;
-  /** Time of all reads, writes, discards and flushes together. */
-  waitedMs: number;
 }
 
 /** Disks of the machine itself, as opposed to loop devices and what is stacked on others. Partitions are left out. */
@@ -38,6 +36,7 @@ export function parseDiskstats(text: string, wanted: (device: string) => boolean
       inFlight: at(11),
       busyMs: at(12),
       waitedMs: at(6) + at(10) + at(17) + at(19),
+      sectors: at(5) + at(9),
     });
   }
   return found;

@@ -11,6 +11,7 @@ import { CopyStatus, type CopyMoment } from './copy-status.ts';
 import { anotherServes } from './cutting.ts';
 import { readSuperBlock, wipe } from './disks.ts';
 import * as filesystem from './filesystem.ts';
+import { KeptChecksums } from './kept-checksums.ts';
 import { NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
 import { scrubDevice } from './scrubbing.ts';
 import { neededToCopy, unallocatedBytes } from './space.ts';
@@ -154,6 +155,7 @@ export async function copyOnto(
     target.replaces === null ? undefined : state.record.replicas.find((replica) => replica.id === target.replaces);
   if (device === undefined) throw new HoldfastError('disk-unusable', `The disk ${target.disk} is not attached.`);
   if (source === undefined) return report.skip('the copy is complete');
+  await using _checksums = await KeptChecksums.begin(state);
   await using pace = await CopyPace.begin(state, device, 'written');
   const { mount } = state.directories;
   const inUse = async (): Promise<boolean> =>
