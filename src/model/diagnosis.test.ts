@@ -298,7 +298,7 @@ describe('diagnosis', () => {
     expect(new Machine([[read, partner]]).run(steps)).toEqual([]);
     expect(new Machine([[copied, partner]]).run(steps)).toEqual([]);
     // The wait is short, or the partner's is long, too.
-    const prompt: Behaviour = (step) => ({ ...late(step), waitedMs: step % 6 === 0 ? 0 : 8 * 40 });
+    const prompt: Behaviour = (step) => ({ ...late(step), waitedMs: step % 6 === 0 ? 0 : 8 * 20 });
     const alike: Behaviour = () => ({ completed: 7, inFlight: 1, busyMs: 5, waitedMs: 70 });
     expect(new Machine([[prompt, partner]]).run(steps)).toEqual([]);
     expect(new Machine([[late, alike]]).run(steps)).toEqual([]);
