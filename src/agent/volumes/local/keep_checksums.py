@@ -30,6 +30,7 @@ ROUND_SECONDS = 5
 STRIDE = 1 << 30
 # They are a thousandth of the data: all of them, where that is at most this part of the free memory; else only what lies above them.
 MEMORY_SHARE = 8
+PARENT = os.getppid()
 
 
 def search(mount, offset, most):
@@ -66,6 +67,8 @@ def all_of(mount, limit):
         if total > limit:
             return total, False
         offset = last + 1
+        if os.getppid() != PARENT:
+            sys.exit()
         if found > BUFFER // 2:
             time.sleep(max(REST_SECONDS, REST_TIMES * (time.monotonic() - begun)))
 
@@ -88,8 +91,8 @@ def available():
 
 
 def main():
-    mount, parent = sys.argv[1], os.getppid()
-    while os.getppid() == parent:
+    mount = sys.argv[1]
+    while os.getppid() == PARENT:
         above_them(mount)
         total, whole = all_of(mount, available() // MEMORY_SHARE)
         print(json.dumps({"bytes": total, "whole": whole}), flush=True)
