@@ -5,12 +5,12 @@ import {
   GAP_MS,
   HostWindow,
   HUNG_MS,
-  SLOW_WINDOW_SECONDS,
   type DiskCounters,
   type DiskIdentity,
   type Finding,
   type ProbeFacts,
 } from './diagnosis.ts';
+import { SLOW_WINDOW_SECONDS } from './slow-disk.ts';
 
 const POLL_MS = 100;
 

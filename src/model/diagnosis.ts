@@ -1,4 +1,5 @@
 import type { Diagnosis, DiskCondition, FaultKind } from './health.ts';
+import { lastSecond, slowness, SLOW_SECONDS, SLOW_WINDOW_SECONDS, type Second } from './slow-disk.ts';
 
 /**
  * From samples of kernel counters to a culprit. No clock and no I/O in here: whoever takes the samples says when, in milliseconds
@@ -35,25 +36,6 @@ export const FLAPS = 5;
 export const FLAP_STALL_MS = 320;
 export const FLAP_WINDOW_MS = 30_000;
 
-/** Slow: at least SLOW_SECONDS of the last SLOW_WINDOW seconds. */
-export const SLOW_WINDOW_SECONDS = 60;
-export const SLOW_SECONDS = 50;
-/** Time of the disk for one request, milliseconds: below this nothing is called slow (an ordinary hard disk needs 8 to 15). */
-export const SLOW_FLOOR_MS = 25;
-export const SLOW_TIMES_PEERS = 20;
-/** The other replica of the same volume gets the same writes: loaded or not, it must be much faster. */
-export const SLOW_TIMES_PARTNER = 10;
-/**
- * A disk that answers late, but much at once, is busy for little time a request: 120 ms for each of eight that wait together are 15. What
- * members feel of it is the wait. So a mean wait this long is slow too, milliseconds, where the other replica was asked as much. Such a
- * disk's requests waited 39 to 86 ms in each second of a drill, those of all others 0.6 to 1.6.
- */
-export const SLOW_WAIT_FLOOR_MS = 30;
-/** As much as the other replica: at most so many times its requests and its bytes. More than that is load (a scrub, a copy, one long reader). */
-const AS_MUCH_TIMES = 2;
-/** What may come on top in a second: a mirror's reads are never shared out evenly. Requests, and sectors of 512 bytes. */
-const AS_MUCH_AND = { requests: 10, sectors: 512 };
-
 /** Errors that grew are told for this long after they last did. */
 const GROWN_FOR_MS = 20_000;
 /** A driver that is gone, or probes that fail, for this long: shorter, it may be the platform itself taking the disk out. */
@@ -80,16 +62,6 @@ export interface DiskCounters {
   waitedMs: number;
   /** Sectors of 512 bytes read and written. */
   sectors: number;
-}
-
-/** What a disk did in one second, and how quickly, milliseconds a request. */
-interface Second {
-  requests: number;
-  sectors: number;
-  /** The time in which the disk was busy, shared out: a long queue alone does not make it long. */
-  needed: number;
-  /** From being asked to being answered. */
-  waited: number;
 }
 
 /** What is known of the small read and write of a disk. */
@@ -168,14 +140,6 @@ export interface Finding {
 const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)} s`;
 const count = (number: number, one: string, many = `${one}s`): string => `${number} ${number === 1 ? one : many}`;
 const nameOf = ({ volume, replica, disk }: DiskIdentity): string => `${disk} (replica ${replica} of ${volume})`;
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  if (sorted.length === 0) return 0;
-  if (sorted.length % 2 === 1) return sorted[middle] ?? 0;
-  return ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
-}
 
 /** Remembers samples of one host and concludes from them. */
 export class HostWindow {
@@ -343,7 +307,7 @@ export class HostWindow {
   /** Judges each disk's last second against the others'. */
   #closeSecond(at: number): void {
     this.#secondAt = at;
-    const last = new Map(this.#disks.map((window) => [window, lastSecond(window)]));
+    const last = new Map(this.#disks.map((window) => [window, lastSecond(window.second, window.counters)]));
     for (const window of this.#disks) {
       window.seconds.push(this.#wasSlow(window, last));
       if (window.seconds.length > SLOW_WINDOW_SECONDS) window.seconds.shift();
@@ -362,15 +326,9 @@ export class HostWindow {
       if (other.identity.volume === window.identity.volume) partners.push(second);
     }
     if (partners.length === 0) return null;
-    for (const { of, floor } of SLOWNESS) {
-      if (of === 'waited' && !partners.every((partner) => asMuch(own, partner))) continue;
-      const typical = median(peers.map((peer) => peer[of]));
-      const partner = Math.max(...partners.map((one) => one[of]));
-      if (own[of] < floor || own[of] < SLOW_TIMES_PEERS * typical || own[of] < SLOW_TIMES_PARTNER * partner) continue;
-      window.slow = { own: own[of], peers: typical };
-      return true;
-    }
-    return false;
+    const slow = slowness(own, partners, peers);
+    if (slow !== undefined) window.slow = slow;
+    return slow !== undefined;
   }
 
   #stalledMs(window: DiskWindow): number {
@@ -603,31 +561,4 @@ function newWindow(identity: DiskIdentity, at: number, moves: number): DiskWindo
 function completionsOf({ counters, identity }: DiskWindow, sample: Sample): number {
   const now = sample.disks.get(identity.device);
   return now === undefined || counters === null ? 0 : Math.max(0, now.completed - counters.completed);
-}
-
-/** The two ways in which a disk is slow. */
-const SLOWNESS = [
-  { of: 'needed', floor: SLOW_FLOOR_MS },
-  { of: 'waited', floor: SLOW_WAIT_FLOOR_MS },
-] as const;
-
-/** What the disk did in the running second. Null: nothing was asked of it. */
-function lastSecond({ counters, second }: DiskWindow): Second | null {
-  if (counters === null || second === null) return null;
-  const requests = counters.completed - second.completed;
-  const busy = counters.busyMs - second.busyMs;
-  const sectors = counters.sectors - second.sectors;
-  if (requests > 0)
-    return { requests, sectors, needed: busy / requests, waited: (counters.waitedMs - second.waitedMs) / requests };
-  if (counters.inFlight === 0) return null;
-  const atLeast = Math.max(busy, 1_000);
-  return { requests, sectors, needed: atLeast, waited: atLeast };
-}
-
-/** Whether a disk was asked no more than the other replica of its volume, so that a longer wait is not its load. */
-function asMuch(own: Second, partner: Second): boolean {
-  return (
-    own.requests <= AS_MUCH_TIMES * partner.requests + AS_MUCH_AND.requests &&
-    own.sectors <= AS_MUCH_TIMES * partner.sectors + AS_MUCH_AND.sectors
-  );
 }
