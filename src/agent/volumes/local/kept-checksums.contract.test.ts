@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { runCommand } from '../../../runtime/command.ts';
+import { until } from '../../../runtime/deadline.ts';
 import { StorageHost } from '../testing/host.ts';
 import { inVolume } from '../testing/member.ts';
-import { CHECKSUM_PROGRAM } from './kept-checksums.ts';
+import { CHECKSUM_PROGRAM, KeptChecksums } from './kept-checksums.ts';
+import { processesNamed } from './proc.ts';
 import { directoriesOf } from './state.ts';
 
 /** A checksum of 4 bytes for each 4 KiB. */
@@ -21,30 +23,58 @@ describe('the checksums of a volume that is copied', () => {
 
   const mountOf = (name: string): string => directoriesOf(host.context, name).mount;
 
-  /** What one round tells. */
-  const firstRound = async (mount: string): Promise<{ bytes: number; whole: boolean }> => {
+  /** What the first round tells; the program goes on until `meanwhile` is done. */
+  const firstRound = async (
+    mount: string,
+    meanwhile: () => Promise<unknown> = () => Promise.resolve(),
+  ): Promise<{ bytes: number; whole: boolean }> => {
     const stop = new AbortController();
-    const told: string[] = [];
+    const first = Promise.withResolvers<string>();
     const run = runCommand('python3', ['-I', CHECKSUM_PROGRAM, mount], {
       deadlineMs: 60_000,
       signal: stop.signal,
-      onLine: (line) => {
-        told.push(line);
-        stop.abort();
-      },
-    }).then(({ stderr }) => Promise.reject(new Error(stderr)));
+      onLine: first.resolve,
+    });
+    run.then(({ stderr }) => first.reject(new Error(stderr)), first.reject);
+    const told = await first.promise;
+    await meanwhile();
+    stop.abort();
     await expect(run).rejects.toMatchObject({ name: 'AbortError' });
-    return JSON.parse(told[0] ?? '') as { bytes: number; whole: boolean };
+    return JSON.parse(told) as { bytes: number; whole: boolean };
   };
+
+  const keepers = async (name: string): Promise<number[]> =>
+    (await processesNamed('python3'))
+      .filter((one) => one.arguments.includes(CHECKSUM_PROGRAM) && one.arguments.includes(mountOf(name)))
+      .map(({ pid }) => pid);
 
   test('all are read, and nothing is held: the volume can be closed while it goes on', async () => {
     const directory = await host.create('one');
     await inVolume('dd if=/dev/urandom of="$1/data" bs=1M count=60 conv=fsync status=none', directory);
-    const { bytes, whole } = await firstRound(mountOf('one'));
+    const close = (): Promise<unknown> => host.storage.handlers['volumes.close']({ name: 'one' });
+    const { bytes, whole } = await firstRound(mountOf('one'), close);
     expect(whole).toBe(true);
     expect(bytes).toBeGreaterThanOrEqual(60 * OF_A_MiB);
     expect(bytes).toBeLessThan(60 * OF_A_MiB + MiB);
-    await host.storage.handlers['volumes.close']({ name: 'one' });
+  });
+
+  test('they are kept also after the volume was opened afresh in the midst of it, and no longer than wanted', async () => {
+    await host.create('one');
+    const { log } = host.context;
+    {
+      await using _kept = await KeptChecksums.begin({
+        name: 'one',
+        log,
+        directories: directoriesOf(host.context, 'one'),
+      });
+      const [first] = await keepers('one');
+      expect(first).toBeDefined();
+      await host.storage.handlers['volumes.close']({ name: 'one' });
+      await until(async () => !(await keepers('one')).includes(first ?? 0), 'the process seeing that', 60_000);
+      await host.storage.handlers['volumes.open']({ name: 'one' });
+      await until(async () => (await keepers('one')).length > 0, 'it being begun with again', 60_000);
+    }
+    expect(await keepers('one')).toEqual([]);
   });
 
   test('an empty volume has next to none', async () => {

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { runCommand } from '../../../runtime/command.ts';
 import type { VolumeState } from './state.ts';
@@ -6,8 +7,12 @@ import type { VolumeState } from './state.ts';
 export const CHECKSUM_PROGRAM = join(import.meta.dirname, 'keep_checksums.py');
 /** After this one process is followed by the next. */
 const PROCESS_DEADLINE_MS = 3600_000;
-/** So long a copy waits at most for the checksums before it begins: those of some 100 GiB. Redundancy is worth more than the rest. */
+/** So long a copy waits at most for the checksums before it begins: those of 100 GiB at best. Redundancy is worth more than the rest. */
 const FIRST_ROUND_MS = 5_000;
+/** A volume that was opened afresh is begun with again after this. */
+const AGAIN_MS = 2_000;
+
+type Kept = Pick<VolumeState, 'name' | 'log' | 'directories'>;
 
 /**
  * Keeps a volume's checksums in memory while a disk of it is replaced: the kernel can lock the volume up for ever when a replacement ends
@@ -15,14 +20,17 @@ const FIRST_ROUND_MS = 5_000;
  */
 export class KeptChecksums implements AsyncDisposable {
   readonly #stop = new AbortController();
+  readonly #stopped = new Promise<void>((resolve) => {
+    this.#stop.signal.addEventListener('abort', () => resolve(), { once: true });
+  });
   readonly #process: Promise<void>;
 
-  private constructor(state: VolumeState, onRound: () => void) {
+  private constructor(state: Kept, onRound: () => void) {
     this.#process = this.#keep(state, onRound);
   }
 
   /** Returns once they have been read, or after five seconds; a volume that does not answer is no reason to wait longer. */
-  static async begin(state: VolumeState): Promise<KeptChecksums> {
+  static async begin(state: Kept): Promise<KeptChecksums> {
     const first = Promise.withResolvers<void>();
     const timer = setTimeout(first.resolve, FIRST_ROUND_MS);
     const kept = new KeptChecksums(state, first.resolve);
@@ -31,26 +39,32 @@ export class KeptChecksums implements AsyncDisposable {
     return kept;
   }
 
-  async #keep(state: VolumeState, onRound: () => void): Promise<void> {
+  async #keep(state: Kept, onRound: () => void): Promise<void> {
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      try {
-        const result = await runCommand('python3', ['-I', CHECKSUM_PROGRAM, state.directories.mount], {
-          deadlineMs: PROCESS_DEADLINE_MS,
-          outputLimit: 4096,
-          signal,
-          onLine: onRound,
-        });
-        throw new HoldfastError('command-failed', 'The checksums of a volume cannot be kept in memory.', {
-          details: result.stderr.trim().split('\n'),
-        });
-      } catch (error) {
-        if (signal.aborted || (error instanceof HoldfastError && error.code === 'deadline-passed')) continue;
-        // The copy is worth more than the care taken for its end.
-        state.log.warn({ volume: state.name, error }, 'checksums are not kept in memory while the volume is copied');
-        onRound();
-        return;
-      }
+    for (let told = false; !signal.aborted;) {
+      const problem = await this.#run(state.directories.mount, onRound);
+      onRound(); // The copy is worth more than the care taken for its end.
+      if (signal.aborted) return;
+      if (!told) state.log.warn({ volume: state.name, error: problem }, 'checksums are not kept in memory just now');
+      told = true;
+      await Promise.race([pause(AGAIN_MS), this.#stopped]);
+    }
+  }
+
+  /** Answers why it ended. */
+  async #run(mount: string, onRound: () => void): Promise<unknown> {
+    try {
+      const { stderr } = await runCommand('python3', ['-I', CHECKSUM_PROGRAM, mount], {
+        deadlineMs: PROCESS_DEADLINE_MS,
+        outputLimit: 4096,
+        signal: this.#stop.signal,
+        onLine: onRound,
+      });
+      return new HoldfastError('command-failed', 'The checksums of a volume cannot be kept in memory.', {
+        details: stderr.trim().split('\n'),
+      });
+    } catch (error) {
+      return error;
     }
   }
 
