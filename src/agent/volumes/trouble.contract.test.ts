@@ -236,7 +236,7 @@ describe('a volume in trouble', () => {
       'the volume serving from its last replica',
       60_000,
     );
-    expect(await host.ended(await host.storage.restoreRedundancy('one'))).toMatchObject({ state: 'done' });
+    expect(await host.ended(await host.storage.restoreRedundancy('one'))).toMatchObject({ state: 'done', error: null });
     writer.kill();
     await writer.verify();
     expect(host.status('one')).toMatchObject({ redundancy: 'full', trouble: null });

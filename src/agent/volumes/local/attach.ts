@@ -1,10 +1,21 @@
 import { join } from 'node:path';
 import { mustRun, runCommand } from '../../../runtime/command.ts';
-import { forget } from './disks.ts';
+import { forget } from './forgetting.ts';
 import { attachLoop, detachLoop, deviceBytes, loopsOf } from './loops.ts';
 import type { ReplicaRecord } from './record.ts';
-import { cutValve, diskOf, findValve, startValve, stopValve, type Valve, type ValvePaths } from './valve.ts';
+import {
+  clearValve,
+  cutValve,
+  diskOf,
+  findValve,
+  startValve,
+  stopValve,
+  type Valve,
+  type ValvePaths,
+} from './valve.ts';
 
+/** So long a device that was cut is waited for: the volume's next turn is behind this. */
+const HELD_MS = 500;
 const GIVE_BACK_PROGRAM = join(import.meta.dirname, 'give_back.py');
 /** A tebibyte, all of it used, takes a quarter of an hour at the shortest rests. */
 const GIVE_BACK_DEADLINE_MS = 2 * 3600_000;
@@ -59,9 +70,9 @@ export async function detachDisk(replica: ReplicaRecord, paths: ValvePaths, how:
   for (const device of devices) {
     await forget(device);
     // A device that a dead file system still holds goes away together with it: it is marked, and waited for no longer.
-    await detachLoop(device, diskOf(paths)).catch(() => undefined);
+    await detachLoop(device, diskOf(paths), how === 'cut' ? HELD_MS : undefined).catch(() => undefined);
   }
-  await stopValve(paths);
+  await (how === 'cut' ? clearValve(paths) : stopValve(paths));
 }
 
 /**

@@ -4,12 +4,10 @@ import { mustRun, runCommand } from '../../../runtime/command.ts';
 import { parseSuperBlock, type SuperBlock } from './btrfs-output.ts';
 import { deviceBytes } from './loops.ts';
 import { readMounts, readOrUndefined } from './proc.ts';
-import { registering } from './registering.ts';
 import { readdir } from 'node:fs/promises';
 
 const MiB = 1024 ** 2;
 const DEADLINE_MS = 15_000;
-const FORGET_PATIENCE_MS = 1_000;
 
 /** Below this btrfs has no room to work with two copies of its own data. */
 export const SMALLEST_DISK_BYTES = 256 * MiB;
@@ -161,28 +159,4 @@ export async function readSuperBlock(device: string): Promise<SuperBlock | undef
 export async function wipe(device: string, kind: 'image' | 'block', uuid: string): Promise<void> {
   if (kind === 'block' && (await readSuperBlock(device))?.uuid !== uuid) await assertEmptyBlockDevice(device);
   await mustRun('wipefs', ['--all', '--quiet', '--', device], { deadlineMs: DEADLINE_MS });
-}
-
-/** What could not be forgotten yet, because a volume hung. */
-const toForget = new Set<string>();
-
-/**
- * The kernel forgets what it knew of an unmounted device, so that it cannot take a stale one into a mount by itself. While a
- * volume hangs that has to wait (registering.ts): it is made up for before the next mount.
- */
-export async function forget(device: string): Promise<void> {
-  toForget.add(device);
-  try {
-    await registering(forgetAll, FORGET_PATIENCE_MS);
-  } catch (error) {
-    if (!(error instanceof HoldfastError) || error.code !== 'storage-repair') throw error;
-  }
-}
-
-/** Forgets what is still to be forgotten. Runs inside `registering`. A device that is not known, or mounted again, is left as it is. */
-export async function forgetAll(): Promise<void> {
-  for (const device of toForget) {
-    await runCommand('btrfs', ['device', 'scan', '--forget', device], { deadlineMs: DEADLINE_MS });
-    toForget.delete(device);
-  }
 }

@@ -4,7 +4,7 @@ import { mustRun, runCommand } from '../../../runtime/command.ts';
 import { until } from '../../../runtime/deadline.ts';
 import { parseCommitMilliseconds, parseErrorStats, type DeviceErrors } from './btrfs-output.ts';
 import type { Space, SpaceOfKind } from './space.ts';
-import { forgetAll } from './disks.ts';
+import { forgetAll } from './forgetting.ts';
 import { mountAt, readOrUndefined, type MountEntry } from './proc.ts';
 import { registering } from './registering.ts';
 

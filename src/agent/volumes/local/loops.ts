@@ -53,13 +53,13 @@ export async function attachLoop(file: string): Promise<string> {
   });
 }
 
-/** Detaches a loop device; done when it has no backing file any more. Repeatable. */
-export async function detachLoop(device: string, backingFile: string): Promise<void> {
+/** Detaches a loop device; done when it has no backing file any more. Repeatable. Throws `deadline-passed` while somebody still uses it. */
+export async function detachLoop(device: string, backingFile: string, patienceMs = DEADLINE_MS): Promise<void> {
   const attached = async (): Promise<boolean> => (await loopsOf(backingFile)).includes(device);
   if (!(await attached())) return;
   await runCommand('losetup', ['--detach', device], { deadlineMs: DEADLINE_MS });
   // The kernel detaches when the last user closes the device, which may be a moment later.
-  await until(async () => !(await attached()), `detaching ${device}`, DEADLINE_MS);
+  await until(async () => !(await attached()), `detaching ${device}`, patienceMs);
 }
 
 /**

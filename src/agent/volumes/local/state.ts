@@ -9,6 +9,7 @@ import { Lane } from '../lane.ts';
 import type { AttachedDisk } from './attach.ts';
 import type { DeviceErrors } from './btrfs-output.ts';
 import { cutDriverOf } from './cut/driver.ts';
+import { forgetLater } from './forgetting.ts';
 import { deviceBytes, drained } from './loops.ts';
 import { DiskReads, Probe } from './probe.ts';
 import { saveRecord, type ReplicaRecord, type VolumeRecord } from './record.ts';
@@ -232,6 +233,7 @@ export class VolumeState {
   async #cutReal(replica: ReplicaRecord, device: string): Promise<void> {
     if ((await deviceBytes(device)) === undefined) return;
     const driver = await cutDriverOf(device);
+    await forgetLater(device);
     const { kind, undo } = driver;
     this.log.warn({ volume: this.name, disk: replica.disk, kind, undo }, 'cutting a real disk');
     await driver.cut().catch((cause: unknown) => {

@@ -202,7 +202,7 @@ export async function cutValve(paths: ValvePaths, known?: Valve): Promise<void> 
  * The cut, and the FUSE mount goes too. For a disk whose loop device is detached: as long as it is attached the mount must stay,
  * because the kernel names the loop device's file by it.
  */
-async function clearValve(paths: ValvePaths): Promise<void> {
+export async function clearValve(paths: ValvePaths): Promise<void> {
   await cutValve(paths);
   for (let layers = 0; layers < 8 && (await mountAt(paths.mountPoint)) !== undefined; layers += 1) {
     await runCommand('umount', ['--lazy', paths.mountPoint], { deadlineMs: 10_000 });

@@ -213,16 +213,23 @@ export class LocalVolume implements EngineVolume {
       const state = this.#state;
       const target = state.record.replicas.find((replica) => replica.id === id);
       if (target === undefined || target.state !== 'rebuilding') return;
-      if (target.deviceId !== 0) {
-        // It took the other one's place in the file system already, but is not proven complete.
-        await state.leave(target, 'failed', 'its rebuild failed.');
-        return;
-      }
-      if ((await runningWork(state.record.uuid)) === 'device replace') {
-        await runCommand('btrfs', ['replace', 'cancel', state.directories.mount], { deadlineMs: 60_000 });
-      }
-      await dismiss(state, target);
+      await this.#giveUp(target);
+      // What ended the copy may have stopped the file system as well: then the next try must not find it open.
+      await lookAt(state);
     });
+  }
+
+  async #giveUp(target: ReplicaRecord): Promise<void> {
+    const state = this.#state;
+    if (target.deviceId !== 0) {
+      // It took the other one's place in the file system already, but is not proven complete.
+      await state.leave(target, 'failed', 'its rebuild failed.');
+      return;
+    }
+    if ((await runningWork(state.record.uuid)) === 'device replace') {
+      await runCommand('btrfs', ['replace', 'cancel', state.directories.mount], { deadlineMs: 60_000 });
+    }
+    await dismiss(state, target);
   }
 
   async scrub(journey: Journey): Promise<void> {
