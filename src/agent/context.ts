@@ -63,6 +63,8 @@ export interface StoragePart {
   restoreRedundancy(volume: string): Promise<Operation>;
   /** Takes a volume out of service honestly (or back): while held, everything that asks for it gets `storage-repair` with this sentence. */
   hold(volume: string, sentence: string | null): void;
+  /** Programs wait for this volume: it is asked soon whether it answers. A name that is not known is none's. */
+  doubt(volume: string): void;
   /** Finds and heals wrong data from the other replica, journaled. */
   scrub(volume: string): Promise<Operation>;
 }

@@ -22,7 +22,16 @@ function volume(
   more: Partial<VolumeView> = {},
 ): VolumeView {
   const replicas = states.map((state, index) => ({ id: `r${index + 1}`, disk: `/dev/${name}${index + 1}`, state }));
-  return { name, state: 'open', redundancy: redundancyOf(states), replicas, busy: false, held: false, ...more };
+  return {
+    name,
+    state: 'open',
+    redundancy: redundancyOf(states),
+    replicas,
+    busy: false,
+    held: false,
+    advice: null,
+    ...more,
+  };
 }
 
 function sick(name: string, replica: string, fault: FaultKind = 'hung'): Diagnosis {
@@ -216,6 +225,17 @@ describe('what must hold in every situation', () => {
     holds((given, decisions) => {
       if (!given.watching) expect(decisions.filter((one) => one.do === 'release')).toEqual([]);
     });
+  });
+
+  test('what only a person can do is told, whether the reaction is on or off: room, and a file system that waits', () => {
+    const culprit = { kind: 'volume' as const, volume: 'one', replica: null, disk: null };
+    const volumes = [volume('one', ['healthy', 'healthy'], { state: 'trouble', advice: 'Restart it.' })];
+    for (const reaction of [true, false]) {
+      const told = (fault: FaultKind): Decision[] =>
+        decide(situation({ reaction, volumes, diagnoses: [{ culprit, fault, evidence: ['Seen.'], ruledOut: [] }] }));
+      expect(told('hung')).toEqual([{ do: 'person', key: 'volume:one:-', sentence: 'Restart it.' }]);
+      expect(told('full')).toMatchObject([{ do: 'person', sentence: expect.stringMatching(/volume grow one/) }]);
+    }
   });
 
   test('a fresh disk is taken in only for one that failed or is not there', () => {

@@ -40,6 +40,8 @@ export interface VolumeView {
   /** An operation (rebuild, scrub ...) is running. */
   busy: boolean;
   held: boolean;
+  /** What a person has to do about a volume that does not answer although its disks do; null: it answers, or they do not. */
+  advice: string | null;
 }
 
 /** What is remembered of an open trouble, beside its diagnosis. */
@@ -101,7 +103,11 @@ export function decide(situation: Situation): Decision[] {
   const { diagnoses, reaction } = situation;
   if (!reaction) {
     return [
-      ...diagnoses.map((one): Decision => ({ do: 'person', key: troubleKeyOf(one), sentence: switchedOff(one) })),
+      ...diagnoses.map((one): Decision => ({
+        do: 'person',
+        key: troubleKeyOf(one),
+        sentence: onlyForPeople(one, situation) ?? switchedOff(one),
+      })),
       // Held by the platform, so nobody else can let it go.
       ...(diagnoses.some((one) => one.culprit.kind === 'host') ? [] : inTurn(situation))
         .filter((volume) => mayBeReleased(volume, situation))
@@ -119,19 +125,21 @@ export function decide(situation: Situation): Decision[] {
   const turn = { taken: false };
   for (const volume of inTurn(situation)) decisions.push(...decideVolume(volume, situation, turn));
   for (const one of diagnoses) {
-    if (one.fault !== 'full') continue;
-    decisions.push({ do: 'person', key: troubleKeyOf(one), sentence: makeRoom(one.culprit.volume ?? '') });
+    const sentence = onlyForPeople(one, situation);
+    if (sentence !== undefined) decisions.push({ do: 'person', key: troubleKeyOf(one), sentence });
   }
   return decisions;
 }
 
-/** Only a person can make room, whether the platform may repair or not. */
-function makeRoom(name: string): string {
+/** What only a person can do, whether the platform may repair or not: make room, and free a file system that waits for itself. */
+function onlyForPeople({ culprit, fault }: Diagnosis, { volumes }: Situation): string | undefined {
+  if (culprit.kind !== 'volume') return undefined;
+  const name = culprit.volume ?? '';
+  if (fault !== 'full') return volumes.find((volume) => volume.name === name)?.advice ?? undefined;
   return `Make the volume ${name} larger (holdfast volume grow ${name}), or ask its largest accounts to make room.`;
 }
 
-function switchedOff({ culprit, fault }: Diagnosis): string {
-  if (fault === 'full') return makeRoom(culprit.volume ?? '');
+function switchedOff({ culprit }: Diagnosis): string {
   const byHand = culprit.volume ? `, or repair by hand: holdfast recover ${culprit.volume}` : '.';
   return `The reaction is switched off on this host. Switch it on${byHand}`;
 }

@@ -137,7 +137,7 @@ function updatesOf(trouble: StatusTrouble, facts: StatusFacts): PublicUpdate[] {
     updates.push({
       status: 'identified',
       at: answeredAt(trouble),
-      body: `${capital(subject)} is out of service until a complete copy of it is back. Its sites say so instead of hanging, and come back by themselves.`,
+      body: `${capital(subject)} is out of service until ${culprit.kind === 'volume' ? 'it answers again' : 'a complete copy of it is back'}. Its sites say so instead of hanging, and come back by themselves.`,
     });
   }
   if (trouble.service === 'serving') {

@@ -44,6 +44,16 @@ export const volumeStatusSchema = z.object({
   replicas: z.array(replicaSchema),
   /** Id of the running operation on this volume (rebuild, scrub ...), if any. */
   operation: z.string().nullable(),
+  /** Since when it has not answered, and what it waits for (src/model/silent-volume.ts); null: it answered when it was last asked. */
+  silence: z
+    .object({
+      since: z.string(),
+      cause: z.enum(['frozen', 'locked-up', 'unknown']),
+      waitsIn: z.string().nullable(),
+      mount: z.string(),
+    })
+    .nullable()
+    .optional(),
   /** When these figures were read, ISO 8601. A volume that does not answer keeps its last ones. */
   readAt: z.string(),
 });

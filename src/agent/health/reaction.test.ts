@@ -23,6 +23,8 @@ class OneVolume {
   /** What restoring answers, one after the other; when there is nothing more it begins. */
   refusals: HoldfastError[] = [];
   asked = 0;
+  doubts = 0;
+  silence: VolumeStatus['silence'] = null;
   scrubs = 0;
   deleted = false;
   loaded: Promise<void> = Promise.resolve();
@@ -53,6 +55,7 @@ class OneVolume {
           errors: null,
         })),
         operation: running?.id ?? null,
+        silence: this.silence,
         readAt: STARTED,
       },
     ];
@@ -88,6 +91,10 @@ class OneVolume {
   hold(_volume: string, sentence: string | null): void {
     if (this.deleted) throw new HoldfastError('not-found', 'There is no volume one on this host.');
     this.held = sentence;
+  }
+
+  doubt(): void {
+    this.doubts += 1;
   }
 
   onDisksChange(): void {
@@ -185,6 +192,58 @@ describe('acts against troubles', () => {
       expect(texts().filter((text) => /Try again shortly/.test(text))).toEqual([]);
     },
   );
+
+  const silentSince = (milliseconds: number): NonNullable<VolumeStatus['silence']> => ({
+    since: new Date(Date.now() - milliseconds).toISOString(),
+    cause: 'locked-up',
+    waitsIn: null,
+    mount: '/mnt/one',
+  });
+
+  test('a volume that does not answer although its disks do is named, a person is told what to do, nothing is cut', async () => {
+    storage.state = 'trouble';
+    storage.silence = silentSince(20_000);
+    see();
+    const [trouble, ...others] = reaction.troubles();
+    expect(others).toEqual([]);
+    expect(trouble).toMatchObject({
+      key: 'volume:one:-',
+      service: 'stopped',
+      mustAct: expect.stringMatching(/restart of the machine frees the volume one/),
+      diagnosis: { fault: 'hung', culprit: { kind: 'volume', volume: 'one' } },
+    });
+    expect(storage.states).toEqual(['healthy', 'healthy']);
+    storage.silence = null;
+    storage.state = 'open';
+    await until(
+      () => {
+        see();
+        return reaction.troubles()[0]?.state === 'resolved';
+      },
+      'the trouble being over',
+      20_000,
+    );
+    expect(texts().at(-1)).toBe('The volume one answers again.');
+  });
+
+  test('while a disk of it or the host is to blame, or stalls, a volume that does not answer is no trouble of its own', () => {
+    storage.state = 'trouble';
+    storage.silence = silentSince(20_000);
+    see('r1');
+    reaction.take({ troubles: [], suspects: [{ volume: 'one', replica: 'r2' }] });
+    // Nor at once when its disks answer again: it has not been asked since.
+    see();
+    expect(reaction.troubles().map(({ key }) => key)).toEqual(['disk:one:r1']);
+  });
+
+  test('a volume that programs wait for is asked whether it answers', () => {
+    const host = { condition: 'healthy' as const, watcherGapMs: 0, pressure: null, cores: 2, disks: [] };
+    const health = { ...host, memoryBytes: 1, memoryFreeBytes: 1, stuck: [{ volume: 'one', programs: 1 }] };
+    reaction.take({ troubles: [], suspects: [], health });
+    expect(storage.doubts).toBe(1);
+    reaction.take({ troubles: [], suspects: [], health: { ...health, stuck: [] } });
+    expect(storage.doubts).toBe(1);
+  });
 
   test('a refusal that only a person can lift asks for one, until it is lifted', async () => {
     const sentence = 'The volume one is on real disks. Say which disk to rebuild onto.';

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { troubleKeyOf, type Diagnosis } from '../../model/health.ts';
 import { decide, retryDelayMs, type Decision, type Situation } from '../../model/reaction.ts';
+import { adviceOnSilence, diagnoseSilence } from '../../model/silent-volume.ts';
 import { diagnoseVolume } from '../../model/volume-diagnosis.ts';
 import { ERRORS, HoldfastError, type ErrorCode } from '../../protocol/errors.ts';
 import type { TimelineEntry, Trouble } from '../../protocol/health.ts';
@@ -27,7 +28,7 @@ const BEYOND_REPAIR = /damaged on every replica/;
 
 type Storage = Pick<
   StoragePart,
-  'known' | 'statuses' | 'disks' | 'cut' | 'restoreRedundancy' | 'hold' | 'scrub' | 'onDisksChange'
+  'known' | 'statuses' | 'disks' | 'cut' | 'restoreRedundancy' | 'hold' | 'doubt' | 'scrub' | 'onDisksChange'
 > & { handlers: Pick<StoragePart['handlers'], 'operations.list'> };
 
 export interface ReactionOptions {
@@ -52,6 +53,8 @@ export class Reaction {
   #reportedAt = -Infinity;
   /** When each trouble was last diagnosed, by key. */
   readonly #diagnosedAt = new Map<string, number>();
+  /** Volumes that do not answer: when something else than their file system was last to blame for it, milliseconds since 1970. */
+  readonly #explainedAt = new Map<string, number>();
   /** Acts under way, one a volume. */
   readonly #acting = new Map<string, Promise<void>>();
   readonly #notBefore = new Map<string, number>();
@@ -95,7 +98,8 @@ export class Reaction {
     return [...this.#known.values()].map(({ trouble }) => trouble).sort((a, b) => b.since.localeCompare(a.since));
   }
 
-  take(report: Pick<WatcherReport, 'troubles' | 'suspects'>): void {
+  take(report: Pick<WatcherReport, 'troubles' | 'suspects'> & Partial<Pick<WatcherReport, 'health'>>): void {
+    for (const { volume } of report.health?.stuck ?? []) this.#options.storage.doubt(volume);
     this.#seen = report.troubles;
     this.#suspects = report.suspects;
     this.#reportedAt = performance.now();
@@ -163,12 +167,36 @@ export class Reaction {
     const keys = new Set(found.map(({ diagnosis }) => troubleKeyOf(diagnosis)));
     for (const status of statuses) {
       if (this.#operations.some((one) => one.id === status.operation && one.kind === 'volume-create')) continue;
-      const full = this.#openWith(`volume:${status.name}:-`) !== undefined;
-      for (const diagnosis of diagnoseVolume(status, { full })) {
-        if (!keys.has(troubleKeyOf(diagnosis))) found.push({ diagnosis, agoMs: 0 });
+      const full = this.#openWith(`volume:${status.name}:-`)?.trouble.diagnosis.fault === 'full';
+      const own = diagnoseVolume(status, { full });
+      const silent = this.#silent(status, [...found.map(({ diagnosis }) => diagnosis), ...own]);
+      if (silent !== undefined) found.push(silent);
+      for (const diagnosis of own) {
+        // One that does not answer is not full as well.
+        const told = keys.has(troubleKeyOf(diagnosis)) || (silent !== undefined && diagnosis.fault === 'full');
+        if (!told) found.push({ diagnosis, agoMs: 0 });
       }
     }
     return found;
+  }
+
+  /** It does not answer, and neither its disks nor the host are to blame, nor were a moment ago. */
+  #silent({ name, silence }: VolumeStatus, others: readonly Diagnosis[]): SeenTrouble | undefined {
+    if (!silence) {
+      this.#explainedAt.delete(name);
+      return undefined;
+    }
+    const now = Date.now();
+    const blamed = others.some(
+      ({ culprit: { kind, volume } }) => kind === 'host' || (kind === 'disk' && volume === name),
+    );
+    if (blamed || !this.#watching() || this.#suspects.some(({ volume }) => volume === name)) {
+      this.#explainedAt.set(name, now);
+      return undefined;
+    }
+    const since = Math.max(Date.parse(silence.since), this.#explainedAt.get(name) ?? 0);
+    const diagnosis = diagnoseSilence(name, { ...silence, since: new Date(since).toISOString() }, now);
+    return diagnosis && { diagnosis, agoMs: Math.max(0, now - since) };
   }
 
   #openWith(key: string): KnownTrouble | undefined {
@@ -241,6 +269,7 @@ export class Reaction {
           status.operation !== null ||
           this.#open().some(({ trouble }) => trouble.volume === status.name && trouble.operation !== null),
         held: this.#held.has(status.name),
+        advice: status.silence ? adviceOnSilence(status.name, status.silence) : null,
       })),
       troubles: this.#open().map(({ trouble, memory }) => ({
         key: trouble.key,
@@ -522,6 +551,8 @@ export class Reaction {
       const { kind } = trouble.diagnosis.culprit;
       if (kind === 'host') this.#close(known, 'The disks of this host answer again.');
       else if (trouble.diagnosis.fault === 'full') this.#close(known, `The volume ${trouble.volume} has room again.`);
+      else if (status?.silence) continue;
+      else if (kind === 'volume') this.#close(known, `The volume ${trouble.volume} answers again.`);
       else if (status?.state === 'closed') this.#close(known, `The volume ${trouble.volume} was closed.`);
       else if (status?.redundancy !== 'full' || status.state !== 'open' || this.#held.has(status.name)) continue;
       else if (trouble.diagnosis.fault === 'corrupt') this.#close(known, 'Nothing wrong is found any more.');
@@ -630,5 +661,8 @@ function firstSign({ culprit, fault }: Diagnosis): string {
     corrupt: `First wrong data from ${name}.`,
     lost: `${name} was there last.`,
   };
-  return culprit.kind === 'host' ? 'The last request that completed on this host before it stopped.' : signs[fault];
+  if (culprit.kind === 'host') return 'The last request that completed on this host before it stopped.';
+  return culprit.kind === 'volume' && fault === 'hung'
+    ? `The volume ${name} does not answer a small write.`
+    : signs[fault];
 }

@@ -75,6 +75,8 @@ export interface EngineVolume {
   disks(): WatchedDisk[];
   /** Takes the volume out of service with this sentence, or back into it. Never waits. */
   hold(sentence: string | null): void;
+  /** Somebody waits for this volume: it is asked soon whether it answers. Never waits. */
+  doubt(): void;
   /** Gives a disk a real fault. Never waits for the disk. Throws `disk-unusable`, `not-found`, `conflict`, `last-replica`. */
   fault(replica: string, fault: FaultName): Promise<FaultName | null>;
   /**

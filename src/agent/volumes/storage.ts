@@ -270,6 +270,10 @@ class Storage implements StoragePart {
     this.#volume(name).hold(sentence);
   }
 
+  doubt(name: string): void {
+    this.#volumes.get(name)?.doubt();
+  }
+
   async scrub(name: string): Promise<Operation> {
     this.#volume(name).assertUsable();
     return await this.#begin('volume-scrub', name, {});

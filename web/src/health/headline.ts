@@ -77,9 +77,7 @@ function volumesHeadline(volumes: readonly Volume[], open: readonly Open[], reac
   const reduced = silent
     .filter((each) => each.state === 'open' && each.redundancy === 'reduced')
     .map((each) => each.name);
-  const details = open.map(
-    (each) => `${culpritName(each.culprit, each.fault)} is ${faultWord(each.fault)}: ${each.doing}`,
-  );
+  const details = open.map((each) => `${culpritName(each.culprit)} is ${faultWord(each.fault)}: ${each.doing}`);
 
   if (stopped.length > 0) {
     const accounts = volumes
@@ -90,9 +88,7 @@ function volumesHeadline(volumes: readonly Volume[], open: readonly Open[], reac
     return { tone: 'bad', title: `${are(stopped)} out of service. ${wait}`, acts, details };
   }
   if (waiting.length > 0) {
-    const culprits = open
-      .filter((each) => each.service === 'waiting')
-      .map((each) => culpritName(each.culprit, each.fault));
+    const culprits = open.filter((each) => each.service === 'waiting').map((each) => culpritName(each.culprit));
     const what = listing(unique(culprits), 2);
     const title =
       waiting.length === 1

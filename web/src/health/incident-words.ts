@@ -18,18 +18,19 @@ export function faultWord(fault: FaultKind): string {
   return FAULTS[fault].word;
 }
 
-export function faultMeaning(fault: FaultKind): string {
-  return FAULTS[fault].meaning;
+/** What is meant by it; an empty string where the word says it all. */
+export function faultMeaning(fault: FaultKind, kind: Culprit['kind']): string {
+  if (kind === 'volume') return fault === 'hung' ? 'Its disks answer, and its file system does not.' : '';
+  return kind === 'disk' ? FAULTS[fault].meaning : '';
 }
 
-/** "Disk r2 of home3", "Every disk of home3", "Volume home3" (when it is not its disks: it is full), "The host". */
-export function culpritName(culprit: Culprit, fault?: FaultKind): string {
+/** "Disk r2 of home3", "Volume home3" (when it is not one of its disks: it is full, or its file system waits), "The host". */
+export function culpritName(culprit: Culprit): string {
   if (culprit.kind === 'disk') {
     const name = culprit.replica ?? culprit.disk ?? '(not known)';
     return culprit.volume === null ? `Disk ${name}` : `Disk ${name} of ${culprit.volume}`;
   }
-  if (culprit.kind === 'volume')
-    return `${fault === undefined || fault === 'full' || fault === 'corrupt' ? 'Volume' : 'Every disk of'} ${culprit.volume ?? '(not known)'}`;
+  if (culprit.kind === 'volume') return `Volume ${culprit.volume ?? '(not known)'}`;
   return 'The host';
 }
 
@@ -58,7 +59,7 @@ export function incidentHeadline(
   incident: Pick<IncidentSummary, 'title' | 'state' | 'service' | 'volume' | 'mustAct' | 'fault' | 'culprit'>,
 ): string {
   const where = incident.volume ?? 'the host';
-  const what = `${culpritName(incident.culprit, incident.fault)} ${incident.state === 'resolved' ? 'was' : 'is'} ${faultWord(incident.fault)}`;
+  const what = `${culpritName(incident.culprit)} ${incident.state === 'resolved' ? 'was' : 'is'} ${faultWord(incident.fault)}`;
   if (incident.state === 'resolved') return `${what}. It is resolved.`;
   if (incident.service === 'stopped') return `${incident.volume ?? 'The host'} is out of service. ${what}.`;
   if (incident.service === 'waiting') return `${what}. Members on ${where} are waiting.`;

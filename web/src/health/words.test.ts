@@ -109,8 +109,7 @@ describe('what an incident says', () => {
   test('names the disk, the volume or the host', () => {
     expect(culpritName(disk)).toBe('Disk r2 of home3');
     expect(culpritName({ ...disk, volume: null, replica: null })).toBe('Disk /dev/sdg');
-    expect(culpritName({ ...disk, kind: 'volume' }, 'hung')).toBe('Every disk of home3');
-    expect(culpritName({ ...disk, kind: 'volume' }, 'full')).toBe('Volume home3');
+    expect(culpritName({ ...disk, kind: 'volume' })).toBe('Volume home3');
     expect(culpritName({ ...disk, kind: 'host' })).toBe('The host');
   });
 

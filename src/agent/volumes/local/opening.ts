@@ -28,7 +28,7 @@ export async function openVolume(state: VolumeState): Promise<void> {
     }
     state.mounted = true;
     state.changed();
-    if (!(await state.probe.answers())) {
+    if (!(await state.answers())) {
       throw new HoldfastError('storage-repair', 'it does not answer. It is asked again every few seconds.');
     }
     await state.accounts.opened();
@@ -57,6 +57,7 @@ export async function closeVolume(state: VolumeState): Promise<void> {
   });
   state.open = false;
   state.mounted = false;
+  state.silence = null;
   state.warning = null;
   state.accounts.closed();
   // Whoever watches the disks lets go of them now: a device that is held open is not detached.
@@ -137,6 +138,7 @@ async function clearDead(state: VolumeState): Promise<void> {
 
 async function mountAfresh(state: VolumeState): Promise<void> {
   const { record, directories } = state;
+  state.silence = null;
   // Before a device appears: what else looks for file systems on new devices (udev) would be held up like the mount.
   await assertNothingHangs();
   await mkdir(directories.mount, { recursive: true, mode: 0o700 });

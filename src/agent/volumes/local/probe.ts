@@ -30,6 +30,11 @@ class Asking {
     });
   }
 
+  /** The process that has been asked and has not answered yet. */
+  get pid(): number | undefined {
+    return this.#child?.pid;
+  }
+
   #start(): ChildProcess {
     const child = spawn('dd', this.#parameters, { cwd: '/', stdio: 'ignore' });
     child.unref();
@@ -58,6 +63,11 @@ export class Probe {
   /** Whether the volume answered within three seconds. */
   async answers(): Promise<boolean> {
     return await this.#asking.answers(DEADLINE_MS);
+  }
+
+  /** The process that waits for the volume, if one does. */
+  get pid(): number | undefined {
+    return this.#asking.pid;
   }
 }
 

@@ -1,4 +1,5 @@
 import { basename, join } from 'node:path';
+import type { Silence } from '../../../model/silent-volume.ts';
 import { redundancyOf, REPLICAS_WANTED, type ReplicaState } from '../../../model/volumes.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import type { Replica, VolumeStatus } from '../../../protocol/volumes.ts';
@@ -12,6 +13,7 @@ import { cutDriverOf } from './cut/driver.ts';
 import { forgetLater } from './forgetting.ts';
 import { deviceBytes, drained } from './loops.ts';
 import { DiskReads, Probe } from './probe.ts';
+import { silenceOf } from './silence.ts';
 import { saveRecord, type ReplicaRecord, type VolumeRecord } from './record.ts';
 import { cutValve, valvePaths, type ValvePaths } from './valve.ts';
 
@@ -68,6 +70,10 @@ export class VolumeState {
   trouble: string | null = null;
   /** Why it is held out of service although it may well answer, one sentence for its members. */
   held: string | null = null;
+  /** Since when it has not answered, and why, as far as that is known; null: it answered when it was last asked. */
+  silence: Silence | null = null;
+  /** Somebody waits for it: it is asked at the next look. */
+  doubted = false;
   /** Complete replicas that cannot be reached now. What they hold is still good: they are not given up. */
   readonly unreachable = new Set<string>();
   usedBytes = 0;
@@ -95,6 +101,16 @@ export class VolumeState {
 
   get name(): string {
     return this.record.name;
+  }
+
+  /** Asks the volume for one durable write, for three seconds, and remembers since when it has not answered and what it waits for. */
+  async answers(): Promise<boolean> {
+    this.doubted = false;
+    const asked = new Date().toISOString();
+    const answered = await this.probe.answers();
+    this.silence = answered ? null : await silenceOf(this, this.silence?.since ?? asked);
+    this.changed();
+    return answered;
   }
 
   get log(): AgentContext['log'] {
@@ -295,6 +311,7 @@ export class VolumeState {
       ...(this.freeBytes === undefined ? {} : { freeBytes: this.freeBytes }),
       replicas,
       operation: null,
+      silence: this.silence,
       readAt: this.readAt.toISOString(),
     };
   }

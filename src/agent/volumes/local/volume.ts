@@ -176,6 +176,10 @@ export class LocalVolume implements EngineVolume {
     if (sentence === null) void this.refresh();
   }
 
+  doubt(): void {
+    this.#state.doubted = true;
+  }
+
   async fault(id: string, fault: FaultName): Promise<FaultName | null> {
     return await this.#faults.set(this.#state.replica(id), fault);
   }

@@ -85,10 +85,10 @@ async function allBad(state: VolumeState, bad: readonly Bad[]): Promise<void> {
   state.fault(`No disk of the volume ${state.name} works. ${said} It is opened again as soon as they are back.`);
 }
 
-/** Asks a volume whose work takes suspiciously long, or that did not answer before, whether it answers. */
+/** Asks a volume that somebody waits for, whose work takes suspiciously long, or that did not answer before, whether it answers. */
 export async function probe(state: VolumeState): Promise<void> {
-  if (!state.open || !(state.lane.broken || state.lane.oldestMs > SUSPICIOUS_MS)) return;
-  if (await state.probe.answers()) state.lane.mend();
+  if (!state.open || !(state.lane.broken || state.doubted || state.lane.oldestMs > SUSPICIOUS_MS)) return;
+  if (await state.answers()) state.lane.mend();
   else state.lane.trip();
 }
 
@@ -133,7 +133,7 @@ export async function heal(state: VolumeState): Promise<void> {
 
 /** A disk serves that was believed dead. When the volume answers as well, nothing is wrong any more; else it is asked again later. */
 async function recognise(state: VolumeState, serving: readonly ReplicaRecord[]): Promise<void> {
-  if (!(await state.probe.answers())) return;
+  if (!(await state.answers())) return;
   for (const { id } of serving) state.unreachable.delete(id);
   state.log.info({ volume: state.name, replicas: serving.map(({ id }) => id) }, 'volume serves after all');
   state.fault(null);

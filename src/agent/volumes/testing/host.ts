@@ -66,13 +66,12 @@ export class StorageHost {
   }
 
   /** Makes a volume with one account; answers the account's home. */
-  async create(name: string, disks: string[] = []): Promise<string> {
+  async create(name: string, disks: string[] = [], uid = this.context.ids.firstAccount): Promise<string> {
     const operation = await this.storage.handlers['volumes.create']({ name, disks, imageBytes: DISK_BYTES });
     const made = await this.ended(operation);
     if (made.state !== 'done') throw new Error(`the volume was not made: ${made.error}`);
     const limits: PlanLimits = { ...(DEFAULT_PLANS['starter'] as PlanLimits), diskBytes: 200 * MiB };
     const account = `of-${name}`;
-    const uid = this.context.ids.firstAccount;
     await this.storage.handlers['accounts.ensure']({ name: account, uid, volume: name, limits });
     return this.storage.homeOf(account).home;
   }

@@ -1,10 +1,8 @@
-import { useQuery } from '@tanstack/react-query';
 import type { JSX } from 'react';
 import { Link } from 'react-router';
 import type { Incident, IncidentSummary } from '../../../../../src/protocol/incidents.ts';
 import type { TimelineEntry } from '../../../../../src/protocol/health.ts';
 import type { Operation } from '../../../../../src/protocol/volumes.ts';
-import { volumesQuery } from '../../../api/queries.ts';
 import { formatClock, formatDuration, formatOffset, listing } from '../../../format/format.ts';
 import {
   culpritName,
@@ -77,25 +75,17 @@ export function Answers({
   /** Who lives there, where the page does not list them elsewhere. */
   names?: readonly string[] | undefined;
 }): JSX.Element {
-  const volumes = useQuery(volumesQuery);
-  // When it is the whole volume, its disks are told from where they are known.
-  const disks =
-    incident.culprit.kind === 'volume' && incident.fault !== 'full'
-      ? volumes.data?.find((volume) => volume.name === incident.culprit.volume)?.replicas.map((replica) => replica.disk)
-      : undefined;
   const over = incident.state === 'resolved';
   return (
     <dl className="answers">
       <div>
         <dt>Which {incident.culprit.kind}</dt>
         <dd>
-          <strong className="anywhere">{culpritName(incident.culprit, incident.fault)}</strong>
-          {(incident.culprit.disk !== null || disks !== undefined) && (
-            <code className="small">{incident.culprit.disk ?? disks?.join(', ')}</code>
-          )}
+          <strong className="anywhere">{culpritName(incident.culprit)}</strong>
+          {incident.culprit.disk !== null && <code className="small">{incident.culprit.disk}</code>}
           <span className="soft small">
             {over ? 'It was ' : 'It is '}
-            {faultWord(incident.fault)}. {!over && incident.culprit.kind === 'disk' && faultMeaning(incident.fault)}
+            {faultWord(incident.fault)}. {!over && faultMeaning(incident.fault, incident.culprit.kind)}
           </span>
         </dd>
       </div>

@@ -1,0 +1,33 @@
+import { join } from 'node:path';
+import { causeOfSilence, type KernelWait, type Silence } from '../../../model/silent-volume.ts';
+import { mustRun } from '../../../runtime/command.ts';
+import type { VolumeState } from './state.ts';
+
+const WAITS_PROGRAM = join(import.meta.dirname, 'kernel_waits.py');
+const DEADLINE_MS = 5_000;
+
+/** "512 percpu_rwsem_wait vfs_write ksys_write" a line. */
+export function parseWaits(text: string): KernelWait[] {
+  return text
+    .split('\n')
+    .map((line) => line.split(' '))
+    .filter(([pid = '']) => /^\d+$/.test(pid))
+    .map(([pid, ...stack]) => ({ pid: Number(pid), stack }));
+}
+
+async function waitsNow(state: VolumeState): Promise<KernelWait[]> {
+  try {
+    const { stdout } = await mustRun('python3', ['-I', WAITS_PROGRAM], { deadlineMs: DEADLINE_MS });
+    return parseWaits(stdout);
+  } catch (error) {
+    state.log.warn({ volume: state.name, error }, 'what waits in the kernel cannot be seen');
+    return [];
+  }
+}
+
+/** What a volume that has just not answered waits for. Touches nothing of it. */
+export async function silenceOf(state: VolumeState, since: string): Promise<Silence> {
+  const replacing = state.record.replicas.some(({ replaces }) => replaces !== null);
+  const found = causeOfSilence(state.probe.pid, await waitsNow(state), replacing);
+  return { since, ...found, mount: state.directories.mount };
+}
