@@ -25,9 +25,10 @@ async function waitsNow(state: VolumeState): Promise<KernelWait[]> {
   }
 }
 
-/** What a volume that has just not answered waits for. Touches nothing of it. */
-export async function silenceOf(state: VolumeState, since: string): Promise<Silence> {
+/** What a volume waits for that has just not answered: looked for only when that is not the first time. Touches nothing of it. */
+export async function silenceOf(state: VolumeState, known: Silence | undefined, asked: string): Promise<Silence> {
+  if (known === undefined) return { since: asked, cause: 'unknown', waitsIn: null, mount: state.directories.mount };
   const replacing = state.record.replicas.some(({ replaces }) => replaces !== null);
   const found = causeOfSilence(state.probe.pid, await waitsNow(state), replacing);
-  return { since, ...found, mount: state.directories.mount };
+  return { ...known, ...found };
 }

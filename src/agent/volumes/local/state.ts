@@ -106,11 +106,18 @@ export class VolumeState {
   /** Asks the volume for one durable write, for three seconds, and remembers since when it has not answered and what it waits for. */
   async answers(): Promise<boolean> {
     this.doubted = false;
+    // The write that was asked for last came back, though late.
+    if (this.probe.pid === undefined) this.silence = null;
     const asked = new Date().toISOString();
     const answered = await this.probe.answers();
-    this.silence = answered ? null : await silenceOf(this, this.silence?.since ?? asked);
+    this.silence = answered ? null : await silenceOf(this, this.silence ?? undefined, asked);
     this.changed();
     return answered;
+  }
+
+  /** How long it has not answered, milliseconds. */
+  get silentMs(): number {
+    return this.silence === null ? 0 : Date.now() - Date.parse(this.silence.since);
   }
 
   get log(): AgentContext['log'] {

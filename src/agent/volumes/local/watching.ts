@@ -16,6 +16,8 @@ const HUNG_LOOK_MS = 100;
 
 /** Work that takes longer than this makes us ask whether the volume answers at all, before its own deadline. */
 const SUSPICIOUS_MS = 4_000;
+/** A volume that only its members' programs wait for is refused after it has not answered for this long. */
+const SILENT_MS = 10_000;
 
 /** What is wrong with a complete replica's disk, as a sentence goes on: "its disk stopped working." */
 interface Bad {
@@ -87,9 +89,12 @@ async function allBad(state: VolumeState, bad: readonly Bad[]): Promise<void> {
 
 /** Asks a volume that somebody waits for, whose work takes suspiciously long, or that did not answer before, whether it answers. */
 export async function probe(state: VolumeState): Promise<void> {
-  if (!state.open || !(state.lane.broken || state.doubted || state.lane.oldestMs > SUSPICIOUS_MS)) return;
-  if (await state.answers()) state.lane.mend();
-  else state.lane.trip();
+  const { lane } = state;
+  const suspicious = lane.broken || lane.oldestMs > SUSPICIOUS_MS;
+  if (!state.open || !(suspicious || state.doubted || state.silence !== null)) return;
+  if (await state.answers()) lane.mend();
+  // A volume under load may keep programs waiting, and this write as well: that alone is no reason to refuse it to everybody.
+  else if (suspicious || state.silentMs >= SILENT_MS) lane.trip();
 }
 
 async function lookAtReplica(state: VolumeState, replica: ReplicaRecord): Promise<Bad | undefined> {
