@@ -510,6 +510,9 @@ export class Reaction {
         : `Making the copy anew${share}.`;
     }
     if (this.#held.has(trouble.volume ?? '')) return 'Waiting for a disk of the volume to answer again.';
+    const { culprit, fault } = trouble.diagnosis;
+    if (culprit.kind === 'volume' && fault === 'hung')
+      return 'Asking the volume again every few seconds: it goes on by itself when it answers.';
     if (person) return 'Waiting for a person.';
     if (trouble.diagnosis.fault === 'corrupt') return 'Watching whether anything else is wrong.';
     if (memory.cutAt !== null || status?.redundancy === 'reduced') {

@@ -50,6 +50,8 @@ describe('a volume that does not answer although its disks do', () => {
     });
     expect(trouble.diagnosis.evidence.join(' ')).toMatch(/Its file system is frozen/);
     expect(() => host.storage.homeOf('of-one')).toThrow(expect.objectContaining({ code: 'storage-repair' }));
+    const plan = await host.storage.handlers['volumes.planRecovery']({ name: 'one' });
+    expect(plan.problem).toMatch(/fsfreeze --unfreeze/);
     const other = await host.write(elsewhere);
     await other.stop();
     await other.verify();

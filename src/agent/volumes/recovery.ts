@@ -1,3 +1,4 @@
+import { adviceOnSilence, diagnoseSilence } from '../../model/silent-volume.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { RepairPlan } from '../../protocol/health.ts';
 import { until } from '../../runtime/deadline.ts';
@@ -29,6 +30,8 @@ export async function planRecovery(volume: EngineVolume, disks: TakesDisks): Pro
   let takes = 'nothing is missing';
   if (hung.length > 0 && !cut) problem = tooManyHang(volume.name, hung);
   else if (!volume.wantedOpen) problem = `The volume ${volume.name} was closed by an operator. Open it first.`;
+  else if (status.silence && diagnoseSilence(volume.name, status.silence, Date.now()) !== undefined)
+    problem = adviceOnSilence(volume.name, status.silence);
   else if (!full) {
     const unfinished = volume.unfinishedReplica();
     if (unfinished !== undefined) takes = `${unfinished} was taken in already`;
