@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../src/runtime/deadline.ts';
 import { isAlive, recordOf } from '../src/runtime/process-record.ts';
@@ -34,11 +35,21 @@ describe('the platform is killed', () => {
     return (JSON.parse(answer.text) as { boot: string }).boot;
   }
 
+  /** All at once. Control runs in a sandbox: what answers is the sandbox's child, which is still dying when its parent is dead. */
+  async function kill(...names: readonly ('agent' | 'control' | 'nginx')[]): Promise<void> {
+    const pids = names.map((name) => platform.pidOf(name));
+    const sandboxed = names.flatMap((name) => (name === 'control' ? childrenOf(platform.pidOf(name)) : []));
+    const records = [...pids, ...sandboxed].map(recordOf);
+    for (const pid of pids) process.kill(pid, 'SIGKILL');
+    await until(
+      () => !records.some((record) => record !== undefined && isAlive(record)),
+      `the end of ${names.join(', ')}`,
+      30_000,
+    );
+  }
+
   async function killAndReturn(name: 'agent' | 'control' | 'nginx'): Promise<void> {
-    const pid = platform.pidOf(name);
-    const record = recordOf(pid);
-    process.kill(pid, 'SIGKILL');
-    await until(() => record === undefined || !isAlive(record), `the end of ${name}`, 30_000);
+    await kill(name);
     if (name !== 'nginx') await boot(); // The site goes on while the process is away.
     await until(
       async () => (await platform.holdfast('status')).code === 0,
@@ -46,6 +57,11 @@ describe('the platform is killed', () => {
       120_000,
       200,
     );
+  }
+
+  function childrenOf(pid: number): number[] {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim();
+    return text === '' ? [] : text.split(' ').map(Number);
   }
 
   const orders = [
@@ -66,7 +82,7 @@ describe('the platform is killed', () => {
 
   it('goes on when all three die at the same moment', async () => {
     const before = await boot();
-    for (const name of ['agent', 'control', 'nginx'] as const) process.kill(platform.pidOf(name), 'SIGKILL');
+    await kill('agent', 'control', 'nginx');
     await until(async () => (await platform.holdfast('status')).code === 0, 'the return of all', 120_000, 200);
     expect(await boot()).toBe(before);
   });
