@@ -1,5 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, linkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  linkSync,
+  openSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { open, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
@@ -182,6 +192,25 @@ export class Faults implements AsyncDisposable {
 export function writtenAloneMs(lost: Target, other: Target): number {
   const image = [lost.disk, `${lost.disk}.away`].find((path) => existsSync(path));
   return image === undefined ? 0 : Math.max(0, statSync(other.disk).mtimeMs - statSync(image).mtimeMs);
+}
+
+/** Whether the one image took a commit or an fsync that the other does not know of: then their super blocks differ. */
+export function tookMore(one: Target, other: Target): boolean {
+  return !superBlockOf(one.disk).equals(superBlockOf(other.disk));
+}
+
+/** btrfs' on-disk format, struct btrfs_super_block at 64 KiB: generation at byte 72, log_root at byte 96, 8 bytes each. */
+const SUPER_BLOCK = 65_536;
+
+function superBlockOf(image: string): Buffer {
+  const file = openSync(image, 'r');
+  try {
+    const block = Buffer.alloc(104);
+    readSync(file, block, 0, block.length, SUPER_BLOCK);
+    return Buffer.concat([block.subarray(72, 80), block.subarray(96, 104)]);
+  } finally {
+    closeSync(file);
+  }
 }
 
 async function sleep(milliseconds: number, signal: AbortSignal): Promise<void> {

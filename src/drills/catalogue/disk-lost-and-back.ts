@@ -1,7 +1,6 @@
-import { statSync } from 'node:fs';
 import { until } from '../../runtime/deadline.ts';
 import { powerCut } from '../leftovers.ts';
-import { writtenAloneMs } from '../faults.ts';
+import { tookMore, writtenAloneMs } from '../faults.ts';
 import {
   affectedFailed,
   affectedWait,
@@ -21,13 +20,11 @@ import { diskName, ORDINARY } from './defaults.ts';
 /** So long the volume is written to without the disk before the agent, started again, finds the disk with its old content. */
 const AWAY_MS = 3_000;
 /**
- * Before the power cut only until the other disk was written to once: before anybody can have taken note of the loss. What the disk does not
- * know is then written down nowhere.
+ * Before the power cut only until the other disk took one commit or fsync alone: before anybody can have taken note of the loss. What the disk does not
+ * know is then written down nowhere. Any other write would not do: without one of these nothing was acknowledged, and the disk knows all.
  */
 const WRITTEN_ALONE_DEADLINE_MS = 5_000;
 const LOOK_EVERY_MS = 10;
-/** What was on its way to both disks when the one was lost does not count. */
-const ON_ITS_WAY_MS = 50;
 const REPAIR_DEADLINE_MS = 150_000;
 const CALM_MS = 5_000;
 
@@ -103,8 +100,8 @@ async function lostInPowerCut(stage: Stage): Promise<void> {
   const from = Date.now();
   faults.lose(first);
   await until(
-    () => stage.signal.aborted || statSync(second.disk).mtimeMs > from + ON_ITS_WAY_MS,
-    `A write to ${volume}/${second.replica} alone`,
+    () => stage.signal.aborted || tookMore(second, first),
+    `A commit or an fsync on ${volume}/${second.replica} alone`,
     WRITTEN_ALONE_DEADLINE_MS,
     LOOK_EVERY_MS,
   ).catch((error: unknown) => stage.say((error as Error).message));
