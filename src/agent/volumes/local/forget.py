@@ -12,6 +12,7 @@ import os
 import stat
 import struct
 import sys
+import time
 
 # linux/btrfs.h: _IOW(0x94, 5, struct btrfs_ioctl_vol_args), 4096 bytes: an unused descriptor, then a path.
 FORGET_DEV = 0x50009405
@@ -20,7 +21,8 @@ OUTCOMES = {0: "forgotten", errno.ENOENT: "forgotten", errno.EBUSY: "in use"}
 
 
 def forget(control, number):
-    node = f"/dev/.holdfast-forget-{os.getpid()}"
+    # A name of its own: a node that was left by a killed run, whose process id comes round again, must not be in the way.
+    node = f"/dev/.holdfast-forget-{os.getpid()}-{time.monotonic_ns()}"
     os.mknod(node, 0o600 | stat.S_IFBLK, os.makedev(*map(int, number.split(":"))))
     try:
         fcntl.ioctl(control, FORGET_DEV, bytearray(struct.pack("=q4088s", 0, os.fsencode(node))), True)
