@@ -53,6 +53,11 @@ describe('the pace of a copy', () => {
     expect(nextLimit({ floor, limit, speed: limit, busy })).toBeGreaterThan(limit);
     expect(nextLimit({ floor, limit, speed: limit / 2, busy })).toBe(limit);
   });
+
+  test('takes no more where members keep a tenth of the processors busy', () => {
+    const [floor, limit] = [SLOWEST_COPY, SLOWEST_COPY];
+    expect(nextLimit({ floor, limit, speed: limit, busy: 0.1 })).toBe(limit);
+  });
 });
 
 describe('how busy a machine is', () => {

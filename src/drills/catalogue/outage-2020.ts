@@ -11,8 +11,8 @@ export const outage2020: DrillScript = {
   // A p99 of 20 s varies by 11 % from one to the next (decision 0009), and the whole window lies within the copy.
   windowSeconds: 150,
   fillMiB: 640,
-  // Some hundreds of reads for their p99.
-  afterSeconds: 30,
+  // A thousand reads for their p99.
+  afterSeconds: 60,
   paces: {},
   healSeconds: 420,
   async cause(stage) {
