@@ -230,7 +230,17 @@ export function noColdPeriod(outcome: Outcome): DrillCheck[] {
   const after = outcome.witness.windows['after']?.affected.kinds.site;
   const before = groupOf(outcome, 'before', 'affected').kinds.site;
   if (after === undefined || before === undefined) return [];
-  return [slower('p99 of reads on that volume, after / before', after, before, 1.5)];
+  const others = ['after', 'before'].map((window) => outcome.witness.windows[window]?.unaffected.kinds.site?.p99Ms);
+  return [
+    slower('p99 of reads on that volume, after / before', after, before, 1.5),
+    // Where everybody's reads changed alike, it is not this volume's disk that is cold.
+    {
+      what: 'p99 of reads of everybody else, after / before',
+      target: 'no promise',
+      measured: `${others.map((p99) => p99?.toFixed(1) ?? '-').join(' / ')} ms`,
+      ok: null,
+    },
+  ];
 }
 
 /** How fast the copy was, beside what such a disk takes when it does nothing else, or what the platform held it to when that is less. */

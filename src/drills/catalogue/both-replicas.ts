@@ -12,6 +12,8 @@ const BACK_WITHIN_S = 30;
 export const bothReplicas: DrillScript = {
   ...ORDINARY,
   name: 'both-replicas',
+  // So long the disks hang; a site's program that waits for longer than it is allowed to would be its own failure.
+  windowSeconds: 40,
   fillMiB: 0,
   afterSeconds: 0,
   async cause(stage) {
