@@ -25,7 +25,7 @@ class DrillCommand {
   readonly json = join(this.home, 'result.json');
   #environment: NodeJS.ProcessEnv = {};
   output = '';
-  #kill: ((signal: NodeJS.Signals) => void) | undefined;
+  #process: number | undefined;
 
   async prepare(): Promise<void> {
     this.#environment = {
@@ -43,10 +43,7 @@ class DrillCommand {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true, // A process group of its own, as a terminal's Ctrl-C meets it.
     });
-    const group = child.pid;
-    this.#kill = (signal) => {
-      if (group !== undefined) process.kill(-group, signal);
-    };
+    this.#process = child.pid;
     child.stdout.on('data', (chunk: Buffer) => (this.output += chunk.toString('utf8')));
     child.stderr.on('data', (chunk: Buffer) => (this.output += chunk.toString('utf8')));
     let ended: Ended | undefined;
@@ -55,8 +52,9 @@ class DrillCommand {
     return ended ?? { code: null, output: this.output };
   }
 
-  signal(signal: NodeJS.Signals): void {
-    this.#kill?.(signal);
+  /** To all of it, as a terminal does, or to the command alone, as a script does. */
+  signal(signal: NodeJS.Signals, to: 'group' | 'command' = 'group'): void {
+    if (this.#process !== undefined) process.kill(to === 'group' ? -this.#process : this.#process, signal);
   }
 
   result(): DrillResult {
@@ -174,6 +172,21 @@ describe('a drill', () => {
     const running = command.run('disk-hang', ...SMALL);
     await until(() => command.output.includes('Measuring'), `the measuring\n${command.output}`, 120_000);
     command.signal('SIGINT');
+    const { code, output } = await running;
+    expect(code, output).toBe(130);
+    const directory = directoryIn(output);
+    expect(await left(directory)).toEqual([]);
+    rmSync(directory, { recursive: true, force: true });
+  });
+
+  it('cleans up when the command alone is told to stop in the midst of a copy', async () => {
+    const running = command.run('disk-hang', ...SMALL);
+    await until(
+      () => command.output.includes('redundancy rebuilding'),
+      `the beginning of the copy\n${command.output}`,
+      120_000,
+    );
+    command.signal('SIGINT', 'command');
     const { code, output } = await running;
     expect(code, output).toBe(130);
     const directory = directoryIn(output);

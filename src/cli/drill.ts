@@ -111,8 +111,10 @@ async function runner(configuration: Configuration, name: string, options: RunOp
     ['--disable-warning=ExperimentalWarning', join(configuration.source, 'src/drills/main.ts'), name, ...flags],
     { stdio: 'inherit' },
   );
-  // Ctrl-C reaches the runner by itself, and it cleans up; this process only waits for it. What is sent to this one alone goes on to it.
-  process.on('SIGINT', () => undefined);
+  // A terminal's Ctrl-C reaches the runner by itself, and it cleans up; this process only waits for it. What is sent to this one alone goes on to it.
+  process.on('SIGINT', () => {
+    if (!process.stdin.isTTY) child.kill('SIGINT');
+  });
   for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
   return await new Promise((done, reject) => {
     child.on('error', reject);
