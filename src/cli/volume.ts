@@ -16,6 +16,8 @@ function toListEntry(volume: VolumeView): Record<string, unknown> {
     redundancy: volume.redundancy,
     size_bytes: volume.sizeBytes,
     used_bytes: volume.usedBytes,
+    // What can still be written: a file system keeps some of its size for itself. null: not known yet.
+    free_bytes: volume.freeBytes ?? null,
     accounts: volume.accounts,
     replicas: volume.replicas.map(({ id, disk, state }) => ({ id, disk, state })),
     state: volume.state,
@@ -53,12 +55,13 @@ export function volumeCommands(program: Command, configuration: Configuration): 
         entry.state,
         entry.redundancy,
         `${bytes(entry.usedBytes)} of ${bytes(entry.sizeBytes)}`,
+        entry.freeBytes === undefined ? '' : bytes(entry.freeBytes),
         String(entry.accounts),
         entry.replicas.map((replica) => `${replica.id}:${replica.state}`).join(' '),
         entry.trouble ?? '',
       ]);
       process.stdout.write(
-        `${table(['name', 'state', 'redundancy', 'used', 'accounts', 'replicas', 'trouble'], rows)}\n`,
+        `${table(['name', 'state', 'redundancy', 'used', 'left', 'accounts', 'replicas', 'trouble'], rows)}\n`,
       );
     });
 

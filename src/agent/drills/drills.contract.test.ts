@@ -51,7 +51,11 @@ describe('drills of the agent', () => {
     await until(() => readFileSync(log, 'utf8').includes('Starting a platform'), 'its first words', DEADLINE_MS, 50);
     expect(await drills['drills.stop']({ id: request.id })).toEqual({ running: true });
     await until(() => runners.every((record) => !isAlive(record)), 'its end', DEADLINE_MS, 100);
-    expect(readFileSync(log, 'utf8')).toContain('It was stopped');
+    const said = readFileSync(log, 'utf8');
+    expect(said).toContain('It was stopped');
+    const record = /^Record and logs: (\S+)$/m.exec(said)?.[1];
+    expect(record, said).toMatch(/\/disk-hang-test-1$/);
+    rmSync(record ?? '', { recursive: true });
     expect(await drills['drills.stop']({ id: request.id })).toEqual({ running: false });
   });
 

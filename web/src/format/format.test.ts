@@ -16,6 +16,7 @@ import {
   fullness,
   listing,
   parseBytes,
+  roomLeft,
 } from './format.ts';
 
 describe('formatBytes', () => {
@@ -68,6 +69,14 @@ test('fullness turns to low while there is still time to act', () => {
   expect(fullness(98, 100)).toBe('full');
   expect(fullness(120, 100)).toBe('full');
   expect(fullness(1, 0)).toBe('fine');
+});
+
+test('what is left is what can still be written, not what is not used', () => {
+  expect(roomLeft(30, 100)).toEqual({ left: 70, room: 100, kept: 0 });
+  expect(roomLeft(120, 100)).toEqual({ left: 0, room: 100, kept: 0 });
+  const { left, room, kept } = roomLeft(453, 512, 0);
+  expect({ left, room, kept }).toEqual({ left: 0, room: 453, kept: 59 });
+  expect(fullness(453, room)).toBe('full');
 });
 
 test('durations and ages read like speech', () => {

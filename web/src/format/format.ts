@@ -39,6 +39,20 @@ export function fullness(usedBytes: number, limitBytes: number): 'fine' | 'low' 
   return share >= 0.98 ? 'full' : share >= 0.85 ? 'low' : 'fine';
 }
 
+/**
+ * What is left of some room in bytes, and of how much: where a file system says what can still be written, that counts, because it keeps some of its
+ * size for itself. `kept` is that part.
+ */
+export function roomLeft(
+  usedBytes: number,
+  limitBytes: number,
+  freeBytes?: number,
+): { left: number; room: number; kept: number } {
+  const unused = Math.max(0, limitBytes - usedBytes);
+  const left = Math.min(unused, freeBytes ?? unused);
+  return { left, room: freeBytes === undefined ? limitBytes : usedBytes + left, kept: unused - left };
+}
+
 /** Seconds as "45 s", "12 min", "3 h 20 min", "2 days". */
 export function formatDuration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));

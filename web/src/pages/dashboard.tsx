@@ -171,7 +171,12 @@ function VolumeRow({
           <h3 className="anywhere">{volume.name}</h3>
           <RedundancyBadge redundancy={redundancy} />
         </div>
-        <SpaceMeter usedBytes={volume.usedBytes} limitBytes={volume.sizeBytes} label={`Space used on ${volume.name}`} />
+        <SpaceMeter
+          usedBytes={volume.usedBytes}
+          limitBytes={volume.sizeBytes}
+          freeBytes={volume.freeBytes}
+          label={`Space used on ${volume.name}`}
+        />
         <p className="small soft anywhere">
           {volume.state === 'closed' ? 'Closed. ' : ''}
           {volume.trouble ??

@@ -1,6 +1,6 @@
 import type { JSX, ReactNode } from 'react';
 import type { SiteStatus } from '../../../src/protocol/sites.ts';
-import { formatBytes, formatShare, fullness } from '../format/format.ts';
+import { formatBytes, formatShare, fullness, roomLeft } from '../format/format.ts';
 
 /** State is always said three ways: colour, shape, word. */
 export type Tone = 'good' | 'quiet' | 'busy' | 'warn' | 'bad' | 'off';
@@ -85,14 +85,17 @@ export function Bar({
 export function SpaceMeter({
   usedBytes,
   limitBytes,
+  freeBytes,
   label,
 }: {
   usedBytes: number;
   limitBytes: number;
+  /** What can still be written, where that is less than what is not used. */
+  freeBytes?: number | undefined;
   label: string;
 }): JSX.Element {
-  const grade = fullness(usedBytes, limitBytes);
-  const left = Math.max(0, limitBytes - usedBytes);
+  const { left, room } = roomLeft(usedBytes, limitBytes, freeBytes);
+  const grade = fullness(usedBytes, room);
   return (
     <div className="meter">
       <p className={`meter-words tabular meter-${grade}`}>
@@ -101,13 +104,13 @@ export function SpaceMeter({
         </span>
         <span>
           {grade === 'fine'
-            ? formatShare(usedBytes, limitBytes)
+            ? formatShare(usedBytes, room)
             : grade === 'full'
               ? 'Full'
               : `Low: ${formatBytes(left)} left`}
         </span>
       </p>
-      <Bar share={limitBytes > 0 ? usedBytes / limitBytes : 0} tone={grade} label={label} />
+      <Bar share={room > 0 ? usedBytes / room : 0} tone={grade} label={label} />
     </div>
   );
 }

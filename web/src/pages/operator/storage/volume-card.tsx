@@ -7,7 +7,7 @@ import type { IncidentSummary } from '../../../../../src/protocol/incidents.ts';
 import type { Operation, Replica } from '../../../../../src/protocol/volumes.ts';
 import { call } from '../../../api/client.ts';
 import { dashboardQuery, operationsQuery, volumesQuery } from '../../../api/queries.ts';
-import { count, formatAgo, formatBytes } from '../../../format/format.ts';
+import { count, formatAgo, formatBytes, fullness, roomLeft } from '../../../format/format.ts';
 import {
   answers,
   healthOf,
@@ -86,7 +86,12 @@ export const VolumeLine = memo(function VolumeLine({
             <RedundancyBadge redundancy={shownRedundancy(volume.redundancy, each as ShownState[])} />
           )}
         </p>
-        <SpaceMeter usedBytes={volume.usedBytes} limitBytes={volume.sizeBytes} label={`Space used on ${volume.name}`} />
+        <SpaceMeter
+          usedBytes={volume.usedBytes}
+          limitBytes={volume.sizeBytes}
+          freeBytes={volume.freeBytes}
+          label={`Space used on ${volume.name}`}
+        />
         <p className="row row-between small">
           <span className="soft">{count(volume.accounts, 'account')}</span>
           <Button small look="link" aria-expanded={false} onClick={() => onOpen(volume.name)}>
@@ -137,6 +142,9 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
       return { replica, health, state: knownState(shownState(replica, health), replica, incident) };
     })
     .toSorted((a, b) => Number(!takesPart(a.state)) - Number(!takesPart(b.state)));
+  const { room, kept } = roomLeft(volume.usedBytes, volume.sizeBytes, volume.freeBytes);
+  // Why it is full although its size is not used up; nobody asks before.
+  const tellKept = kept > 0 && fullness(volume.usedBytes, room) !== 'fine';
   const redundancy = shownRedundancy(
     volume.redundancy,
     shown.map(({ state }) => state),
@@ -212,9 +220,11 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
           <SpaceMeter
             usedBytes={volume.usedBytes}
             limitBytes={volume.sizeBytes}
+            freeBytes={volume.freeBytes}
             label={`Space used on ${volume.name}`}
           />
           <p className="soft small tabular">
+            {tellKept && `The file system keeps ${formatBytes(kept)} for itself. `}
             {formatBytes(volume.promisedBytes)} promised to accounts. Read {formatAgo(volume.readAt, now)}.
           </p>
         </div>
