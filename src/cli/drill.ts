@@ -57,7 +57,10 @@ export function drillCommands(program: Command, configuration: Configuration): v
     .option('--volumes <count>', "how many volumes, instead of the drill's own number")
     .option('--seconds <count>', 'how long is measured before the fault and during it')
     .option('--fill-mib <mib>', "how much the hurt volume holds, instead of the drill's own amount")
-    .option('--pictures <directory>', "take pictures of the operator's pages there; for those who develop them")
+    .option(
+      '--pictures <directory>',
+      "take pictures of the operator's pages there, for those who develop them; the browser slows everybody, so expect p99 to miss",
+    )
     .option('--keep', 'leave the platform of the drill running, to look at it; the next drill removes it')
     .addHelpText('after', '\nExit code 0 only when every promise held.')
     .action(async (name: string, options: RunOptions) => {
