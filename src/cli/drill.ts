@@ -114,7 +114,8 @@ async function runner(configuration: Configuration, name: string, options: RunOp
     ['--disable-warning=ExperimentalWarning', join(configuration.source, 'src/drills/main.ts'), name, ...flags],
     { stdio: 'inherit' },
   );
-  // A terminal's Ctrl-C reaches the runner by itself, and it cleans up; this process only waits for it. What is sent to this one alone goes on to it.
+  // A terminal's Ctrl-C reaches the runner by itself, and it cleans up; this process only waits for it. What is sent to this one alone
+  // goes on to it, but for an interrupt on a terminal, which cannot be told from Ctrl-C and would count twice.
   process.on('SIGINT', () => {
     if (!process.stdin.isTTY) child.kill('SIGINT');
   });

@@ -24,7 +24,7 @@ export const FASTEST_COPY = 16 * 1024 * MiB;
 
 /**
  * Busier than this the copy gives way; calmer than that it takes more. Shares of all processors. Waits grow long before a processor is used
- * up: giving way at 0.8 only let p99 grow fivefold, and taking more up to 0.12 gave up to 1.22 times (decision 0009).
+ * up: giving way at 0.8 only let p99 grow fivefold. Where members keep a tenth of them busy, nothing more is taken (decision 0009).
  */
 export const BUSY = 0.3;
 export const CALM = 0.08;

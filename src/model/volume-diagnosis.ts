@@ -1,6 +1,6 @@
 import type { Diagnosis } from './health.ts';
 import { FULL_SHARE, ROOM_SHARE } from './reaction.ts';
-import type { ReplicaState } from './volumes.ts';
+import { roomOf, type ReplicaState } from './volumes.ts';
 
 /** What a volume itself says, as far as a diagnosis follows from it. */
 export interface VolumeFacts {
@@ -16,11 +16,6 @@ export interface VolumeFacts {
 }
 
 const mebibytes = (bytes: number): string => `${Math.floor(bytes / 1024 ** 2)} MiB`;
-
-/** The file system says what is left; without that, what is not used. */
-function roomOf({ sizeBytes, usedBytes, freeBytes }: VolumeFacts): number {
-  return freeBytes ?? Math.max(0, sizeBytes - usedBytes);
-}
 
 const percent = (share: number): string => `${Math.floor(share * 100)} %`;
 

@@ -37,3 +37,8 @@ export function placeAccount(volumes: readonly PlacementCandidate[]): PlacementC
   const from = full.length > 0 ? full : open;
   return [...from].sort((a, b) => room(b) - room(a) || a.name.localeCompare(b.name))[0];
 }
+
+/** Bytes that can still be written: the file system says what is left; without that, what is not used. */
+export function roomOf(volume: { sizeBytes: number; usedBytes: number; freeBytes?: number | undefined }): number {
+  return volume.freeBytes ?? Math.max(0, volume.sizeBytes - volume.usedBytes);
+}

@@ -12,7 +12,7 @@ const BACK_WITHIN_S = 30;
 export const bothReplicas: DrillScript = {
   ...ORDINARY,
   name: 'both-replicas',
-  // So long the disks hang; a site's program that waits for longer than it is allowed to would be its own failure.
+  // So long both disks hang, and what is in them waits: longer would show nothing more.
   windowSeconds: 40,
   fillMiB: 0,
   afterSeconds: 0,

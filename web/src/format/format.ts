@@ -1,3 +1,5 @@
+import { roomOf } from '../../../src/model/volumes.ts';
+
 /** Figures as people read them. All times are UTC, as everywhere on the platform. */
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
 
@@ -48,9 +50,12 @@ export function roomLeft(
   limitBytes: number,
   freeBytes?: number,
 ): { left: number; room: number; kept: number } {
-  const unused = Math.max(0, limitBytes - usedBytes);
-  const left = Math.min(unused, freeBytes ?? unused);
-  return { left, room: freeBytes === undefined ? limitBytes : usedBytes + left, kept: unused - left };
+  const left = roomOf({ sizeBytes: limitBytes, usedBytes, freeBytes });
+  return {
+    left,
+    room: freeBytes === undefined ? limitBytes : usedBytes + left,
+    kept: Math.max(0, limitBytes - usedBytes - left),
+  };
 }
 
 /** Seconds as "45 s", "12 min", "3 h 20 min", "2 days". */
