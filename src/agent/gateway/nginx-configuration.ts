@@ -3,6 +3,7 @@ import { heldDirectory } from './held-volumes.ts';
 import { IMPACT_FORMAT, IMPACT_LOG } from './impact-log.ts';
 import { pagesLocations, platformServer } from './nginx-platform.ts';
 import { PAGES, type PageText } from './pages.ts';
+import { SITES_LOG } from './unanswered.ts';
 
 /** One site as nginx needs it. Only checked values get here: see `checkedSites` in plan.ts. */
 export interface GatewaySite {
@@ -220,8 +221,8 @@ function siteProxy(plan: GatewayPlan): string {
       limit_conn sites ${Math.min(MOST_OF_A_SITE, share)};
       limit_conn volumes ${share};
       limit_conn_status 591;
-      # A sleeping site is no error; what a site says is in its own logs.
-      error_log ${plan.gateway}/logs/error.log alert;`;
+      # Read by the agent, which tells the owner: see unanswered.ts.
+      error_log ${plan.gateway}/logs/${SITES_LOG} error;`;
 }
 
 /** nginx forgets the error pages of the level above as soon as a location has one of its own, so each gets them all. */
