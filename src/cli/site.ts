@@ -37,6 +37,7 @@ export function siteCommands(program: Command, configuration: Configuration): vo
     });
   for (const [verb, description] of [
     ['reload', 'start the new code, then retire the old'],
+    ['back', 'back to what ran before a reload that answers with errors'],
     ['enable', 'let it answer'],
     ['disable', 'stop it; nothing is deleted'],
   ] as const) {
@@ -49,6 +50,11 @@ export function siteCommands(program: Command, configuration: Configuration): vo
         const answer = (await api(configuration, `sites/${found.id}/${verb}`, { method: 'POST' })) as SiteView;
         if (options.json) return printJson(answer);
         process.stdout.write(`${answer.domain}: ${answer.status?.state ?? 'unknown'}\n`);
+        if (answer.status?.remark) process.stdout.write(`${answer.status.remark.message}\n`);
+        if (answer.status?.kept)
+          process.stdout.write(
+            `What ran before is kept until ${answer.status.kept.until.slice(11, 19)} UTC: holdfast site back ${answer.domain}\n`,
+          );
       });
   }
   site

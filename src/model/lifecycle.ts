@@ -28,6 +28,7 @@ export type SiteEvent =
   | { type: 'start' }
   | { type: 'reload'; stopFirst: boolean }
   | { type: 'answered'; generation: number }
+  | { type: 'went-back'; generation: number }
   | { type: 'start-failed'; failure: StartFailure }
   | { type: 'crashed'; failure: StartFailure; livedMs: number }
   | { type: 'stop' }
@@ -57,6 +58,10 @@ export function advance(life: SiteLife, event: SiteEvent): SiteLife | undefined 
       // Only ever forwards: an old generation that answers late must not come back.
       if (event.generation <= life.generation) return undefined;
       return { ...life, state: 'awake', serving: true, generation: event.generation, failure: null };
+    case 'went-back':
+      // The one way backwards, on its owner's word: to a generation that was kept running for this.
+      if (state !== 'awake' || event.generation >= life.generation) return undefined;
+      return { ...life, serving: true, generation: event.generation, failure: null, crashes: 0 };
     case 'start-failed':
       if (state === 'starting') return { ...life, state: 'failed', serving: false, failure: event.failure };
       if (state !== 'reloading') return undefined;

@@ -157,6 +157,8 @@ export const agentMethods = {
   'sites.wake': method(bySite, siteStatusSchema, 90_000),
   'sites.sleep': method(bySite, siteStatusSchema, 90_000),
   'sites.reload': method(bySite, siteStatusSchema, 120_000),
+  /** Back to what ran before the last reload. Throws `conflict` when that is not there any more. */
+  'sites.back': method(bySite, siteStatusSchema, 30_000),
   /** Writes the starter project of a quickstart as the account itself; never overwrites a file. */
   'sites.quickstart': method(
     z.object({ id: z.string(), quickstart: z.enum(['flask', 'django', 'fastapi', 'static', 'manual', 'command']) }),

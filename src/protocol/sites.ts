@@ -65,12 +65,27 @@ export const startFailureSchema = z.object({
   at: z.string(),
 });
 
+/** What the platform noticed of a program that runs: it is no failure of the start, and the owner should know. */
+export const siteRemarkSchema = z.object({
+  /** error: its first answer was a 5xx, or none. slow: its first answer took long. */
+  kind: z.enum(['error', 'slow']),
+  message: z.string(),
+  /** The last lines it wrote to its error log. */
+  output: z.array(z.string()),
+  at: z.string(),
+});
+export type SiteRemark = z.infer<typeof siteRemarkSchema>;
+
 export const siteStatusSchema = z.object({
   id: z.string(),
   state: z.enum(['asleep', 'starting', 'awake', 'reloading', 'stopping', 'failed', 'disabled']),
   generation: z.number().int(),
   since: z.string(),
   failure: startFailureSchema.nullable(),
+  /** Of the generation that serves; null when there is nothing to say. */
+  remark: siteRemarkSchema.nullable(),
+  /** What ran before the last reload, still there to go back to until then (ISO 8601). */
+  kept: z.object({ generation: z.number().int(), until: z.string() }).nullable(),
   lastRequestAt: z.string().nullable(),
   /** Bytes of memory charged to the site's cgroup; null when it has no process. */
   memoryBytes: z.number().nullable(),

@@ -66,11 +66,33 @@ export function status(id: string, state: SiteStatus['state'], more: Partial<Sit
     generation: 4,
     since: ago(5400),
     failure: null,
+    remark: null,
+    kept: null,
     lastRequestAt: ago(42),
     memoryBytes: runs ? 38 * MiB : null,
     processes: runs ? 3 : 0,
     ...more,
   };
+}
+
+/** After a reload whose first answer was an error; what ran before is still there. */
+export function siteWithErrors(account: string, domain: string): SiteView {
+  return site(account, domain, 'awake', {
+    status: status(idOf(domain), 'awake', {
+      remark: {
+        kind: 'error',
+        message: `It runs, but answered the first request for / with 500 Internal Server Error: ZeroDivisionError: division by zero (/home/${account}/mysite/flask_app.py, line 12). Visitors of this page get the same.`,
+        output: [
+          'Traceback (most recent call last):',
+          `  File "/home/${account}/mysite/flask_app.py", line 12, in index`,
+          '    return str(1 / 0)',
+          'ZeroDivisionError: division by zero',
+        ],
+        at: ago(40),
+      },
+      kept: { generation: 3, until: ago(-560) },
+    }),
+  });
 }
 
 export function site(

@@ -24,6 +24,8 @@ const awake: SiteStatus = {
   generation: 1,
   since: new Date(0).toISOString(),
   failure: null,
+  remark: null,
+  kept: null,
   lastRequestAt: null,
   memoryBytes: null,
   processes: 1,

@@ -1,16 +1,17 @@
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { StartFailure } from '../../model/lifecycle.ts';
-import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
+import type { AccountSpec, SiteRemark, SiteSpec } from '../../protocol/sites.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { AccountHome, AgentContext } from '../context.ts';
 import { launchOf } from './launch.ts';
 import { linesSince, openLog, type OpenLog } from './output.ts';
-import { bootId, isAlive, leadersOf, processFacts, sendSignal, waitForDisk } from './processes.ts';
+import { bootId, holdsSocket, isAlive, leadersOf, processFacts, sendSignal, waitForDisk } from './processes.ts';
 import type { GenerationRecord, RunDirectory } from './records.ts';
 import type { Sandboxes } from './sandbox.ts';
 import { connectionsOf } from './sockets.ts';
-import { StepError, waitUntilItAnswers, watchProgress } from './start-steps.ts';
+import { remarkOn } from './remarks.ts';
+import { StepError, waitUntilItListens, watchProgress } from './start-steps.ts';
 
 /** One run of a site's server: its own socket, cgroup and record. */
 export interface Generation {
@@ -18,6 +19,8 @@ export interface Generation {
   socketPath: string;
   /** Present when this agent started it; an adopted one is watched by its pid. */
   child: ChildProcess | undefined;
+  /** What its first answer was, when it was asked for one and it was no good one. */
+  remark: SiteRemark | null;
 }
 
 /** A start that did not succeed, with the step it stopped at. Everything it had started is gone again. */
@@ -46,10 +49,12 @@ export interface Ground {
 }
 
 const OUTPUT_LINES = 25;
-const DRAIN_MS = 30_000;
+const MOST_TRACEBACK = 200;
+/** Where nobody has to wait for it, requests have as long as the plan gives them, and this to be passed on. */
+const PASS_ON_MS = 5_000;
 
 /**
- * Starts a generation and waits until it answers. Throws StartError; storage that is not usable comes as the HoldfastError
+ * Starts a generation and waits until it listens, and for its first answer for `askMs` (0: it is not asked). Throws StartError; storage that is not usable comes as the HoldfastError
  * of the storage part, before anything is started, and as `storage-repair` when what was started waits for its disk. `signal` cuts the
  * start short.
  */
@@ -60,6 +65,7 @@ export async function startGeneration(
   home: AccountHome,
   generation: number,
   purpose: 'start' | 'reload',
+  askMs: number,
   signal?: AbortSignal,
 ): Promise<Generation> {
   const { run, sandboxes, context } = ground;
@@ -98,15 +104,17 @@ export async function startGeneration(
     record = { ...record, phase: 'spawned', pid, startTime: (await processFacts(pid))?.startTime ?? null };
     await run.write(record);
     await ground.checkpoint('process-recorded', site.id);
-    await waitUntilItAnswers(
+    const first = await waitUntilItListens(
       { log: context.log, cgroups: sandboxes.cgroups },
       site,
       account,
       progress,
       socketPath,
       program,
+      askMs,
       signal,
     );
+    const remark = first === undefined ? null : remarkOn(first, await linesSince(errorLog, MOST_TRACEBACK));
     await ground.checkpoint('answered', site.id);
     record = { ...record, phase: 'answering' };
     await run.write(record);
@@ -116,7 +124,7 @@ export async function startGeneration(
     const steps = child.stdio[4];
     if (steps !== null && steps !== undefined) steps.destroy();
     child.unref();
-    return { record, socketPath, child };
+    return { record, socketPath, child, remark };
   } catch (error) {
     const failure =
       error instanceof StepError
@@ -168,21 +176,46 @@ export async function endGeneration(ground: Ground, record: GenerationRecord, de
   }
 }
 
+/** A queue holds 128 requests; those that are still in it after so long wait behind requests that hang. */
+const MOST_QUEUE_MS = 30_000;
+
+/** How long a generation may drain: as long as a request may take by its account's plan. */
+export function drainTime(account: Pick<AccountSpec, 'limits'> | undefined): number {
+  return (account?.limits.requestTimeoutSeconds ?? 30) * 1000 + PASS_ON_MS;
+}
+
 /**
- * Stops a generation cleanly: requests in its queue and under way are answered first, for at most DRAIN_MS, then it is
- * killed. The gateway must not point to it any more.
+ * Stops a generation cleanly: requests in its queue and under way are answered first, for at most `drainMs`, then it is killed. `hurry`
+ * cuts the wait for them short. The gateway must not point to it any more.
  */
-export async function drainGeneration(ground: Ground, generation: Generation, drainMs = DRAIN_MS): Promise<void> {
+export async function drainGeneration(
+  ground: Ground,
+  generation: Generation,
+  drainMs: number,
+  hurry?: AbortSignal,
+): Promise<void> {
   const { record } = generation;
-  const end = performance.now() + drainMs;
+  let end = performance.now() + drainMs;
+  const shorten = (): void => {
+    end = Math.min(end, performance.now() + PASS_ON_MS);
+  };
+  hurry?.addEventListener('abort', shorten, { once: true });
   await ground.run.write({ ...record, phase: 'draining' });
-  // Those connected now and not yet taken may be this generation's; later ones are its successor's.
-  const queued = new Set((await connectionsOf(record.domain)).filter((one) => one.pending).map((one) => one.inode));
-  // Reading all sockets of the machine costs; a queue that does not get shorter soon is looked at less often.
-  for (let wait = 10; queued.size > 0 && performance.now() < end; wait = Math.min(wait * 1.5, 500)) {
-    await pause(wait);
-    const pending = new Set((await connectionsOf(record.domain)).filter((one) => one.pending).map((one) => one.inode));
-    for (const inode of queued) if (!pending.has(inode)) queued.delete(inode);
+  // All requests are waited for before it is asked to end: a server that is asked gives them a time of its own, which is shorter than the
+  // plan's. Two looks in a row, because a list of the kernel that changes while it is read can leave a line out.
+  const queueEnd = Math.min(end, performance.now() + MOST_QUEUE_MS);
+  let quiet = 0;
+  // Reading all sockets of the machine costs; what does not get less soon is looked at less often.
+  for (let wait = 10; quiet < 2 && performance.now() < end; wait = Math.min(wait * 1.5, 500)) {
+    if (!(await generationAlive(generation))) break;
+    const own = await connectionsOf(record.domain);
+    // The queues of all generations look alike, so one that never gets empty is its successor's.
+    const queued = performance.now() < queueEnd && own.some((one) => one.pending);
+    const inodes = new Set(own.filter((one) => one.connected).map((one) => one.inode));
+    const pids = await ground.sandboxes.cgroups.processes(record.account, record.program);
+    const held = queued || (await holdsSocket(pids, inodes));
+    quiet = held ? 0 : quiet + 1;
+    if (quiet < 2) await pause(wait);
   }
   const pids = await ground.sandboxes.cgroups.processes(record.account, record.program);
   for (const leader of await leadersOf(pids)) sendSignal(leader, 'SIGTERM');

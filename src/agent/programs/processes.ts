@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile, readlink } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /**
@@ -99,4 +99,19 @@ async function readProc(path: string): Promise<string | undefined> {
     if (code === 'ENOENT' || code === 'ESRCH') return undefined;
     throw error;
   }
+}
+
+/** Whether one of these processes has one of these sockets open. Reads links of /proc only, which touches no file system behind them. */
+export async function holdsSocket(pids: readonly number[], inodes: ReadonlySet<string>): Promise<boolean> {
+  if (inodes.size === 0) return false;
+  for (const pid of pids) {
+    const directory = `/proc/${pid}/fd`;
+    // It ends, or a descriptor is closed, while they are read.
+    const descriptors = await readdir(directory).catch(() => []);
+    for (const descriptor of descriptors) {
+      const inode = (await readlink(`${directory}/${descriptor}`).catch(() => '')).match(/^socket:\[(\d+)\]$/)?.[1];
+      if (inode !== undefined && inodes.has(inode)) return true;
+    }
+  }
+  return false;
 }

@@ -24,7 +24,14 @@ export interface Programs extends Pick<
 > {
   handlers: Pick<
     ProgramsPart['handlers'],
-    'sites.put' | 'sites.remove' | 'sites.statuses' | 'sites.wake' | 'sites.sleep' | 'sites.reload' | 'sites.quickstart'
+    | 'sites.put'
+    | 'sites.remove'
+    | 'sites.statuses'
+    | 'sites.wake'
+    | 'sites.sleep'
+    | 'sites.reload'
+    | 'sites.back'
+    | 'sites.quickstart'
   >;
   cgroupVersion: 'v1' | 'v2';
   sandboxes: Sandboxes;
@@ -413,6 +420,7 @@ export function createPrograms(
         return site.status;
       }),
       'sites.reload': afterStart(async ({ id }: { id: string }) => await siteOf(id).reload()),
+      'sites.back': afterStart(async ({ id }: { id: string }) => await siteOf(id).back()),
       'sites.quickstart': afterStart(async ({ id, quickstart }: AgentInput<'sites.quickstart'>) => {
         const { spec } = siteOf(id);
         const account = desired.accounts.get(spec.account);

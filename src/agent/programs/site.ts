@@ -5,6 +5,7 @@ import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts'
 import type { StoragePart } from '../context.ts';
 import {
   drainGeneration,
+  drainTime,
   endGeneration,
   generationAlive,
   StartError,
@@ -13,9 +14,11 @@ import {
   type Ground,
 } from './generation.ts';
 import { modifiedAt } from './output.ts';
+import { leadersOf } from './processes.ts';
 import type { GenerationRecord } from './records.ts';
 import type { Slots } from './slots.ts';
 import { connectionsOf, knock, openToGateway } from './sockets.ts';
+import { INTO_BACKGROUND } from './start-steps.ts';
 
 export interface SiteGround extends Ground {
   slots: Slots;
@@ -28,6 +31,16 @@ export interface SiteGround extends Ground {
 const SLOT_WAIT_MS = 30_000;
 /** Where somebody waits for the end: a change of definition has to be done within its call's 30 s. */
 const SHORT_DRAIN_MS = 10_000;
+/** A stop on its owner's word, and a reload that stops first: the site answers nobody meanwhile. */
+const STOP_DRAIN_MS = 30_000;
+/** How long the first answer is waited for, milliseconds. While a reload waits, visitors have the old code; PythonAnywhere waits as long. */
+const ASK_MS = { start: 5_000, reload: 20_000, visitor: 0 } as const;
+/** How long what ran before a reload that went wrong is kept to go back to. It takes its memory meanwhile. */
+const KEEP_MS = 10 * 60_000;
+/** A server looks at its WSGI file about once a second: what it says so soon after it was brought back is about the code that was left. */
+const DEAF_MS = 3_000;
+/** Older generations that finish what they carry at the same time; one more, and the oldest is hurried. */
+const MOST_DRAINING = 2;
 
 /**
  * One site: its desired state, its living generation, and the work that leads from one to the other. Work on a site is
@@ -43,7 +56,12 @@ export class Site {
   /** The start or reload under way or queued, joined by whoever else wants the same. */
   #starting: Promise<void> | undefined;
   #reloading: Promise<void> | undefined;
-  readonly #draining = new Set<Promise<void>>();
+  /** Generations that finish what they carry, and what hurries each; the oldest first. */
+  readonly #draining = new Map<Promise<void>, AbortController>();
+  /** What ran before a reload whose first answer was an error, and when it is let go of. */
+  #kept: { generation: Generation; until: number } | undefined;
+  /** Up to then (performance.now()) a reload that is asked for from inside is not done. */
+  #deafUntil = 0;
   #failures = 0;
   #failedAt = 0;
   #wokenAt = Date.now();
@@ -73,6 +91,14 @@ export class Site {
       generation: life.generation,
       since: this.#since.toISOString(),
       failure: life.failure,
+      remark: life.serving ? (this.#generation?.remark ?? null) : null,
+      kept:
+        this.#kept === undefined
+          ? null
+          : {
+              generation: this.#kept.generation.record.generation,
+              until: new Date(this.#kept.until).toISOString(),
+            },
       lastRequestAt: this.#lastRequestAt?.toISOString() ?? null,
       memoryBytes: this.#memoryBytes,
       processes: this.#processes,
@@ -91,6 +117,7 @@ export class Site {
       record: one,
       socketPath: run.socketOf(one.site, one.generation),
       child: undefined,
+      remark: null,
     });
     if (record !== undefined) {
       await run.point(record.site, record.generation);
@@ -99,7 +126,7 @@ export class Site {
       this.#since = new Date(record.startedAt);
       await this.#measure();
     }
-    for (const one of leaving) this.#drain(adopted(one));
+    for (const one of leaving) this.#drain(adopted(one), this.#drainMs());
     if (!this.spec.enabled) await this.disable();
   }
 
@@ -156,7 +183,7 @@ export class Site {
       if (left > 0) throw this.#failedError(left);
     }
     if (by === 'owner') this.#hurry?.();
-    await this.#ensureStarted();
+    await this.#ensureStarted(by === 'owner' ? ASK_MS.start : ASK_MS.visitor);
     return this.status;
   }
 
@@ -168,7 +195,7 @@ export class Site {
     // A reload that is already running may have read the old files: one more follows, for all that ask meanwhile.
     const before = this.#reloading;
     const mine = this.#enqueue(async () => {
-      if (this.#generation === undefined) await this.#startNow();
+      if (this.#generation === undefined) await this.#startNow(ASK_MS.start);
       else await this.#reloadNow();
     }).finally(() => {
       if (this.#reloading === mine) this.#reloading = undefined;
@@ -179,12 +206,39 @@ export class Site {
     return this.status;
   }
 
+  /** Back to what ran before the last reload, while it is kept. Throws `conflict` when it is not there any more. */
+  async back(): Promise<SiteStatus> {
+    await this.#enqueue(async () => {
+      const old = this.#kept?.generation;
+      const now = this.#generation;
+      if (old === undefined || now === undefined || !(await generationAlive(old))) {
+        this.#letGo();
+        throw new HoldfastError(
+          'conflict',
+          'What ran before the last reload is not there any more. Reload the site with the code you want.',
+        );
+      }
+      const { run } = this.#ground;
+      // First of all: an agent that dies here adopts the newest that is not on its way out.
+      await run.write({ ...now.record, phase: 'draining' });
+      await run.point(old.record.site, old.record.generation);
+      this.#kept = undefined;
+      this.#generation = old;
+      this.#deafUntil = performance.now() + DEAF_MS;
+      this.#watch(old);
+      this.#apply({ type: 'went-back', generation: old.record.generation });
+      this.#drain(now, this.#drainMs());
+      await this.#measure();
+    });
+    return this.status;
+  }
+
   /** Stops everything; for removal, and for the end of the platform. */
   async close(drainMs: number): Promise<void> {
     this.#closed = true;
     await this.#cutShort();
     await this.#enqueue(async () => await this.#stopNow(drainMs));
-    await Promise.all(this.#draining);
+    await this.#drained();
   }
 
   /** Lets what runs be: another agent takes it over, and this one does nothing more. */
@@ -200,19 +254,27 @@ export class Site {
     await this.#enqueue(async () => await this.#stopNow(0));
     // It ran, and was stopped for its volume's sake only: it runs again when the volume is back.
     this.interrupted ||= wanted;
-    await Promise.all(this.#draining);
+    await this.#drained();
   }
 
   /** Once a second: has it ended, was a reload asked for from inside, is it idle? Never throws. */
   async look(requested: boolean, measure: boolean): Promise<void> {
     const generation = this.#generation;
+    const kept = this.#kept;
+    if (kept !== undefined && (Date.now() >= kept.until || !(await generationAlive(kept.generation))))
+      await this.#enqueue(() => this.#letGo(kept.generation));
     if (generation === undefined || this.#life.state !== 'awake') return;
+    // What was seen so long ago is not known to be so now.
+    if (generation.remark !== null && Date.now() - Date.parse(generation.remark.at) > KEEP_MS) {
+      generation.remark = null;
+      this.#ground.context.emit({ type: 'site', site: this.status });
+    }
     if (!(await generationAlive(generation))) {
       await this.#enqueue(async () => await this.#crashed(generation, 'The server ended by itself.'));
       return;
     }
     if (measure) await this.#measure();
-    if (requested) {
+    if (requested && performance.now() >= this.#deafUntil) {
       await this.reload();
       return;
     }
@@ -250,7 +312,7 @@ export class Site {
     return (await openToGateway(generation.socketPath)) ? await knock(generation.socketPath, 2000) : 'gone';
   }
 
-  async #ensureStarted(): Promise<void> {
+  async #ensureStarted(askMs: number): Promise<void> {
     const work = (this.#starting ??= this.#enqueue(async () => {
       const generation = this.#generation;
       if (generation !== undefined) {
@@ -260,7 +322,7 @@ export class Site {
         await this.#crashed(generation, 'The server no longer accepted connections.');
         if (this.#generation !== undefined) return;
       }
-      await this.#startNow();
+      await this.#startNow(askMs);
     }).finally(() => {
       this.#starting = undefined;
     }));
@@ -281,11 +343,11 @@ export class Site {
   }
 
   /** The work below is always inside the queue. */
-  async #startNow(): Promise<void> {
+  async #startNow(askMs: number): Promise<void> {
     if (!this.spec.enabled || this.#closed) throw disabledError(this.spec);
     if (this.#generation !== undefined) return;
     if (this.#life.state !== 'starting') this.#apply({ type: 'start' });
-    await this.#bringUp('start');
+    await this.#bringUp('start', askMs);
   }
 
   async #reloadNow(): Promise<void> {
@@ -293,15 +355,17 @@ export class Site {
     if (old === undefined) return;
     const { stopFirst } = this.spec;
     if (this.#apply({ type: 'reload', stopFirst }) === undefined) return;
+    this.#letGo();
     if (stopFirst) {
-      await this.#retire(old, undefined);
-      await Promise.all(this.#draining);
+      await this.#retire(old, STOP_DRAIN_MS);
+      await this.#drained();
     }
-    await this.#bringUp('reload');
+    // Where nothing serves meanwhile, the visitors' own requests are the first.
+    await this.#bringUp('reload', stopFirst ? ASK_MS.start : ASK_MS.reload);
   }
 
   /** Starts the next generation and hands the site over to it. Throws what the caller of a wake or reload is told. */
-  async #bringUp(purpose: 'start' | 'reload'): Promise<void> {
+  async #bringUp(purpose: 'start' | 'reload', askMs: number): Promise<void> {
     const { run, slots, storage, context } = this.#ground;
     const { spec } = this;
     try {
@@ -316,7 +380,7 @@ export class Site {
         this.#lastNumber = Math.max(this.#lastNumber, await run.highest(spec.id)) + 1;
         this.#cut = new AbortController();
         const { signal } = this.#cut;
-        return await startGeneration(this.#ground, spec, account, home, this.#lastNumber, purpose, signal);
+        return await startGeneration(this.#ground, spec, account, home, this.#lastNumber, purpose, askMs, signal);
       });
       await run.point(spec.id, generation.record.generation);
       await this.#ground.checkpoint('gateway-pointed', spec.id);
@@ -325,9 +389,11 @@ export class Site {
       this.#failures = 0;
       this.interrupted = false;
       this.#wokenAt = Date.now();
+      if (old !== undefined && generation.remark?.kind === 'error' && (await generationAlive(old)))
+        this.#kept = { generation: old, until: Date.now() + KEEP_MS };
       await this.#measure();
       this.#apply({ type: 'answered', generation: generation.record.generation });
-      if (old !== undefined) this.#drain(old);
+      if (old !== undefined && this.#kept?.generation !== old) this.#drain(old, this.#drainMs());
     } catch (error) {
       const failure =
         error instanceof StartError
@@ -368,14 +434,19 @@ export class Site {
     const { record } = generation;
     const usage = await sandboxes.cgroups.usage(record.account, record.program);
     const memory = (usage?.memoryKills ?? 0) > 0;
+    const background =
+      this.spec.kind === 'command' &&
+      generation.child?.exitCode === 0 &&
+      (await leadersOf(await sandboxes.cgroups.processes(record.account, record.program))).length > 0;
     await run.point(record.site, undefined);
     this.#generation = undefined;
     await endGeneration(this.#ground, record);
+    const why = background ? INTO_BACKGROUND : reason;
     const failure = {
       step: 'answer' as const,
       message: memory
         ? 'The server needed more memory than the plan has, and was stopped. It is started again.'
-        : `${reason} It is started again.`,
+        : `${why} It is started again.`,
       output: [],
       at: new Date().toISOString(),
     };
@@ -395,7 +466,7 @@ export class Site {
       this.#apply({ type: 'start-failed', failure });
       return;
     }
-    await this.#startNow().catch((error: unknown) => {
+    await this.#startNow(ASK_MS.start).catch((error: unknown) => {
       // It ended with its volume: it starts again with it.
       this.interrupted ||= error instanceof HoldfastError && ['storage-repair', 'volume-closed'].includes(error.code);
       throw error;
@@ -414,31 +485,53 @@ export class Site {
     this.#hurry = undefined;
   }
 
-  async #stopNow(drainMs?: number): Promise<void> {
+  async #stopNow(drainMs = STOP_DRAIN_MS): Promise<void> {
+    this.#letGo();
     const generation = this.#generation;
     if (generation === undefined) return;
     this.#apply({ type: 'stop' });
     await this.#retire(generation, drainMs);
-    await Promise.all(this.#draining);
+    for (const hurry of this.#draining.values()) setTimeout(() => hurry.abort(), drainMs).unref();
+    await this.#drained();
     this.#memoryBytes = null;
     this.#processes = 0;
     this.#apply({ type: 'stopped' });
   }
 
   /** Takes the gateway off a generation and drains it. */
-  async #retire(generation: Generation, drainMs: number | undefined): Promise<void> {
+  async #retire(generation: Generation, drainMs: number): Promise<void> {
     await this.#ground.run.point(generation.record.site, undefined);
     this.#generation = undefined;
     this.#drain(generation, drainMs);
   }
 
-  #drain(generation: Generation, drainMs?: number): void {
-    const work = drainGeneration(this.#ground, generation, drainMs)
+  #drain(generation: Generation, drainMs: number): void {
+    const hurry = new AbortController();
+    const work = drainGeneration(this.#ground, generation, drainMs, hurry.signal)
       .catch((error: unknown) =>
         this.#ground.context.log.warn({ err: error, site: this.spec.id }, 'a generation did not stop cleanly'),
       )
       .finally(() => this.#draining.delete(work));
-    this.#draining.add(work);
+    const older = [...this.#draining.values()];
+    for (const one of older.slice(0, Math.max(0, older.length + 1 - MOST_DRAINING))) one.abort();
+    this.#draining.set(work, hurry);
+  }
+
+  async #drained(): Promise<void> {
+    await Promise.all(this.#draining.keys());
+  }
+
+  #drainMs(): number {
+    return drainTime(this.#ground.accountOf(this.spec.account));
+  }
+
+  /** Lets what was kept go; only this one, when it is named. */
+  #letGo(only?: Generation): void {
+    const kept = this.#kept?.generation;
+    if (kept === undefined || (only !== undefined && kept !== only)) return;
+    this.#kept = undefined;
+    this.#drain(kept, this.#drainMs());
+    this.#ground.context.emit({ type: 'site', site: this.status });
   }
 
   #enqueue<T>(work: () => T | Promise<T>): Promise<T> {

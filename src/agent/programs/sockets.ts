@@ -66,7 +66,7 @@ export async function knock(socketPath: string, deadlineMs: number): Promise<'op
 }
 
 /**
- * Sends the request that counts as "it answers": GET / as a visitor of the domain would. Any HTTP answer will do.
+ * Sends a first request: GET / as a visitor of the domain would.
  * Returns the status, or undefined when the connection was refused or broke off.
  */
 export async function answers(socketPath: string, domain: string, deadlineMs: number): Promise<number | undefined> {
@@ -79,6 +79,9 @@ export async function answers(socketPath: string, domain: string, deadlineMs: nu
       headers: {
         host: domain,
         'user-agent': 'Holdfast start check',
+        // As the gateway does: programs look at these.
+        'x-real-ip': '127.0.0.1',
+        'x-forwarded-for': '127.0.0.1',
         'x-forwarded-proto': 'https',
         connection: 'close',
       },

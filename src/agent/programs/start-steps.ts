@@ -6,25 +6,30 @@ import type { Logger } from '../../runtime/log.ts';
 import type { Cgroups } from './cgroups.ts';
 import { accepts, answers, openToGateway } from './sockets.ts';
 
-/** Milliseconds. PythonAnywhere's ping after a reload waits 20 s, too; imports get longer, and all of it together 55 s, so that a
- * wake call of 90 s has room for the wait before it. */
-const DEADLINES: Readonly<Record<'sandbox' | 'interpreter' | 'import' | 'socket' | 'answer', number>> = {
+/** Milliseconds. Imports get longest, and all of it together 55 s, so that a wake call of 90 s has room for the wait before it. The first
+ * answer is no step of the start: whoever asks for it says how long, see FirstAnswer. */
+const DEADLINES: Readonly<Record<'sandbox' | 'interpreter' | 'import' | 'socket', number>> = {
   sandbox: 15_000,
   interpreter: 15_000,
   import: 45_000,
   socket: 20_000,
-  answer: 20_000,
 };
 const WHOLE_START = 55_000;
 /** Progress of a start as it is told through descriptor 4, and by the process's end. */
 export interface Progress {
   reached: Set<string>;
   failed: { step: StartStep; message: string } | undefined;
+  /** Its first process has ended; `exited` follows when nothing more can come of its steps. */
+  ended: { code: number | null } | undefined;
   exited: { code: number | null; signal: NodeJS.Signals | null } | undefined;
   diagnostics: string;
   /** Resolves at the next change. */
   changed(): Promise<void>;
 }
+
+/** Why the server of a command's site does not stay. */
+export const INTO_BACKGROUND =
+  'The command put its server into the background and ended. Keep it in the foreground: remove a trailing "&" or options like --daemon.';
 
 /** Why a start stopped at a step: a sentence for the owner. */
 export class StepError extends Error {
@@ -50,6 +55,7 @@ export function watchProgress(child: ChildProcess): Progress {
   const progress: Progress = {
     reached: new Set(),
     failed: undefined,
+    ended: undefined,
     exited: undefined,
     diagnostics: '',
     changed: () => next,
@@ -84,33 +90,44 @@ export function watchProgress(child: ChildProcess): Progress {
   // `close` comes after the last step line; a server that forked away holds the pipe, so `exit` has to do after a moment.
   child.once('close', exited);
   child.once('exit', (code, signal) => {
+    progress.ended = { code };
     setTimeout(() => exited(code, signal), 100);
   });
   return progress;
 }
 
-/** Waits for each step with its deadline. Throws StepError. */
-export async function waitUntilItAnswers(
+/** What came of the platform's own first request, GET /: a status, nothing within the time, or a connection that was broken off. */
+export type FirstAnswer = { status: number } | { none: 'late' | 'broken'; waitedMs: number };
+
+/**
+ * Waits for each step with its deadline, up to the one at which it listens: that is started. Then, when `askMs` is not 0, sends it a first
+ * request and waits so long for the answer, since a program may end, or run out of memory, over it. Throws StepError.
+ */
+export async function waitUntilItListens(
   ground: { log: Logger; cgroups: Cgroups },
   site: SiteSpec,
   account: AccountSpec,
   progress: Progress,
   socketPath: string,
   program: string,
+  askMs: number,
   signal?: AbortSignal,
-): Promise<void> {
+): Promise<FirstAnswer | undefined> {
   const wholeEnd = performance.now() + WHOLE_START;
   let step: Exclude<StartStep, 'storage'> = 'sandbox';
   const aborted = new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve(), { once: true }));
 
-  /** Waits for a step; ends early with the sentence that says why it cannot come any more. */
+  /**
+   * Waits for a step; ends early with the sentence that says why it cannot come any more. Returns false when only the first answer has not
+   * come in time.
+   */
   const waitFor = async (
     name: typeof step,
-    done: () => boolean | Promise<boolean>,
+    done: (leftMs: number) => boolean | Promise<boolean>,
     everyMs: number | undefined,
-  ): Promise<void> => {
+  ): Promise<boolean> => {
     step = name;
-    const end = Math.min(performance.now() + DEADLINES[name], wholeEnd);
+    const end = name === 'answer' ? performance.now() + askMs : Math.min(performance.now() + DEADLINES[name], wholeEnd);
     for (;;) {
       const change = progress.changed();
       if (progress.failed !== undefined) throw new StepError(progress.failed.step, progress.failed.message);
@@ -118,10 +135,13 @@ export async function waitUntilItAnswers(
       if (signal?.aborted === true) throw new StepError(name, 'The start was cut short.');
       // A step that was announced was reached, also when the program has ended since: then the next one failed.
       const announced = name !== 'socket' && name !== 'answer';
-      if ((progress.exited === undefined || announced) && (await done())) return;
+      if ((progress.exited === undefined || announced) && (await done(end - performance.now()))) return true;
       if (progress.exited !== undefined) throw await endedEarly(name);
       const left = end - performance.now();
-      if (left <= 0) throw await tooLate(name);
+      if (left <= 0) {
+        if (name === 'answer') return false;
+        throw await tooLate(name);
+      }
       const timer = new AbortController();
       await Promise.race([
         change,
@@ -143,7 +163,7 @@ export async function waitUntilItAnswers(
   const endedEarly = async (name: typeof step): Promise<StepError> => {
     if (progress.failed !== undefined) return new StepError(progress.failed.step, progress.failed.message);
     if (await memoryKilled()) return outOfMemory();
-    const code = progress.exited?.code ?? null;
+    const code = (progress.exited ?? progress.ended)?.code ?? null;
     if (name === 'sandbox') {
       ground.log.error({ site: site.id, code, diagnostics: progress.diagnostics }, 'a sandbox could not be made');
       return new StepError(
@@ -154,10 +174,7 @@ export async function waitUntilItAnswers(
     if (site.kind === 'command') {
       const left = await ground.cgroups.processes(account.name, program);
       if (left.length > 0 && code === 0) {
-        return new StepError(
-          name,
-          'The command put its server into the background and ended. Keep it in the foreground: remove a trailing "&" or options like --daemon.',
-        );
+        return new StepError(name, INTO_BACKGROUND);
       }
       const how = code === null ? 'was stopped' : `ended with code ${code}`;
       return name === 'answer'
@@ -170,7 +187,7 @@ export async function waitUntilItAnswers(
     return new StepError(name, `The server ended (code ${code ?? 'none'}) at this step. Its output says why.`);
   };
 
-  const tooLate = async (name: typeof step): Promise<StepError> => {
+  const tooLate = async (name: Exclude<typeof step, 'answer'>): Promise<StepError> => {
     if (await memoryKilled()) return outOfMemory();
     const seconds = DEADLINES[name] / 1000;
     switch (name) {
@@ -196,11 +213,6 @@ export async function waitUntilItAnswers(
             ? `The command runs, but after ${seconds} s nothing listens on $DOMAIN_SOCKET. Make the server bind that Unix socket, for example: uvicorn --uds $DOMAIN_SOCKET main:app`
             : `The server did not open its socket within ${seconds} s.`,
         );
-      case 'answer':
-        return new StepError(
-          name,
-          `The site accepted a request for / but did not answer it within ${seconds} s. Make the first answer faster; its output may say what it waits for.`,
-        );
       default:
         return name satisfies never;
     }
@@ -212,16 +224,27 @@ export async function waitUntilItAnswers(
     await waitFor('import', () => progress.reached.has('imported'), undefined);
   }
   await waitFor('socket', async () => (await openToGateway(socketPath)) && (await accepts(socketPath, 2000)), 10);
-  await waitFor(
-    'answer',
-    async () => {
-      if ((await answers(socketPath, site.domain, DEADLINES.answer)) !== undefined) return true;
-      // A worker that is stopped for want of memory is started again by its master, and would be without end.
-      if (await memoryKilled()) throw outOfMemory();
-      return false;
-    },
-    50,
-  );
+  let first: FirstAnswer | undefined;
+  if (askMs > 0) {
+    let broken = false;
+    const began = performance.now();
+    const answered = await waitFor(
+      'answer',
+      async (leftMs) => {
+        const status = await answers(socketPath, site.domain, Math.max(leftMs, 1));
+        broken = status === undefined && performance.now() - began < askMs;
+        if (status !== undefined) first = { status };
+        // A worker that is stopped for want of memory is started again by its master, and would be without end.
+        else if (await memoryKilled()) throw outOfMemory();
+        return status !== undefined;
+      },
+      50,
+    );
+    if (!answered) first = { none: broken ? 'broken' : 'late', waitedMs: performance.now() - began };
+  }
+  // What put itself into the background ends with its sandbox.
+  if (progress.ended !== undefined && site.kind === 'command') throw await endedEarly(step);
   // A server may replace its socket, or change its mode, between binding and serving.
   await openToGateway(socketPath);
+  return first;
 }

@@ -195,11 +195,18 @@ export async function reloadSite(context: ControlContext, actor: Actor, site: Si
     'site.reload',
     site.domain,
     status.failure ? 'failed' : 'ok',
-    status.failure?.message ?? '',
+    status.failure?.message ?? status.remark?.message ?? '',
   );
   if (status.failure && status.state === 'failed') {
     throw new HoldfastError('site-start-failed', status.failure.message, { details: status.failure.output });
   }
+}
+
+/** Back to what ran before the last reload, while the agent keeps it. Throws `conflict` when it is not there any more. */
+export async function goBack(context: ControlContext, actor: Actor, site: Site): Promise<void> {
+  const status = await context.agent.call('sites.back', { id: site.id });
+  context.world.apply({ type: 'site', site: status });
+  await audit(context, actor, 'site.back', site.domain, 'ok', `generation ${status.generation}`);
 }
 
 /** The site is gone for visitors and from every list at once; its files stay. */

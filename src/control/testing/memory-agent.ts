@@ -257,6 +257,8 @@ export class MemoryAgent implements AgentClient {
       generation: before?.generation ?? 0,
       since: START,
       failure: null,
+      remark: null,
+      kept: null,
       lastRequestAt: null,
       memoryBytes: null,
       processes: 0,
@@ -411,6 +413,13 @@ export class MemoryAgent implements AgentClient {
     'sites.wake': async ({ id }) => await Promise.resolve(this.#awake(id)),
     'sites.sleep': async ({ id }) => await Promise.resolve({ ...this.#status(id), state: 'asleep' as const }),
     'sites.reload': async ({ id }) => await Promise.resolve(this.#awake(id)),
+    'sites.back': async ({ id }) => {
+      const status = this.#status(id);
+      if (status.kept === null) throw new HoldfastError('conflict', 'Nothing is kept.');
+      const back = { ...status, generation: status.kept.generation, remark: null, kept: null };
+      this.statuses.set(id, back);
+      return await Promise.resolve(back);
+    },
     'sites.quickstart': async ({ id, quickstart }) => {
       this.#status(id);
       this.quickstarts.push(`${id} ${quickstart}`);

@@ -21,7 +21,7 @@ function site(id: string, account: string, state: 'awake' | 'failed' = 'awake'):
     id, account, domain: `${id}.example.org`, url: '', kind: 'wsgi', enabled: true, pythonVersion: '3.11', virtualenv: '',
     sourceDirectory: '', workingDirectory: '', wsgiFile: null, command: '', forceHttps: false, protection: null, staticFiles: [],
     staticHeaders: [], stopFirst: false, workers: 1, createdAt: '', certificate: null,
-    status: { id, state, generation: 1, since: '', failure: null, lastRequestAt: null, memoryBytes: null, processes: 1 },
+    status: { id, state, generation: 1, since: '', failure: null, remark: null, kept: null, lastRequestAt: null, memoryBytes: null, processes: 1 },
   }; // prettier-ignore
 }
 

@@ -41,6 +41,9 @@ const SITE_TONES: Readonly<Record<SiteStatus['state'], { tone: Tone; word: strin
   disabled: { tone: 'off', word: 'disabled', meaning: 'Switched off. Visitors see a page that says so.' },
 };
 
+/** Awake, and its first answer was an error: that is not "answering". */
+const WITH_ERRORS = { tone: 'bad', word: 'errors', meaning: 'It runs, but its first answer was an error.' } as const;
+
 /** The words for a site's state; a site that the agent has not reported yet is being set up. */
 export function siteStateOf(
   status: SiteStatus | null,
@@ -48,6 +51,7 @@ export function siteStateOf(
 ): { tone: Tone; word: string; meaning: string } {
   if (!enabled) return SITE_TONES.disabled;
   if (status === null) return { tone: 'busy', word: 'setting up', meaning: 'The platform is taking the site in.' };
+  if (status.state === 'awake' && status.remark?.kind === 'error') return WITH_ERRORS;
   return SITE_TONES[status.state];
 }
 

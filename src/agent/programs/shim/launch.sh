@@ -58,14 +58,14 @@ fi
 if [ "$server" = gunicorn ]; then
   export PYTHONPATH="/opt/holdfast${PYTHONPATH:+:$PYTHONPATH}" HOLDFAST_SERVER=gunicorn
   exec "$virtualenv/bin/python" "$virtualenv/bin/gunicorn" --bind "unix:$DOMAIN_SOCKET" --workers "$workers" \
-    --worker-class sync --timeout "$timeout" --graceful-timeout 30 --worker-tmp-dir /dev/shm \
+    --worker-class sync --timeout "$timeout" --graceful-timeout "$timeout" --worker-tmp-dir /dev/shm \
     --forwarded-allow-ips '*' holdfast_wsgi:application 2>&1
 fi
 
 # uWSGI's options are gathered in the positional parameters, after the input that is still in them.
 inputs=$((mappings * 2))
 plugins=router_redirect
-set -- "$@" --master --workers "$workers" --harakiri "$timeout" --http-socket "$DOMAIN_SOCKET" --buffer-size 65535 \
+set -- "$@" --master --workers "$workers" --harakiri "$timeout" --worker-reload-mercy "$timeout" --http-socket "$DOMAIN_SOCKET" --buffer-size 65535 \
   --max-vars 256 --lazy-apps --enable-threads --close-on-exec --close-on-exec2 \
   --listen 128 --disable-logging --ignore-sigpipe --ignore-write-errors --disable-write-exception --log-date \
   --hook-master-start 'unix_signal:15 gracefully_kill_them_all'

@@ -3,7 +3,7 @@ import { createSiteSchema, siteViewSchema, updateSiteSchema } from '../../../pro
 import { HoldfastError } from '../../../protocol/errors.ts';
 import type { FastifyRequest } from 'fastify';
 import type { ControlContext } from '../../context.ts';
-import { deleteSite, mustFindSite, reloadSite, switchSite, updateSite } from '../../sites/change-site.ts';
+import { deleteSite, goBack, mustFindSite, reloadSite, switchSite, updateSite } from '../../sites/change-site.ts';
 import { createSite } from '../../sites/create-site.ts';
 import { siteView } from '../../sites/site-view.ts';
 import type { AccountRow } from '../../store/accounts.ts';
@@ -83,6 +83,16 @@ export function registerSites(server: ZodServer, context: ControlContext): void 
     async (request) => {
       const { site } = await ownSite(context, request, request.params.id);
       await reloadSite(context, actorOf(request), site);
+      return siteView(context, await mustFindSite(context, site.id));
+    },
+  );
+
+  server.post(
+    '/api/holdfast/sites/:id/back',
+    { schema: { params: byId, response: { 200: siteViewSchema } } },
+    async (request) => {
+      const { site } = await ownSite(context, request, request.params.id);
+      await goBack(context, actorOf(request), site);
       return siteView(context, await mustFindSite(context, site.id));
     },
   );

@@ -50,8 +50,21 @@ export function useUpdateSite(
   });
 }
 
-type SiteAction = 'reload' | 'enable' | 'disable';
-const DONE: Readonly<Record<SiteAction, string>> = { reload: 'reloaded', enable: 'enabled', disable: 'disabled' };
+type SiteAction = 'reload' | 'enable' | 'disable' | 'back';
+const DONE: Readonly<Record<SiteAction, string>> = {
+  reload: 'reloaded',
+  enable: 'enabled',
+  disable: 'disabled',
+  back: 'back at what ran before',
+};
+
+/** What is said after an action: a reload that brought an error is no success. */
+function doneSentence(site: Pick<SiteView, 'domain' | 'status'>, action: SiteAction): string {
+  const remark = action === 'reload' ? site.status?.remark : null;
+  if (remark?.kind === 'error') return `${site.domain} runs the new code, but its first answer was an error.`;
+  if (remark?.kind === 'slow') return `${site.domain} is reloaded. Its first page is slow.`;
+  return `${site.domain} is ${DONE[action]}.`;
+}
 
 /** Reload, enable or disable. A failed reload also refreshes the site, since its failure panel then has the reason. */
 export function useSiteAction(site: Pick<SiteView, 'id' | 'domain'>): UseMutationResult<SiteView, Error, SiteAction> {
@@ -64,7 +77,7 @@ export function useSiteAction(site: Pick<SiteView, 'id' | 'domain'>): UseMutatio
       client.setQueryData(queryKey, fresh);
       void client.invalidateQueries({ queryKey: ['sites'] });
       void client.invalidateQueries({ queryKey: dashboardQuery.queryKey });
-      showToast(`${site.domain} is ${DONE[action]}.`);
+      showToast(doneSentence(fresh, action));
     },
     onError: (error) => {
       showProblem(error);

@@ -15,6 +15,7 @@ import { Facts, Panel, SiteBadge, siteStateOf } from '../../ui/marks.tsx';
 import { ErrorPanel, Note, Skeleton } from '../../ui/states.tsx';
 import { CodeSection } from './code-section.tsx';
 import { FailurePanel } from './failure.tsx';
+import { RemarkPanel } from './remark.tsx';
 import { LogsSection } from './logs-section.tsx';
 import { SecuritySection } from './security-section.tsx';
 import { SettingsSection } from './settings-section.tsx';
@@ -42,6 +43,7 @@ function Overview({ site }: { site: SiteView }): JSX.Element {
     <div className="columns">
       <div className="stack">
         <FailurePanel site={site} />
+        <RemarkPanel site={site} />
         <Panel title="Where things are">
           <Facts
             rows={[

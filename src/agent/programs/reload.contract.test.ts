@@ -1,0 +1,176 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
+import { until } from '../../runtime/deadline.ts';
+import { createPrograms, type Programs } from './programs.ts';
+import { ask, livingGenerations, openTestGround, siteSpec, type TestGround } from './test-ground.ts';
+
+/** What a start and a reload promise: imported and listening is started, and what the first answer was is told. */
+const SLOW = 120_000;
+
+let ground: TestGround;
+let programs: Programs;
+let owner: AccountSpec;
+
+beforeAll(async () => {
+  ground = await openTestGround();
+  programs = createPrograms(ground.context, ground.storage, { lookEveryMs: 100 });
+  await programs.start();
+  owner = await ground.account('again');
+  await programs.sync([owner], []);
+}, SLOW);
+
+afterAll(async () => {
+  await programs.stop('stop');
+  await ground.close();
+}, SLOW);
+
+const file = (site: SiteSpec): string => `/var/www/${site.domain.replaceAll('.', '_')}_wsgi.py`;
+
+async function wsgi(name: string, source: string): Promise<SiteSpec> {
+  const site = siteSpec(owner, `${name}.localhost`);
+  await ground.write(owner, file(site), source);
+  await programs.handlers['sites.put'](site);
+  return site;
+}
+
+const reload = async (site: SiteSpec): Promise<SiteStatus> => await programs.handlers['sites.reload']({ id: site.id });
+
+const answering = (text: string): string =>
+  `def application(environ, start_response):\n    start_response("200 OK", [("Content-Type", "text/plain")])\n    return [b"${text}"]\n`;
+
+/** Answers / once the file /tmp/go is there, everything else at once. */
+const SLOW_HOME = `
+import os, time
+def application(environ, start_response):
+    while environ["PATH_INFO"] == "/" and not os.path.exists("/tmp/go"):
+        time.sleep(0.05)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"here"]
+`;
+
+const RAISES = `
+def view():
+    return {}["gone"]
+def application(environ, start_response):
+    view()
+`;
+
+describe('a site whose home page is slow', () => {
+  test('starts for a visitor of another page, who does not wait for the home page', async () => {
+    const site = await wsgi('slowhome', SLOW_HOME);
+    expect(await programs.wakeDomain(site.domain)).toMatchObject({ state: 'awake', remark: null });
+    expect((await ask(ground.context, site, '/other')).body).toBe('here');
+    await programs.handlers['sites.sleep']({ id: site.id });
+  });
+
+  test('starts for its owner, too, who is told', async () => {
+    const site = await wsgi('slowtold', SLOW_HOME);
+    const status = await programs.handlers['sites.wake']({ id: site.id });
+    expect(status).toMatchObject({ state: 'awake', failure: null, remark: { kind: 'slow' } });
+    expect(status.remark?.message).toContain('had not answered the first request for / after 5 s');
+    await ground.write(owner, '/tmp/go', '');
+    expect((await ask(ground.context, site, '/')).body).toBe('here');
+  });
+});
+
+describe('a reload whose first answer is an error', () => {
+  test('is told with the line of the member, and what ran before can come back', async () => {
+    const site = await wsgi('errors', answering('one'));
+    const before = await programs.handlers['sites.wake']({ id: site.id });
+    expect(before).toMatchObject({ remark: null, kept: null });
+    await ground.write(owner, file(site), RAISES);
+    const status = await reload(site);
+    expect(status).toMatchObject({ state: 'awake', failure: null, kept: { generation: before.generation } });
+    expect(status.remark).toMatchObject({ kind: 'error' });
+    expect(status.remark?.message).toMatch(
+      /500 Internal Server Error: KeyError: 'gone' \(\/var\/www\/errors_localhost_wsgi\.py, line 3\)/,
+    );
+    expect((await ask(ground.context, site, '/')).status).toBe(500);
+    expect(await livingGenerations(ground.context, site)).toEqual([before.generation, status.generation]);
+
+    const back = await programs.handlers['sites.back']({ id: site.id });
+    expect(back).toMatchObject({ state: 'awake', generation: before.generation, remark: null, kept: null });
+    expect((await ask(ground.context, site, '/')).body).toBe('one');
+    await until(
+      async () => (await livingGenerations(ground.context, site)).length === 1,
+      'the end of the new generation',
+      30_000,
+    );
+    await expect(programs.handlers['sites.back']({ id: site.id })).rejects.toMatchObject({ code: 'conflict' });
+
+    await ground.write(owner, file(site), answering('two'));
+    expect(await reload(site)).toMatchObject({ state: 'awake', remark: null, kept: null });
+    expect((await ask(ground.context, site, '/')).body).toBe('two');
+  });
+
+  test('keeps nothing after a good reload, nor when the site is switched off', async () => {
+    const site = await wsgi('letgo', answering('one'));
+    await programs.handlers['sites.wake']({ id: site.id });
+    await ground.write(owner, file(site), RAISES);
+    expect(await reload(site)).toMatchObject({ kept: { generation: 1 } });
+    await programs.handlers['sites.put']({ ...site, enabled: false, revision: 2 });
+    expect(await livingGenerations(ground.context, site)).toEqual([]);
+    await programs.handlers['sites.put']({ ...site, revision: 3 });
+    await ground.write(owner, file(site), answering('two'));
+    expect(await reload(site)).toMatchObject({ remark: null, kept: null });
+    expect(await livingGenerations(ground.context, site)).toHaveLength(1);
+  });
+});
+
+test('a request that takes longer than a server waits for when it is asked to end is finished after a reload', async () => {
+  const source = `
+import os, time
+def application(environ, start_response):
+    if environ["PATH_INFO"] == "/long":
+        open("/tmp/begun", "w").close()
+        while not os.path.exists("/tmp/finish"):
+            time.sleep(0.05)
+    start_response("200 OK", [("Content-Length", "4")])
+    return [b"done"]
+`;
+  await ground.write(owner, '/home/again/long.py', source);
+  // One second stands for the thirty that gunicorn gives by itself.
+  const command = 'gunicorn --graceful-timeout 1 --chdir /home/again -b unix:$DOMAIN_SOCKET long:application';
+  const site = siteSpec(owner, 'long.localhost', { kind: 'command', command });
+  await programs.handlers['sites.put'](site);
+  await programs.wakeDomain(site.domain);
+  const long = ask(ground.context, site, '/long');
+  await until(
+    async () => {
+      const seen = await programs.sandboxes.run(
+        { account: owner, home: ground.storage.homeOf(owner.name), command: ['/usr/bin/test', '-e', '/tmp/begun'] },
+        { deadlineMs: 10_000 },
+      );
+      return seen.code === 0;
+    },
+    'the request',
+    30_000,
+    100,
+  );
+  await reload(site);
+  // The reload's own requests to the old server are over; it has had its SIGTERM by now if it gets one before its request is done.
+  for (let round = 0; round < 30; round++) expect((await ask(ground.context, site, '/')).body).toBe('done');
+  await until(
+    async () => (await ask(ground.context, site, '/')).status === 200 && round++ > 40,
+    'some time',
+    30_000,
+    50,
+  );
+  await ground.write(owner, '/tmp/finish', '');
+  expect((await long).body).toBe('done');
+});
+let round = 0;
+
+test('a command that puts its server into the background is told so, at a start and at a reload', async () => {
+  await ground.write(owner, '/home/again/app.py', answering('hello'));
+  const good = 'gunicorn --chdir /home/again -b unix:$DOMAIN_SOCKET app:application';
+  const site = siteSpec(owner, 'daemon.localhost', { kind: 'command', command: good });
+  await programs.handlers['sites.put'](site);
+  await programs.wakeDomain(site.domain);
+  const daemon = { ...site, command: good.replace('gunicorn', 'gunicorn --daemon'), revision: 2 };
+  await programs.handlers['sites.put'](daemon);
+  const status = await reload(site).catch((error: unknown) => error);
+  const told = status instanceof Error ? status.message : (status as SiteStatus).failure?.message;
+  expect(told).toContain('into the background');
+  expect((await ask(ground.context, site, '/')).body).toBe('hello');
+});
