@@ -93,6 +93,38 @@ describe('the gateway', () => {
     expect(running.some((title) => title === 'nginx: worker process')).toBe(true);
   });
 
+  it('does not pass on what a visitor says of where they come from', async () => {
+    const spec = siteSpec({ domain: 'forged-alice.holdfast.test' });
+    await serve(spec.id, (request, response) => response.end(JSON.stringify(request.headers)));
+    await gateway.publish([spec]);
+    const headers = { 'x-forwarded-for': '203.0.113.9', 'x-real-ip': '203.0.113.9', forwarded: 'for=203.0.113.9' };
+    const { body } = await ask(context, { host: spec.domain, headers });
+    expect(body).not.toContain('203.0.113.9');
+  });
+
+  it('passes long heads in both directions, and says so of one that is too long', async () => {
+    const spec = siteSpec({ domain: 'heads-alice.holdfast.test' });
+    await serve(spec.id, (_, response) => response.setHeader('x-long', 'b'.repeat(50_000)).end('fine'));
+    await gateway.publish([spec]);
+    const pieces = (count: number): Record<string, string> =>
+      Object.fromEntries(Array.from({ length: count }, (_, index) => [`x-piece-${index}`, 'a'.repeat(14_000)]));
+    expect(await ask(context, { host: spec.domain, headers: pieces(3) })).toMatchObject({ status: 200, body: 'fine' });
+    const refused = await ask(context, { host: spec.domain, headers: pieces(6) });
+    expect(refused).toMatchObject({ status: 431 });
+    expect(refused.body).toContain('too much at once');
+  });
+
+  it('tells the owner in the server log why a visitor got a 502', async () => {
+    const spec = siteSpec({ domain: 'breaks-alice.holdfast.test' });
+    await serve(spec.id, (request) => request.socket.destroy());
+    await gateway.publish([spec]);
+    expect(await ask(context, { host: spec.domain })).toMatchObject({ status: 502 });
+    const log = join(context.layout.logs, 'alice', `${spec.domain}.server.log`);
+    const text = async (): Promise<string> => await readFile(log, 'utf8').catch(() => '');
+    await until(async () => (await text()) !== '', 'the line in the server log', 30_000, 100);
+    expect(await text()).toMatch(/ - gateway: The server closed the connection before it answered \(upstream/);
+  });
+
   it('passes a request to the site with the addresses it came from', async () => {
     const spec = siteSpec({ domain: 'alice.holdfast.test' });
     await serve(spec.id, (request, response) =>
@@ -108,8 +140,9 @@ describe('the gateway', () => {
       'x-real-ip': '127.0.0.1',
       'x-forwarded-for': '127.0.0.1',
       'x-forwarded-proto': 'http',
-      connection: 'close',
     });
+    // A server that is to close the connection does so with the rest of an upload unread.
+    expect(seen.headers).not.toHaveProperty('connection');
     const secure = await ask(context, { host: 'alice.holdfast.test', tls: true, ca: authority });
     expect((JSON.parse(secure.body) as typeof seen).headers['x-forwarded-proto']).toBe('https');
   });

@@ -231,6 +231,7 @@ function errorPages(plan: GatewayPlan): string {
       error_page 401 /.holdfast-page/protected.html;
       error_page 404 /.holdfast-page/unknown.html;
       error_page 413 /.holdfast-page/large.html;
+      error_page 494 =431 /.holdfast-page/head.html;
       error_page 497 =308 ${httpsOrigin(plan)}$request_uri;
       error_page 590 =503 /.holdfast-page/disabled.html;
       error_page 591 =503 /.holdfast-page/busy.html;

@@ -31,6 +31,12 @@ export const PAGES = {
     text: 'Something in the site itself keeps it from starting. There is nothing you can do but try again later.',
     owner: 'If it is your site, the Web page shows the step that failed and what your program said.',
   },
+  head: {
+    status: 431,
+    title: 'Your browser sent too much at once',
+    text: 'The cookies for this address, or the address itself, are larger than this server takes. Delete the cookies of this site and try again.',
+    owner: 'If it is your site: all headers of a request may have 60 KiB together, and 15 KiB each.',
+  },
   broken: {
     status: 502,
     title: 'The site broke off its answer',

@@ -84,7 +84,7 @@ export async function serveSite(
   await chmod(join(sites, id), 0o755);
   const socket = join(directory, 'app.sock');
   await unlink(socket).catch(() => undefined);
-  const server = createServer(listener);
+  const server = createServer({ maxHeaderSize: 128 * 1024 }, listener);
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(socket, resolve);
@@ -122,6 +122,7 @@ export async function ask(context: AgentContext, options: Ask): Promise<Answer> 
     method: options.method ?? 'GET',
     headers: { Host: options.host, Connection: 'close', ...options.headers },
     agent: false as const,
+    maxHeaderSize: 128 * 1024,
     signal: AbortSignal.timeout(30_000),
   };
   return await new Promise((resolve, reject) => {
