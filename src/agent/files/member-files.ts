@@ -334,7 +334,7 @@ export function writeProblem(output: string): HoldfastError | undefined {
   if (/Disk quota exceeded/i.test(output)) {
     return new HoldfastError(
       'quota-exceeded',
-      'Your disk space is used up. Delete something, then try again. The file is as before.',
+      'Your disk space is used up. Delete a file you no longer need, then try again; deleting works, making a file shorter does not. The file is as before.',
     );
   }
   if (/No space left on device/i.test(output)) {

@@ -1,4 +1,5 @@
 import { Transform, type Readable } from 'node:stream';
+import { formatBytes } from '../../model/words.ts';
 import { isMemberPath, memberRoots, tidyPath } from '../../model/paths.ts';
 import { memberPathSchema, type FileEntry, type InsteadOf } from '../../protocol/files.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
@@ -190,7 +191,7 @@ export async function saveFile(
 }
 
 export function tooLarge(limitBytes: number): HoldfastError {
-  return new HoldfastError('too-large', `A file sent here may have at most ${Math.floor(limitBytes / 1024 ** 2)} MiB.`);
+  return new HoldfastError('too-large', `A file sent here may have at most ${formatBytes(limitBytes)}.`);
 }
 
 function limitedTo(limitBytes: number): Transform {
