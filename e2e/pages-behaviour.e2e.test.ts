@@ -236,6 +236,24 @@ describe('the Files page', () => {
   });
 });
 
+describe('on a phone', () => {
+  it('all parts of a site can be seen', async () => {
+    await page.setViewportSize({ width: 390, height: 844 });
+    await start('busy', '/web');
+    await page
+      .getByRole('link', { name: /^alice\.localhost/ })
+      .first()
+      .click();
+    const links = page.getByRole('navigation', { name: 'Parts of the site' }).getByRole('link');
+    await links.first().waitFor();
+    for (const link of await links.all()) {
+      const box = await link.boundingBox();
+      expect(box).not.toBeNull();
+      if (box !== null) expect([box.x >= 0, box.x + box.width <= 390]).toEqual([true, true]);
+    }
+  });
+});
+
 describe('addresses', () => {
   it('that nothing has answer 404, with the page around it', async () => {
     await standIn.scenario('busy');

@@ -349,6 +349,10 @@ export const SHOTS: readonly Shot[] = [
   },
   { name: 'audit', scenario: 'operator', path: '/audit' },
   { name: 'not-found', scenario: 'busy', path: '/nowhere' },
+  { name: 'not-for-members', scenario: 'busy', path: '/storage' },
+  { name: 'site-missing', scenario: 'busy', path: '/web/000000000000' },
+  { name: 'drill-missing', scenario: 'quiet', path: '/drills/none' },
+  { name: 'edit-missing', scenario: 'busy', path: '/edit/home/alice/none.py' },
 ];
 
 const LOOKS = [

@@ -6,6 +6,7 @@ import { ClientFilesAddress, ClientSitesAddress } from './pages/client-addresses
 import { DashboardPage } from './pages/dashboard.tsx';
 import { FirstPasswordPage, SignInPage } from './pages/sign-in.tsx';
 import { Button, LinkButton } from './ui/button.tsx';
+import { useTitle } from './ui/hooks.ts';
 import { Empty } from './ui/states.tsx';
 
 // One chunk per page; the first load carries signing in, the frame and the dashboard.
@@ -45,6 +46,7 @@ const AuditPage = lazy(() =>
 );
 
 function NotFound(): JSX.Element {
+  useTitle('No such page');
   return (
     <section className="panel">
       <Empty

@@ -34,9 +34,12 @@ export function Dialog(props: {
       ref={element}
       className={`dialog${props.wide === true ? ' dialog-wide' : ''}${props.side === true ? ' dialog-side' : ''}`}
       aria-labelledby={id}
-      onKeyDown={(event) => {
-        // A browser closes at the second Escape whatever the event `cancel` is told; so it is not asked to.
-        if (sticky && event.key === 'Escape') event.preventDefault();
+      closedby={sticky ? 'none' : 'closerequest'}
+      onClose={() => {
+        // A browser may close at the second Escape without asking. What is open is not what was closed.
+        if (element.current?.open !== false) return;
+        if (sticky) element.current.showModal();
+        else props.onClose();
       }}
       onCancel={(event) => {
         event.preventDefault();

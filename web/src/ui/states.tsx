@@ -12,7 +12,11 @@ export function messageOf(error: unknown): string {
 
 function Details({ error }: { error: unknown }): JSX.Element | null {
   if (!(error instanceof ApiError) || error.details.length === 0) return null;
-  return <pre className="output">{error.details.join('\n')}</pre>;
+  return (
+    <pre className="output" tabIndex={0} aria-label="In detail">
+      {error.details.join('\n')}
+    </pre>
+  );
 }
 
 /** What went wrong with something just tried, in place. */

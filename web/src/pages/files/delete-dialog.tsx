@@ -80,7 +80,7 @@ export function DeleteDialog(props: {
       ) : (
         <div className="stack-s">
           {!one && (
-            <ul className="name-list mono">
+            <ul className="name-list mono" tabIndex={0} aria-label="What is deleted">
               {names.slice(0, 12).map((name) => (
                 <li key={name} className="anywhere">
                   {name}

@@ -86,6 +86,10 @@ const look = EditorView.theme({
     color: 'var(--text-soft)',
     padding: '0 6px',
   },
+  '&.cm-merge-b .cm-changedLine': { backgroundColor: 'var(--good-wash)' },
+  '.cm-deletedChunk': { backgroundColor: 'var(--bad-wash)' },
+  '&.cm-merge-b .cm-changedText, .cm-deletedChunk .cm-deletedText': { background: 'none', fontWeight: '650' },
+  '.cm-collapsedLines': { background: 'var(--surface-2)', color: 'var(--text-soft)' },
   '.cm-searchMatch': { backgroundColor: 'var(--warn-wash)', outline: '1px solid var(--warn-mark)' },
 });
 

@@ -63,7 +63,7 @@ function CreateDialog({
   const problem = accountNameProblem(username);
   if (create.data !== undefined) {
     return (
-      <Dialog title={`${create.data.username} is made`} onClose={onClose} sticky>
+      <Dialog key="made" title={`${create.data.username} is made`} onClose={onClose} sticky>
         <Note level="warning">
           Hand these over now: they are not shown again. The password works once; at the first sign-in its owner chooses
           another.
@@ -75,7 +75,7 @@ function CreateDialog({
         <Secret label="One-time password" value={create.data.password} />
         <Secret label="API token" value={create.data.api_token} />
         <div className="row row-end">
-          <Button look="main" onClick={onClose}>
+          <Button look="main" autoFocus onClick={onClose}>
             I have them
           </Button>
         </div>

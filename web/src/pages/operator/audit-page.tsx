@@ -59,7 +59,7 @@ function Audit(): JSX.Element {
                 : `None of the newest ${count(audit.data.length, 'entry', 'entries')} has that in it.`}
             </Empty>
           ) : (
-            <div className="table-scroll">
+            <div className="table-scroll" tabIndex={0} role="region" aria-label="Entries">
               <table className="table table-cards">
                 <thead>
                   <tr>
