@@ -136,7 +136,7 @@ function Catalogue({
           return (
             <li key={drill.name} className="panel drill-card">
               <div className="stack-s">
-                <h3>{drill.title}</h3>
+                <h2>{drill.title}</h2>
                 <p className="soft">{drill.description}</p>
               </div>
               <div className="row row-between">
