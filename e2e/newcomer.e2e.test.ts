@@ -88,7 +88,7 @@ describe('a newcomer with a browser', () => {
       (await page.locator('.secret', { hasText: 'One-time password' }).locator('code').textContent())?.trim() ?? '';
     expect(memberPassword).not.toBe('');
     await picture(page, 'new-account');
-    await page.getByRole('button', { name: 'Done' }).click();
+    await page.getByRole('button', { name: 'I have them' }).click();
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByRole('heading', { name: 'Sign in' }).waitFor();
   });

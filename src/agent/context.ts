@@ -1,5 +1,6 @@
 import type { AgentEventBody, AgentHandlers, AgentMethod } from '../protocol/agent.ts';
 import type { ReplicaState } from '../model/volumes.ts';
+import type { InsteadOf } from '../protocol/files.ts';
 import type { Trouble } from '../protocol/health.ts';
 import type { Operation, VolumeStatus } from '../protocol/volumes.ts';
 import type { AccountSpec, SiteSpec, SiteStatus } from '../protocol/sites.ts';
@@ -137,6 +138,7 @@ export interface ProgramsPart {
     path: string,
     content: NodeJS.ReadableStream,
     expectedBytes: number | undefined,
+    insteadOf?: InsteadOf,
   ): Promise<{ created: boolean }>;
 }
 

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { InsteadOf } from '../protocol/files.ts';
 import type { AgentEvent, AgentInput, AgentMethod, AgentOutput } from '../protocol/agent.ts';
 
 /** A file of a member as it comes from the agent. */
@@ -19,13 +20,15 @@ export interface AgentClient {
   readFile(account: string, path: string): Promise<AgentFile>;
   /**
    * Sends a file. The old file stays whole unless the stream ends properly; an error of the stream cancels the upload.
-   * `expectedBytes`: the length when it is known beforehand.
+   * `expectedBytes`: the length when it is known beforehand. `insteadOf`: what the writer has seen; throws `file-changed` when
+   * something else is there.
    */
   writeFile(
     account: string,
     path: string,
     stream: Readable,
     expectedBytes: number | undefined,
+    insteadOf?: InsteadOf,
   ): Promise<{ created: boolean }>;
   /**
    * Events with a number above `after`, for ever: ends only when `signal` aborts; throws when the connection breaks (the

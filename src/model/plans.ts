@@ -25,6 +25,35 @@ export interface PlanLimits {
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
 
+/** With less than this no site starts: a Python program with its server needs room for itself before it does anything. */
+export const LEAST_LIMITS = {
+  diskBytes: 32 * MiB,
+  memoryBytes: 64 * MiB,
+  processes: 16,
+  requestTimeoutSeconds: 5,
+} as const satisfies Partial<PlanLimits>;
+
+/** Processes and threads that one worker of a site may need. */
+const PROCESSES_PER_WORKER = 4;
+
+/** What a plan is called: the words of its form, its command and its errors. */
+export const PLAN_NAME = /^[a-z][a-z0-9-]{0,29}$/;
+
+/** Why programs would not run under these limits, by the limit to change. Empty when they would. */
+export function planProblems(limits: PlanLimits): Partial<Record<keyof PlanLimits, string>> {
+  const problems: Partial<Record<keyof PlanLimits, string>> = {};
+  if (limits.diskBytes < LEAST_LIMITS.diskBytes) problems.diskBytes = 'A home needs at least 32 MiB.';
+  if (limits.memoryBytes < LEAST_LIMITS.memoryBytes) problems.memoryBytes = 'A program needs at least 64 MiB to start.';
+  const processes = Math.max(LEAST_LIMITS.processes, PROCESSES_PER_WORKER * limits.workers);
+  if (limits.processes < processes) {
+    problems.processes = `A site with ${limits.workers} ${limits.workers === 1 ? 'worker' : 'workers'} needs at least ${processes} to start.`;
+  }
+  if (limits.requestTimeoutSeconds < LEAST_LIMITS.requestTimeoutSeconds) {
+    problems.requestTimeoutSeconds = 'A request needs at least 5 seconds, or a site that just wakes cannot answer.';
+  }
+  return problems;
+}
+
 /** The plans a new platform starts with; an operator changes them. */
 export const DEFAULT_PLANS: Readonly<Record<string, PlanLimits>> = {
   starter: {

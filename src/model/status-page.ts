@@ -454,6 +454,14 @@ var written=Date.parse(document.documentElement.dataset.written),note=document.g
 function look(){var minutes=Math.floor((Date.now()-written)/60000);if(minutes>=3){note.hidden=false;
 note.textContent='This page was last written '+minutes+' minutes ago. The part of the platform that writes it may be down, so what it says may no longer be true.'}}
 look();setInterval(look,15000);
+// What is new takes the old one's place; whoever reads on keeps their place, and a reader is not sent back to the beginning.
+function renew(){fetch(location.href,{cache:'no-store'}).then(function(answer){return answer.ok?answer.text():''}).then(function(text){
+var page=new DOMParser().parseFromString(text,'text/html'),fresh=page.documentElement.dataset.written;
+if(!fresh||fresh===document.documentElement.dataset.written)return;
+document.documentElement.dataset.written=fresh;document.title=page.title;
+['main','footer'].forEach(function(name){document.querySelector(name).replaceWith(page.querySelector(name))});
+written=Date.parse(fresh);note=document.getElementById('old');look()}).catch(look)}
+setInterval(renew,30000);
 `;
 
 function renderIncident(one: PublicIncident, facts: StatusFacts): string {
@@ -504,7 +512,7 @@ function renderHtml(facts: StatusFacts, status: PublicStatus): string {
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="refresh" content="30">
+<noscript><meta http-equiv="refresh" content="30"></noscript>
 <title>${escapeText(status.description)} - ${escapeText(facts.name)} status</title>
 <link rel="alternate" type="application/rss+xml" title="Incidents" href="history.rss">
 <style>${STATUS_STYLE}</style>
@@ -522,7 +530,7 @@ ${parts.join('\n')}
 ${renderDays(facts, status)}
 </main>
 <footer>
-<p>Written <time datetime="${escapeText(facts.at)}">${momentWords(facts.at)}</time> by the platform itself; it loads itself again every half minute.</p>
+<p>Written <time datetime="${escapeText(facts.at)}">${momentWords(facts.at)}</time> by the platform itself; this page looks for a newer one every half minute.</p>
 <p>For programs: <a href="api/v2/summary.json">summary.json</a>. For feed readers: <a href="history.rss">history.rss</a>.</p>
 </footer>
 <script>${STATUS_SCRIPT}</script>

@@ -20,22 +20,37 @@ export interface PlacementCandidate {
   redundancy: Redundancy;
   sizeBytes: number;
   usedBytes: number;
+  /** What can still be written, as the file system says; its size and what is used do not tell on a mirror of uneven disks. */
+  freeBytes?: number | undefined;
   /** Sum of the disk limits of the accounts already there, bytes. */
   promisedBytes: number;
 }
 
 /**
- * The volume a new account goes to: the open one with most room, counting what is promised rather than only what is
- * used, so that a row of new (still empty) accounts spreads out. A volume without full redundancy is used only when
- * there is no other.
+ * The volume a new account goes to: an open one where its whole limit can be written now; among those the one whose room is promised
+ * least, so that a row of new (still empty) accounts spreads out. When it fits nowhere, the choice is among those with at least half the
+ * room of the roomiest. A volume without full redundancy is used only when there is no other.
  */
-export function placeAccount(volumes: readonly PlacementCandidate[]): PlacementCandidate | undefined {
-  const room = (volume: PlacementCandidate): number =>
-    volume.sizeBytes - Math.max(volume.usedBytes, volume.promisedBytes);
+export function placeAccount(
+  volumes: readonly PlacementCandidate[],
+  limitBytes: number,
+): PlacementCandidate | undefined {
   const open = volumes.filter((volume) => volume.state === 'open' && volume.redundancy !== 'lost');
   const full = open.filter((volume) => volume.redundancy === 'full');
-  const from = full.length > 0 ? full : open;
-  return [...from].sort((a, b) => room(b) - room(a) || a.name.localeCompare(b.name))[0];
+  const usable = full.length > 0 ? full : open;
+  const fitting = usable.filter((volume) => roomOf(volume) >= limitBytes);
+  const most = Math.max(0, ...usable.map(roomOf));
+  const from = fitting.length > 0 ? fitting : usable.filter((volume) => roomOf(volume) >= most / 2);
+  return [...from].sort(
+    (a, b) => promisedShare(a) - promisedShare(b) || roomOf(b) - roomOf(a) || a.name.localeCompare(b.name),
+  )[0];
+}
+
+/** What is promised of all that the volume can hold; above 1 when not everybody can use all of it at once. */
+function promisedShare(volume: PlacementCandidate): number {
+  const holds = volume.usedBytes + roomOf(volume);
+  const taken = Math.max(volume.usedBytes, volume.promisedBytes);
+  return holds > 0 ? taken / holds : Number.POSITIVE_INFINITY;
 }
 
 /** Bytes that can still be written: the file system says what is left; without that, what is not used. */

@@ -14,6 +14,7 @@ export const ERRORS = {
   forbidden: { status: 403, retry: false },
   'not-found': { status: 404, retry: false },
   conflict: { status: 409, retry: false },
+  'file-changed': { status: 409, retry: false },
   'name-taken': { status: 409, retry: false },
   'domain-taken': { status: 409, retry: false },
   'limit-reached': { status: 403, retry: false },

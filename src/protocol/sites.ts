@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { planProblems } from '../model/plans.ts';
 
 export const planLimitsSchema = z.object({
   diskBytes: z.number().int().positive(),
@@ -12,6 +13,12 @@ export const planLimitsSchema = z.object({
   requestTimeoutSeconds: z.number().int().positive(),
   idleSleepSeconds: z.number().int().nonnegative(),
   cpuWeight: z.number().int().min(2).max(10000),
+});
+
+/** Limits that somebody sets: programs must be able to run under them. What was set before is read with `planLimitsSchema`. */
+export const newPlanLimitsSchema = planLimitsSchema.superRefine((limits, context) => {
+  for (const [field, message] of Object.entries(planProblems(limits)))
+    context.addIssue({ code: 'custom', path: [field], message });
 });
 
 /** What the agent needs to know of an account to make it so. */

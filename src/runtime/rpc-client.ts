@@ -12,6 +12,7 @@ import {
   type AgentOutput,
 } from '../protocol/agent.ts';
 import { errorBodySchema, HoldfastError } from '../protocol/errors.ts';
+import type { InsteadOf } from '../protocol/files.ts';
 import { AGENT_SERVER_NAME, type Identity } from './identity.ts';
 import type { RpcAddress } from './rpc-server.ts';
 
@@ -104,6 +105,7 @@ export class RpcClient {
     path: string,
     content: Readable,
     expectedBytes: number | undefined,
+    insteadOf?: InsteadOf,
   ): Promise<{ created: boolean }> {
     let sending: ReturnType<typeof httpsRequest> | undefined;
     let answered = false;
@@ -116,6 +118,7 @@ export class RpcClient {
           headers: {
             'content-type': 'application/octet-stream',
             ...(expectedBytes === undefined ? {} : { 'x-holdfast-length': String(expectedBytes) }),
+            ...(insteadOf === undefined ? {} : { 'x-holdfast-instead-of': insteadOf }),
           },
         },
         (request) => {

@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import type { TLSSocket } from 'node:tls';
 import { agentMethods, type AgentEvent, type AgentHandlers, type AgentMethod } from '../protocol/agent.ts';
 import { HoldfastError } from '../protocol/errors.ts';
-import { memberPathSchema } from '../protocol/files.ts';
+import { insteadOfSchema, memberPathSchema, type InsteadOf } from '../protocol/files.ts';
 import { within } from './deadline.ts';
 import type { Identity } from './identity.ts';
 import type { Logger } from './log.ts';
@@ -27,6 +27,7 @@ export interface RpcServerOptions {
     path: string,
     content: NodeJS.ReadableStream,
     expectedBytes: number | undefined,
+    insteadOf?: InsteadOf,
   ): Promise<{ created: boolean }>;
   events(after: number, signal: AbortSignal): AsyncIterable<AgentEvent | 'heartbeat'>;
 }
@@ -165,7 +166,10 @@ export class RpcServer {
       // Whoever stops reading in the middle (there is no room, say) destroys what he reads. That must not be the connection, or
       // nobody would hear why.
       const content = Readable.from(request.iterator({ destroyOnReturn: false }), { objectMode: false });
-      sendJson(response, 200, await this.#options.writeFile(account, parsed.data, content, expected));
+      const given = insteadOfSchema.optional().safeParse(request.headers['x-holdfast-instead-of']);
+      // Never taken for "whatever is there".
+      if (!given.success) throw new HoldfastError('input-invalid', 'What the file takes the place of is not valid.');
+      sendJson(response, 200, await this.#options.writeFile(account, parsed.data, content, expected, given.data));
     } else {
       throw new HoldfastError('not-found', 'Files are read with GET and written with PUT.');
     }

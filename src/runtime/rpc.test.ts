@@ -41,12 +41,15 @@ describe('the connection between the control plane and an agent', () => {
         'volumes.list': async () => await Promise.reject(new TypeError('a defect with an inner detail')),
       } as Partial<AgentHandlers> as AgentHandlers,
       readFile: async () => await Promise.resolve({ size: 5, stream: Readable.from(['hello']) }),
-      writeFile: async (account, path, content) => {
+      writeFile: async (account, path, content, _expectedBytes, insteadOf) => {
         if (path.endsWith('/full')) {
           // As the agent's own part does: it stops in the middle of reading.
           for await (const _chunk of content) throw new HoldfastError('no-room', 'The volume is full.');
         }
-        written.set(`${account}:${path}`, await text(content));
+        written.set(
+          `${account}:${path}`,
+          `${await text(content)}${insteadOf === undefined ? '' : ` instead of ${insteadOf}`}`,
+        );
         return { created: true };
       },
       events: (after, signal) => events.read(after, signal),
@@ -136,6 +139,8 @@ describe('the connection between the control plane and an agent', () => {
     expect(await text(file.stream)).toBe('hello');
     await client.writeFile('alice', '/home/alice/b.txt', Readable.from(['some ', 'words']), 10);
     expect(written.get('alice:/home/alice/b.txt')).toBe('some words');
+    await client.writeFile('alice', '/home/alice/c.txt', Readable.from(['new']), 3, 'nothing');
+    expect(written.get('alice:/home/alice/c.txt')).toBe('new instead of nothing');
   });
 
   it('tells why a file is not taken, also when it is told in the middle of sending', async () => {

@@ -1,7 +1,9 @@
+import { createHash } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { extname, join, normalize } from 'node:path';
 import { z } from 'zod';
+import { pagesPattern } from '../../src/model/pages.ts';
 import * as shapes from '../../src/protocol/browser.ts';
 import { ERRORS, type ErrorCode, HoldfastError } from '../../src/protocol/errors.ts';
 import { memberPathSchema } from '../../src/protocol/files.ts';
@@ -55,6 +57,7 @@ interface Call {
   parameters: readonly string[];
   body: () => Promise<unknown>;
   bytes: () => Promise<Buffer>;
+  headers: IncomingMessage['headers'];
   response: ServerResponse;
 }
 
@@ -231,6 +234,7 @@ const routes: readonly Route[] = [
         command: input.command ?? '',
       });
       world.sites.push(fresh);
+      emit('site', fresh);
       return ok(shapes.siteViewSchema, fresh, 201);
     },
   ],
@@ -355,9 +359,14 @@ const routes: readonly Route[] = [
   [
     'PUT',
     /^files\/content$/,
-    async ({ url, bytes }) => {
+    async ({ url, bytes, headers }) => {
       const path = pathOf(url.searchParams.get('path'));
       const content = (await bytes()).toString();
+      const there = world.files.get(path);
+      const revision = there && createHash('sha256').update(there.content).digest('hex');
+      const match = headers['if-match'];
+      if (headers['if-none-match'] === '*' ? there !== undefined : match !== undefined && match !== `"${revision}"`)
+        fail('file-changed', `${path} was changed since you opened it. Nothing was saved.`);
       const created = !world.files.has(path);
       const name = path.slice(path.lastIndexOf('/') + 1);
       world.files.set(path, {
@@ -546,7 +555,7 @@ async function answerApi(request: IncomingMessage, response: ServerResponse, url
       if (match === null) continue;
       const bytes = (): Promise<Buffer> => bytesOf(request);
       const body = async (): Promise<unknown> => JSON.parse((await bytes()).toString() || '{}');
-      const answer = await run({ url, parameters: match.slice(1), body, bytes, response });
+      const answer = await run({ url, parameters: match.slice(1), body, bytes, headers: request.headers, response });
       if (Buffer.isBuffer(answer.body))
         response.writeHead(answer.status, { 'content-type': 'application/octet-stream' }).end(answer.body);
       else if (answer.body === undefined) response.writeHead(answer.status).end();
@@ -576,7 +585,8 @@ const server = createServer((request, response) => {
     const wanted = join(DIST, normalize(url.pathname));
     const file =
       extname(wanted) !== '' && wanted.startsWith(DIST) && existsSync(wanted) ? wanted : join(DIST, 'index.html');
-    response.writeHead(200, {
+    const known = extname(file) !== '.html' || new RegExp(pagesPattern(), 'u').test(url.pathname);
+    response.writeHead(known ? 200 : 404, {
       'content-type': TYPES[extname(file)] ?? 'application/octet-stream',
       'content-security-policy': POLICY,
     });
@@ -607,7 +617,9 @@ setInterval(() => {
   }
 }, 500).unref();
 
-const port = Number(process.argv[2] ?? '8090');
-server.listen(port, '127.0.0.1', () =>
-  console.log(`The stand-in answers at http://127.0.0.1:${port}/ (${Object.keys(SCENARIOS).join(', ')})`),
-);
+// Port 0 is any free one; the line says which.
+server.listen(Number(process.argv[2] ?? '8090'), '127.0.0.1', () => {
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  console.log(`The stand-in answers at http://127.0.0.1:${port}/ (${Object.keys(SCENARIOS).join(', ')})`);
+});

@@ -13,7 +13,7 @@ const only = new RegExp(process.argv[3] ?? '.', 'u');
 const PORT = 8097;
 const ADDRESS = `http://127.0.0.1:${PORT}`;
 
-interface Shot {
+export interface Shot {
   name: string;
   scenario: string;
   path: string;
@@ -28,7 +28,8 @@ async function siteLink(page: Page, domain: RegExp, section?: string): Promise<v
     await page.getByRole('navigation', { name: 'Parts of the site' }).getByRole('link', { name: section }).click();
 }
 
-const SHOTS: readonly Shot[] = [
+/** Every page in every state worth a look; the test of the pages walks over them, too. */
+export const SHOTS: readonly Shot[] = [
   { name: 'sign-in', scenario: 'signed-out', path: '/sign-in' },
   {
     name: 'sign-in-wrong',
@@ -348,6 +349,10 @@ const SHOTS: readonly Shot[] = [
   },
   { name: 'audit', scenario: 'operator', path: '/audit' },
   { name: 'not-found', scenario: 'busy', path: '/nowhere' },
+  { name: 'not-for-members', scenario: 'busy', path: '/storage' },
+  { name: 'site-missing', scenario: 'busy', path: '/web/000000000000' },
+  { name: 'drill-missing', scenario: 'quiet', path: '/drills/none' },
+  { name: 'edit-missing', scenario: 'busy', path: '/edit/home/alice/none.py' },
 ];
 
 const LOOKS = [
@@ -408,24 +413,28 @@ async function startStandIn(): Promise<ChildProcess> {
   return child;
 }
 
-await mkdir(directory, { recursive: true });
-const standIn = await startStandIn();
-const browser = await chromium.launch({
-  executablePath: process.env['CHROMIUM'] || '/usr/bin/chromium',
-  args: [
-    '--no-sandbox',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    '--no-first-run',
-  ],
-});
-try {
-  for (const look of LOOKS) await take(browser, look);
-} finally {
-  await browser.close();
-  standIn.kill();
+async function main(): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const standIn = await startStandIn();
+  const browser = await chromium.launch({
+    executablePath: process.env['CHROMIUM'] || '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--no-first-run',
+    ],
+  });
+  try {
+    for (const look of LOOKS) await take(browser, look);
+  } finally {
+    await browser.close();
+    standIn.kill();
+  }
+  for (const problem of problems) console.error(problem);
+  console.log(`Pictures are in ${directory}.`);
+  process.exitCode = problems.length > 0 ? 1 : 0;
 }
-for (const problem of problems) console.error(problem);
-console.log(`Pictures are in ${directory}.`);
-process.exitCode = problems.length > 0 ? 1 : 0;
+
+if (import.meta.main) await main();

@@ -1,10 +1,12 @@
 import { type JSX, lazy } from 'react';
-import { createBrowserRouter, isRouteErrorResponse, Navigate, Outlet, useLocation, useRouteError } from 'react-router';
+import { createBrowserRouter, isRouteErrorResponse, Navigate, Outlet, useRouteError } from 'react-router';
 import { RequireSession } from './frame/session.tsx';
 import { Shell } from './frame/shell.tsx';
+import { ClientFilesAddress, ClientSitesAddress } from './pages/client-addresses.tsx';
 import { DashboardPage } from './pages/dashboard.tsx';
 import { FirstPasswordPage, SignInPage } from './pages/sign-in.tsx';
 import { Button, LinkButton } from './ui/button.tsx';
+import { useTitle } from './ui/hooks.ts';
 import { Empty } from './ui/states.tsx';
 
 // One chunk per page; the first load carries signing in, the frame and the dashboard.
@@ -44,9 +46,15 @@ const AuditPage = lazy(() =>
 );
 
 function NotFound(): JSX.Element {
+  useTitle('No such page');
   return (
     <section className="panel">
-      <Empty icon="search" title="There is no such page" actions={<LinkButton to="/">To the dashboard</LinkButton>}>
+      <Empty
+        level={1}
+        icon="search"
+        title="There is no such page"
+        actions={<LinkButton to="/">To the dashboard</LinkButton>}
+      >
         The address may be mistyped, or what it showed is gone.
       </Empty>
     </section>
@@ -61,6 +69,7 @@ function Broken(): JSX.Element {
     <main className="door">
       <section className="panel">
         <Empty
+          level={1}
           icon="warning"
           title="This page has stopped working"
           actions={
@@ -81,15 +90,6 @@ function Broken(): JSX.Element {
   );
 }
 
-/** Addresses that existing clients print: /user/<name>/files/home/... */
-function ClientFilesAddress(): JSX.Element {
-  const { pathname } = useLocation();
-  const rest = /^\/user\/[^/]*\/files(\/.*)?$/.exec(pathname)?.[1] ?? '';
-  // Clients leave the slash out for directories too; a name with an extension is then the only hint.
-  const isFile = !rest.endsWith('/') && /\.[^/]+$/.test(rest);
-  return <Navigate to={`${isFile ? '/edit' : '/files'}${rest}`} replace />;
-}
-
 export const router = createBrowserRouter([
   {
     element: <Outlet />,
@@ -104,6 +104,8 @@ export const router = createBrowserRouter([
           </RequireSession>
         ),
       },
+      { path: '/user/:name', element: <Navigate to="/" replace /> },
+      { path: '/user/:name/account', element: <Navigate to="/account" replace /> },
       { path: '/user/:name/files/*', element: <ClientFilesAddress /> },
       {
         element: (
@@ -128,6 +130,7 @@ export const router = createBrowserRouter([
           { path: '/drills/:id', element: <DrillPage /> },
           { path: '/settings', element: <SettingsPage /> },
           { path: '/audit', element: <AuditPage /> },
+          { path: '/user/:name/webapps/*', element: <ClientSitesAddress /> },
           { path: '*', element: <NotFound /> },
         ],
       },

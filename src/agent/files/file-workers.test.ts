@@ -43,3 +43,21 @@ it('keeps the place of a worker whose sandbox has ended but whose server the ker
   expect(children).toHaveLength(4);
   await workers.stop();
 });
+
+it('does not blame the storage when the file server ends by itself', async () => {
+  const workers = new FileWorkers(
+    {
+      volumeOf: () => 'home1',
+      spawn: async () => {
+        const child = spawn('/bin/false', [], { stdio: ['pipe', 'pipe', 'ignore'] });
+        await once(child, 'spawn');
+        return child;
+      },
+      end: async () => await Promise.resolve(),
+    },
+    pino({ level: 'silent' }),
+  );
+  const asked = workers.use('ann', async () => await Promise.resolve()).catch((error: unknown) => error);
+  expect(await asked).toMatchObject({ code: 'not-ready', message: expect.not.stringMatching(/storage|repair/i) });
+  await workers.stop();
+});

@@ -70,6 +70,24 @@ export function storageRepair(): HoldfastError {
   );
 }
 
+/** All places are taken, by slow work or by servers that wait for a disk: which of both is not known here. */
+function noPlace(): HoldfastError {
+  return new HoldfastError(
+    'storage-repair',
+    'The storage of this account is busy or being repaired. Try again in a moment.',
+    { retryAfterSeconds: 5 },
+  );
+}
+
+/** It ended, and did not keep anybody waiting: that says nothing about the storage. */
+function serverEnded(): HoldfastError {
+  return new HoldfastError(
+    'not-ready',
+    'The program that serves your files ended before it had answered. Try again; if it happens again, tell the operator.',
+    { retryAfterSeconds: 5 },
+  );
+}
+
 /**
  * One file server per account, on demand. Places and queues belong to a volume: what hangs on one leaves the others alone.
  * A worker that does not answer is given up and keeps its place until the kernel lets go of it, so that a hung volume
@@ -88,7 +106,7 @@ export class FileWorkers {
     this.#log = log;
   }
 
-  /** Does something with the account's file server. Throws `storage-repair` when it does not answer in time. */
+  /** Does something with the account's file server. Throws `storage-repair` when it does not answer in time, `not-ready` when it ends. */
   async use<T>(account: string, work: (client: SftpClient) => Promise<T>): Promise<T> {
     const lease = await this.borrow(account);
     try {
@@ -227,7 +245,7 @@ export class FileWorkers {
 
   async #waitForPlace(place: Place): Promise<void> {
     const idle = [...place.workers].find((worker) => worker.uses === 0 && !worker.ended);
-    if (!idle && place.waiting.length >= this.#limits.waitingPerVolume) throw storageRepair();
+    if (!idle && place.waiting.length >= this.#limits.waitingPerVolume) throw noPlace();
     let wake: () => void = () => undefined;
     const freed = new Promise<void>((resolve) => (wake = resolve));
     place.waiting.push(wake);
@@ -237,7 +255,7 @@ export class FileWorkers {
       const now = [...place.workers].find((worker) => worker.uses === 0 && !worker.ended);
       if (place.workers.size >= this.#limits.workersPerVolume && now) this.#retire(now);
     } catch {
-      throw storageRepair();
+      throw noPlace();
     } finally {
       place.waiting = place.waiting.filter((entry) => entry !== wake);
     }
@@ -288,9 +306,9 @@ export class FileWorkers {
   }
 }
 
-/** A lost file server is a matter of storage for the member, whatever it was in detail. */
+/** What a member is told of a lost file server: one that keeps everybody waiting is a matter of storage, one that ended is not. */
 export function lostToMember(error: unknown): unknown {
-  if (error instanceof SftpLost) return storageRepair();
+  if (error instanceof SftpLost) return error.late ? storageRepair() : serverEnded();
   if (error instanceof HoldfastError && error.code === 'deadline-passed') return storageRepair();
   return error;
 }

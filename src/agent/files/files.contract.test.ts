@@ -38,11 +38,12 @@ describe('files of an account', () => {
   beforeAll(async () => {
     ground = await openTestGround();
     alice = await ground.account(account);
+    const tight = await ground.account('tight', { processes: 1, memoryBytes: 1024 ** 2 });
     sandboxes = createSandboxes(ground.context);
     files = createFiles(ground.context, {
       storage: ground.storage,
       sandboxes,
-      accountOf: (name) => (name === account ? alice : undefined),
+      accountOf: (name) => (name === account ? alice : name === 'tight' ? tight : undefined),
       gateway: { reopenLogs: () => undefined },
     });
   });
@@ -69,6 +70,15 @@ describe('files of an account', () => {
       await put(path, path);
       expect(await get(path)).toBe(path);
     }
+  });
+
+  it('of an account whose plan lets a program do next to nothing can still be seen and deleted', async () => {
+    const tight = { account: 'tight', path: '/home/tight/some/where' };
+    expect(await files.handlers['files.makeDirectory'](tight)).toEqual({ created: true });
+    expect(await files.handlers['files.remove']({ account: 'tight', path: '/home/tight/some' })).toEqual({
+      removed: true,
+    });
+    expect(await files.handlers['files.list']({ account: 'tight', path: '/home/tight' })).toBeDefined();
   });
 
   it('of many megabytes come and go intact, and keep their mode', async () => {
@@ -103,6 +113,44 @@ describe('files of an account', () => {
     await cutOff;
     expect(await get('/home/alice/keep.txt')).toBe('the old one');
     expect((await names('/home/alice')).filter((name) => name.startsWith('.upload'))).toEqual([]);
+  });
+
+  it('of one upload may all make the same new directory at once', async () => {
+    const places = Array.from({ length: 8 }, (_, index) => `/home/alice/at-once/deep/er/${index}.txt`);
+    await Promise.all(places.map(async (path) => await put(path, path)));
+    expect(await names('/home/alice/at-once/deep/er')).toHaveLength(8);
+    const made = await Promise.all(
+      Array.from({ length: 4 }, async () =>
+        files.handlers['files.makeDirectory']({ account, path: '/home/alice/made/at/once' }),
+      ),
+    );
+    expect(made).toHaveLength(4);
+    expect((await names('/home/alice/made/at')).includes('once')).toBe(true);
+  });
+
+  it('are saved only in place of what was read, and the one that came first stays', async () => {
+    const path = '/home/alice/shared.py';
+    const revision = (text: string): string => createHash('sha256').update(text).digest('hex');
+    const save = async (text: string, insteadOf: string): Promise<{ created: boolean }> =>
+      await files.writeFile(account, path, Readable.from([Buffer.from(text)]), Buffer.byteLength(text), insteadOf);
+    // A new one is made only where there is none.
+    expect(await save('one\n', 'nothing')).toEqual({ created: true });
+    await expect(save('', 'nothing')).rejects.toEqual(code('file-changed'));
+    // Two tabs that both read "one", at the very same moment: exactly one of them is told.
+    const both = await Promise.allSettled([save('two\n', revision('one\n')), save('TWO\n', revision('one\n'))]);
+    expect(both.filter((each) => each.status === 'fulfilled')).toHaveLength(1);
+    expect(both.find((each) => each.status === 'rejected')?.reason).toEqual(code('file-changed'));
+    const kept = await get(path);
+    expect(['two\n', 'TWO\n']).toContain(kept);
+    // The same length in the same second is a change, too; and what was deleted is not brought back in silence.
+    await put(path, 'owt\n');
+    await expect(save('three\n', revision(kept))).rejects.toEqual(code('file-changed'));
+    expect(await get(path)).toBe('owt\n');
+    await files.handlers['files.remove']({ account, path });
+    await expect(save('three\n', revision('owt\n'))).rejects.toEqual(code('file-changed'));
+    expect((await names('/home/alice')).filter((name) => name.startsWith('.upload') || name === 'shared.py')).toEqual(
+      [],
+    );
   });
 
   it('are listed, dotfiles and links included; a tree leaves those out', async () => {

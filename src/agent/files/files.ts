@@ -124,11 +124,11 @@ export function createFiles(
       const { path, isLog } = memberPath(account, given);
       return isLog ? await logs.read(account, path) : await files.readFile(account, path);
     },
-    writeFile: async (account, path, content, expectedBytes) => {
+    writeFile: async (account, path, content, expectedBytes, insteadOf) => {
       // It may break off before anybody reads it; reading it tells then. Without a listener that would end the agent.
       content.on('error', () => undefined);
       writablePath(account, path);
-      return await files.writeFile(account, path, content, expectedBytes);
+      return await files.writeFile(account, path, content, expectedBytes, insteadOf);
     },
   };
 }

@@ -1,7 +1,8 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { HoldfastError } from '../../protocol/errors.ts';
-import type { FileEntry } from '../../protocol/files.ts';
+import { COMPARED_BYTES, type FileEntry, type InsteadOf } from '../../protocol/files.ts';
+import { Turns } from './turns.ts';
 import { lostToMember, type FileWorkers } from './file-workers.ts';
 import { memberPath, notFound, parentOf, rootOf, writablePath } from './member-paths.ts';
 import { decodeName, encodeName, hasRawBytes } from './names.ts';
@@ -37,6 +38,8 @@ const baseOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
 export class MemberFiles {
   readonly #workers: FileWorkers;
   readonly #run: SandboxRun;
+  /** Looking at what a write takes the place of, and taking it, are one step for everybody who comes through here. */
+  readonly #replacing = new Turns();
 
   constructor(workers: FileWorkers, run: SandboxRun) {
     this.#workers = workers;
@@ -183,13 +186,14 @@ export class MemberFiles {
 
   /**
    * Writes a whole file: to a temporary name in the same directory, to the disk, then over the old name. Whatever goes
-   * wrong before that, the old file stays as it was.
+   * wrong before that, the old file stays as it was. Throws `file-changed` when something else is there than the writer has seen.
    */
   async writeFile(
     account: string,
     given: string,
     content: NodeJS.ReadableStream,
     expectedBytes: number | undefined,
+    insteadOf?: InsteadOf,
   ): Promise<{ created: boolean }> {
     const { path, root } = writablePath(account, given);
     if (given.endsWith('/'))
@@ -202,6 +206,8 @@ export class MemberFiles {
       if (before?.type === 'directory') throw new HoldfastError('conflict', `${path} is a directory.`);
       if (before && before.type !== 'file')
         throw new HoldfastError('conflict', `${path} is not a file that can be written.`);
+      // Looked at now, too, so that nobody uploads something long only to be refused.
+      if (insteadOf !== undefined) await mustBe(client, target, path, insteadOf);
       const temporary = `${parentOf(target)}/.upload-${randomBytes(8).toString('hex')}`;
       const handle = await client
         .open(encodeName(temporary), OpenFlag.write | OpenFlag.create | OpenFlag.exclusive, 0o644)
@@ -222,7 +228,10 @@ export class MemberFiles {
         await client.sync(handle).catch(async (error: unknown) => {
           throw await this.#explain(account, error, temporary, path);
         });
-        await client.rename(encodeName(temporary), encodeName(target));
+        await this.#replacing.take(`${account}:${target}`, async () => {
+          if (insteadOf !== undefined) await mustBe(client, target, path, insteadOf);
+          await client.rename(encodeName(temporary), encodeName(target));
+        });
         // Once more under its new name: until then a power cut could bring back the temporary one (btrfs logs the names a
         // file has when it is synced), and an upload that was answered would be gone.
         await client.sync(handle);
@@ -267,6 +276,9 @@ export class MemberFiles {
       if (entry) throw new HoldfastError('conflict', `${directory} is not a directory.`);
       await this.#resolve(account, client, directory);
       await client.makeDirectory(encodeName(directory), 0o755).catch(async (error: unknown) => {
+        // Another upload to the same new directory was quicker: that is as good.
+        const now = await lookUp(client, directory, true);
+        if (now?.type === 'directory') return;
         throw await this.#explain(
           account,
           error,
@@ -322,7 +334,7 @@ export function writeProblem(output: string): HoldfastError | undefined {
   if (/Disk quota exceeded/i.test(output)) {
     return new HoldfastError(
       'quota-exceeded',
-      'Your disk space is used up. Delete something, then try again. The file is as before.',
+      'Your disk space is used up. Delete a file you no longer need, then try again; deleting works, making a file shorter does not. The file is as before.',
     );
   }
   if (/No space left on device/i.test(output)) {
@@ -342,6 +354,36 @@ async function lookUp(client: SftpClient, path: string, follow = false): Promise
   } catch (error) {
     if (error instanceof SftpError && error.status === Status.noSuchFile) return undefined;
     throw error;
+  }
+}
+
+/** Throws `file-changed` unless the file is, byte by byte, what the writer has seen. */
+async function mustBe(client: SftpClient, target: string, path: string, insteadOf: InsteadOf): Promise<void> {
+  const there = await lookUp(client, target);
+  if (insteadOf === 'nothing') {
+    if (!there) return;
+    throw new HoldfastError('file-changed', `${path} is there already. Open it, or choose another name.`);
+  }
+  if (!there) {
+    throw new HoldfastError('file-changed', `${path} was deleted or renamed since you opened it. Nothing was saved.`);
+  }
+  if (there.type === 'file' && there.size <= COMPARED_BYTES && (await digestOf(client, target)) === insteadOf) return;
+  throw new HoldfastError('file-changed', `${path} was changed since you opened it. Nothing was saved.`);
+}
+
+async function digestOf(client: SftpClient, path: string): Promise<string> {
+  const handle = await client.open(encodeName(path), OpenFlag.read);
+  const hash = createHash('sha256');
+  try {
+    for (let offset = 0; offset <= COMPARED_BYTES;) {
+      const part = await client.read(handle, offset, CHUNK_BYTES);
+      if (!part) return hash.digest('hex');
+      hash.update(part);
+      offset += part.length;
+    }
+    return ''; // It has grown past what is compared: not what anybody has read.
+  } finally {
+    await client.close(handle).catch(() => undefined); // The server is gone, and its handles with it.
   }
 }
 

@@ -447,9 +447,17 @@ describe('the gateway', () => {
     await mkdir(join(pages, 'assets'), { recursive: true });
     await writeFile(join(pages, 'index.html'), '<!doctype html><title>Holdfast</title>');
     await writeFile(join(pages, 'assets', 'app-1a2b.js'), 'export {}');
-    for (const path of ['/', '/sites/42']) {
+    for (const [path, status] of [
+      ['/', 200],
+      ['/web/0123456789ab/logs', 200],
+      ['/files/home/alice/a%20b.txt', 200],
+      ['/user/alice/webapps/', 200],
+      ['/nowhere', 404],
+      ['/sites/42', 404],
+      ['/wp-login.php', 404],
+    ] as const) {
       const page = await ask(context, { host: 'www.holdfast.test', path, tls: true, ca: authority });
-      expect(page.status).toBe(200);
+      expect([path, page.status]).toEqual([path, status]);
       expect(page.body).toContain('<title>Holdfast');
       expect(page.headers['content-security-policy']).toContain("frame-ancestors 'none'");
       expect(page.headers['cache-control']).toBe('no-cache');
@@ -457,6 +465,8 @@ describe('the gateway', () => {
     const asset = await ask(context, { host: 'holdfast.test', path: '/assets/app-1a2b.js', tls: true, ca: authority });
     expect(asset.headers['cache-control']).toContain('immutable');
     expect(asset.headers['content-type']).toContain('text/javascript');
+    const bundle = await ask(context, { host: 'holdfast.test', path: '/ca-bundle.pem', tls: true, ca: authority });
+    expect([bundle.status, bundle.body.endsWith(authority)]).toEqual([200, true]);
     const down = await ask(context, { host: 'holdfast.test', path: '/api/holdfast/status', tls: true, ca: authority });
     expect(down.status).toBe(503);
     expect(JSON.parse(down.body)).toMatchObject({ code: 'not-ready' });

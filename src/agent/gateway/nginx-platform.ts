@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { pagesPattern } from '../../model/pages.ts';
 import { STATUS_SCRIPT, STATUS_STYLE } from '../../model/status-page.ts';
 import type { GatewayPlan } from './nginx-configuration.ts';
 
@@ -85,6 +86,7 @@ export function statusLocations(plan: GatewayPlan): string {
     "default-src 'none'",
     `style-src ${hashOf(STATUS_STYLE)}`,
     `script-src ${hashOf(STATUS_SCRIPT)}`,
+    "connect-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
     "frame-ancestors 'none'",
@@ -119,6 +121,8 @@ export function pagesLocations(plan: GatewayPlan): string {
       add_header Cache-Control no-store always;
       add_header X-Content-Type-Options nosniff always;
       add_header Retry-After $retry_after always;
+      # So that a page that waits can tell an answer of the site from one of ours.
+      add_header X-Holdfast-Page 1 always;
     }
 `;
 }
@@ -159,8 +163,35 @@ ${statusLocations(plan)}
       add_header Cache-Control "public, max-age=31536000, immutable";${SECURITY_HEADERS}
     }
 
+    # The certificates a client on another machine has to trust.
+    location = /ca-bundle.pem {
+      alias ${plan.gateway}/ca-bundle.pem;
+      types { }
+      default_type application/x-pem-file;
+      add_header Cache-Control no-cache always;
+      add_header X-Content-Type-Options nosniff always;
+    }
+
+    # A page shows what its address says. To an address that none has, the pages answer, too, with the status that is true.
+    location ~ ${pagesPattern()} {
+      try_files /index.html @no_pages;
+      charset utf-8;
+      add_header Cache-Control no-cache always;${SECURITY_HEADERS}
+    }
+
     location / {
-      try_files $uri /index.html @no_pages;
+      try_files $uri @unknown;
+      charset utf-8;
+      add_header Cache-Control no-cache always;${SECURITY_HEADERS}
+    }
+
+    location @unknown {
+      error_page 404 @page;
+      return 404;
+    }
+
+    location @page {
+      try_files /index.html @no_pages;
       charset utf-8;
       add_header Cache-Control no-cache always;${SECURITY_HEADERS}
     }

@@ -8,7 +8,7 @@ export interface PageText {
   owner?: string;
   /** Seconds after which trying again makes sense; sent as Retry-After. */
   retryAfterSeconds?: number;
-  /** The page loads itself again after retryAfterSeconds. */
+  /** The page looks every retryAfterSeconds whether the site is back. */
   refresh?: boolean;
 }
 
@@ -108,6 +108,12 @@ h1{margin:0 0 .75rem;font-size:clamp(1.5rem,1.2rem + 1.6vw,2.1rem);line-height:1
 .owner{margin-top:1.5rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--soft);font-size:.9375rem}
 a{color:var(--mark);text-underline-offset:.15em}`;
 
+/** Asks now and then whether something else than such a page answers, and only then loads: a reader is not sent back to the beginning in between. */
+function waitScript(seconds: number): string {
+  return `setInterval(function(){fetch(location.href,{method:'HEAD',cache:'no-store',redirect:'manual'}).then(function(answer){
+if(!answer.headers.has('x-holdfast-page'))location.replace(location.href)}).catch(function(){})},${seconds * 1000})`;
+}
+
 /** `statusUrl` is where the platform says what it is doing; the page about storage leads there. */
 export function renderPage(name: PageName, statusUrl?: string): string {
   const page: PageText = PAGES[name];
@@ -121,7 +127,7 @@ export function renderPage(name: PageName, statusUrl?: string): string {
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex">
-${page.refresh === true ? `<meta http-equiv="refresh" content="${page.retryAfterSeconds ?? 5}">\n` : ''}<title>${escape(page.title)}</title>
+${page.refresh === true ? `<noscript><meta http-equiv="refresh" content="${page.retryAfterSeconds ?? 5}"></noscript>\n` : ''}<title>${escape(page.title)}</title>
 <style>${STYLE}
 </style>
 </head>
@@ -131,7 +137,7 @@ ${page.refresh === true ? `<meta http-equiv="refresh" content="${page.retryAfter
 <h1>${escape(page.title)}</h1>
 <p>${escape(page.text)}</p>
 ${page.owner === undefined ? '' : `<p class="owner">${escape(page.owner)}</p>\n`}${about}</main>
-</body>
+${page.refresh === true ? `<script>${waitScript(page.retryAfterSeconds ?? 5)}</script>\n` : ''}</body>
 </html>
 `;
 }

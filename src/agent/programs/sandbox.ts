@@ -39,6 +39,12 @@ export interface Sandboxes {
 
 export type StdioEntry = Exclude<StdioOptions, string>[number];
 
+/**
+ * Throw-away work is the platform's own, done as the account: serving its files, writing a quickstart. It has this much even where a plan
+ * gives a program less, or the owner could not delete the very file that fills the home.
+ */
+const OWN_WORK = { memoryBytes: 96 * 1024 ** 2, processes: 24 };
+
 /** One try each: what the kernel holds is asked for again at the next sweep. */
 const SWEEP_MS = 100;
 
@@ -78,8 +84,8 @@ export function createSandboxes(
       writeEtc(ground, account, configuration.domain),
       logDirectory(account),
       cgroups.ensure(account.name, request.program, {
-        memoryBytes: limits.memoryBytes,
-        processes: limits.processes,
+        memoryBytes: Math.max(limits.memoryBytes, request.dieWithAgent === true ? OWN_WORK.memoryBytes : 0),
+        processes: Math.max(limits.processes, request.dieWithAgent === true ? OWN_WORK.processes : 0),
         cpuWeight: limits.cpuWeight,
       }),
     ]);

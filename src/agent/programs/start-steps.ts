@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { StartStep } from '../../model/sites.ts';
+import { formatBytes } from '../../model/words.ts';
 import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { Cgroups } from './cgroups.ts';
@@ -157,7 +158,7 @@ export async function waitUntilItListens(
   const outOfMemory = (): StepError =>
     new StepError(
       step,
-      `It needed more than the ${Math.round(account.limits.memoryBytes / 1024 ** 2)} MiB of memory of the plan and was stopped. Load less at the start, or ask for a plan with more memory.`,
+      `It needed more than the ${formatBytes(account.limits.memoryBytes)} of memory of the plan and was stopped. Load less at the start, or ask for a plan with more memory.`,
     );
 
   const endedEarly = async (name: typeof step): Promise<StepError> => {

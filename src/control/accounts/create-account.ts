@@ -54,11 +54,12 @@ export async function createAccount(
   if (problem !== undefined) throw new HoldfastError('input-invalid', problem, { field: 'username' });
   const weak = wanted.password === undefined ? undefined : passwordProblem(wanted.password, name);
   if (weak !== undefined) throw new HoldfastError('input-invalid', weak, { field: 'password' });
-  if (!(await findPlan(context.database, wanted.plan))) {
+  const limits = await findPlan(context.database, wanted.plan);
+  if (!limits) {
     throw new HoldfastError('not-found', `There is no plan "${wanted.plan}".`, { field: 'plan' });
   }
   if (await findAccount(context.database, name)) throw nameTaken(name);
-  const volume = await chooseVolume(context, wanted.volume);
+  const volume = await chooseVolume(context, wanted.volume, limits.diskBytes);
   const password = wanted.password ?? newOneTimePassword();
   const passwordHash = await hashPassword(password);
   const apiToken = newApiToken();
@@ -121,7 +122,7 @@ function nameTaken(name: string): HoldfastError {
 }
 
 /** Throws `agent-unreachable` when nothing is known of the volumes, `no-room` when none can take an account. */
-async function chooseVolume(context: ControlContext, wanted: string | undefined): Promise<string> {
+async function chooseVolume(context: ControlContext, wanted: string | undefined, limitBytes: number): Promise<string> {
   const { world } = context;
   if (!world.host) {
     throw new HoldfastError('agent-unreachable', 'The storage is not reachable at the moment. Please try again soon.', {
@@ -150,9 +151,10 @@ async function chooseVolume(context: ControlContext, wanted: string | undefined)
     redundancy: volume.redundancy,
     sizeBytes: volume.sizeBytes,
     usedBytes: volume.usedBytes,
+    freeBytes: volume.freeBytes,
     promisedBytes: occupancy.get(volume.name)?.promisedBytes ?? 0,
   }));
-  const place = placeAccount(candidates);
+  const place = placeAccount(candidates, limitBytes);
   if (!place) {
     throw new HoldfastError(
       'no-room',

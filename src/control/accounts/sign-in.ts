@@ -1,3 +1,4 @@
+import { count } from '../../model/words.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { Actor, ControlContext } from '../context.ts';
 import { audit } from '../platform/audit.ts';
@@ -58,9 +59,13 @@ async function refuseGuessing(context: ControlContext, actor: Actor, username: s
     context.loginsByAddress.waitSeconds(actor.address, now),
   );
   if (wait > 0) {
-    throw new HoldfastError('too-many-requests', `Too many wrong passwords. Please try again in ${wait} seconds.`, {
-      retryAfterSeconds: wait,
-    });
+    throw new HoldfastError(
+      'too-many-requests',
+      `Too many wrong passwords. Please try again in ${count(wait, 'second')}.`,
+      {
+        retryAfterSeconds: wait,
+      },
+    );
   }
   context.loginsByAccount.failed(username, now);
   context.loginsByAddress.failed(actor.address, now);

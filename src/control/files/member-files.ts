@@ -1,6 +1,7 @@
 import { Transform, type Readable } from 'node:stream';
+import { formatBytes } from '../../model/words.ts';
 import { isMemberPath, memberRoots, tidyPath } from '../../model/paths.ts';
-import { memberPathSchema, type FileEntry } from '../../protocol/files.ts';
+import { memberPathSchema, type FileEntry, type InsteadOf } from '../../protocol/files.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import { within } from '../../runtime/deadline.ts';
 import type { AgentFile } from '../agent-client.ts';
@@ -135,6 +136,7 @@ export async function openFile(context: ControlContext, account: AccountRow, pat
 
 /**
  * Writes a file from a stream; the old one stays whole unless everything arrives. Missing directories above it are made.
+ * `insteadOf`: what the writer has seen of it; throws `file-changed` when something else is there.
  * Throws `too-large` beyond `limitBytes`, `storage-repair` when the volume's places are taken, `too-many-requests` beyond the
  * member's share of them.
  */
@@ -143,7 +145,7 @@ export async function saveFile(
   account: AccountRow,
   path: string,
   content: Readable,
-  options: { expectedBytes?: number; limitBytes: number },
+  options: { expectedBytes?: number; limitBytes: number; insteadOf?: InsteadOf },
 ): Promise<{ created: boolean }> {
   const { expectedBytes, limitBytes } = options;
   if (expectedBytes !== undefined && expectedBytes > limitBytes) throw tooLarge(limitBytes);
@@ -170,7 +172,7 @@ export async function saveFile(
   );
   try {
     const sent = new Promise<void>((resolve) => measured.once('close', resolve));
-    const written = context.agent.writeFile(account.name, path, measured, expectedBytes);
+    const written = context.agent.writeFile(account.name, path, measured, expectedBytes, options.insteadOf);
     await Promise.race([written, failed, sent]);
     return await Promise.race([within(ANSWER_MS, 'Writing the file', written), failed]);
   } catch (error) {
@@ -189,7 +191,7 @@ export async function saveFile(
 }
 
 export function tooLarge(limitBytes: number): HoldfastError {
-  return new HoldfastError('too-large', `A file sent here may have at most ${Math.floor(limitBytes / 1024 ** 2)} MiB.`);
+  return new HoldfastError('too-large', `A file sent here may have at most ${formatBytes(limitBytes)}.`);
 }
 
 function limitedTo(limitBytes: number): Transform {

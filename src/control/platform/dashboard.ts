@@ -1,3 +1,4 @@
+import { count } from '../../model/words.ts';
 import type { Dashboard } from '../../protocol/browser.ts';
 import type { IncidentSummary } from '../../protocol/incidents.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
@@ -124,7 +125,7 @@ function memberNotices(
   if (disk && disk.usedBytes >= disk.limitBytes * NEARLY_FULL) {
     notices.push({
       level: 'warning',
-      text: 'Your disk is nearly full. Delete files you no longer need on the Files page.',
+      text: 'Your disk is nearly full. Delete files you no longer need on the Files page: once it is full, files cannot be made shorter either, only deleted.',
     });
   }
   for (const site of sites) {
@@ -170,7 +171,8 @@ export async function platformDashboard(context: ControlContext): Promise<Platfo
       });
   }
   const { members, unfinished } = accounts;
-  if (unfinished > 0) notices.push({ level: 'info', text: `${unfinished} accounts are being made or removed.` });
+  if (unfinished > 0)
+    notices.push({ level: 'info', text: `${count(unfinished, 'account is', 'accounts are')} being made or removed.` });
   return {
     accounts: members,
     sites: sites.length,

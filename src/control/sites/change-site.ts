@@ -1,3 +1,4 @@
+import { count } from '../../model/words.ts';
 import { ERRORS, HoldfastError } from '../../protocol/errors.ts';
 import type { UpdateSite } from '../../protocol/browser.ts';
 import type { Actor, ControlContext } from '../context.ts';
@@ -120,7 +121,7 @@ function checkCommand(site: Site, command: string): string {
 async function checkWorkers(context: ControlContext, account: AccountRow, workers: number): Promise<number> {
   const limits = await findPlan(context.database, account.plan);
   if (limits && workers > limits.workers) {
-    throw new HoldfastError('limit-reached', `Your plan allows ${limits.workers} workers for a site.`, {
+    throw new HoldfastError('limit-reached', `Your plan allows ${count(limits.workers, 'worker')} for a site.`, {
       field: 'workers',
     });
   }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import {
@@ -11,7 +12,7 @@ import {
 } from '../../protocol/agent.ts';
 import type { FaultName } from '../../protocol/drills.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
-import type { FileEntry } from '../../protocol/files.ts';
+import type { FileEntry, InsteadOf } from '../../protocol/files.ts';
 import type { DiskHealth, RepairPlan, Trouble } from '../../protocol/health.ts';
 import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
 import type { Operation, Replica, VolumeStatus } from '../../protocol/volumes.ts';
@@ -132,9 +133,19 @@ export class MemoryAgent implements AgentClient {
     return await Promise.resolve({ size: content.length, stream: Readable.from([content]) });
   }
 
-  async writeFile(account: string, path: string, stream: Readable): Promise<{ created: boolean }> {
+  async writeFile(
+    account: string,
+    path: string,
+    stream: Readable,
+    _expectedBytes?: number,
+    insteadOf?: InsteadOf,
+  ): Promise<{ created: boolean }> {
     const key = this.#key(account, path);
     const content = await buffer(stream);
+    const there = this.files.get(key);
+    const seen = there === undefined || there === null ? 'nothing' : createHash('sha256').update(there).digest('hex');
+    if (insteadOf !== undefined && insteadOf !== seen)
+      throw new HoldfastError('file-changed', `${path} is not what was read.`);
     const created = !this.files.has(key);
     this.#makeParents(account, path);
     this.files.set(key, content);

@@ -82,6 +82,7 @@ export interface CallOptions {
   query?: Record<string, string | number | undefined>;
   json?: unknown;
   body?: BodyInit;
+  headers?: Readonly<Record<string, string>>;
   signal?: AbortSignal | undefined;
   /** Milliseconds until the call is given up. The longest agent call takes 120 s (a reload). */
   deadline?: number;
@@ -96,7 +97,7 @@ export interface CallOptions {
 export async function request(path: string, options: CallOptions = {}): Promise<Response> {
   const method = options.method ?? 'GET';
   for (let attempt = 0; ; attempt += 1) {
-    const headers = new Headers({ accept: 'application/json' });
+    const headers = new Headers({ accept: 'application/json', ...options.headers });
     if (options.json !== undefined) headers.set('content-type', 'application/json');
     else if (options.body !== undefined) headers.set('content-type', 'application/octet-stream');
     const csrf = hooks.csrfToken();

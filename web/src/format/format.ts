@@ -1,21 +1,7 @@
 import { roomOf } from '../../../src/model/volumes.ts';
 
-/** Figures as people read them. All times are UTC, as everywhere on the platform. */
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'] as const;
-
-/** 1536 -> "1.5 KiB". At most three significant digits, no ".0". */
-export function formatBytes(bytes: number): string {
-  if (!Number.isFinite(bytes) || bytes < 0) return '-';
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1023.5 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
-  const text = value.toFixed(digits);
-  return `${digits === 0 ? text : text.replace(/\.?0+$/, '')} ${UNITS[unit] ?? 'B'}`;
-}
+/* Figures as people read them. All times are UTC, as everywhere on the platform. */
+export { count, formatBytes } from '../../../src/model/words.ts';
 
 /** Text in a field ("10 GiB", "512M", "3 gb", "1024") to bytes; undefined when it is not an amount. */
 export function parseBytes(text: string): number | undefined {
@@ -90,11 +76,6 @@ export function formatDate(iso: string): string {
   const at = new Date(iso);
   if (Number.isNaN(at.getTime())) return 'unknown';
   return at.toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric', timeZone: 'UTC' });
-}
-
-/** count(1, 'site') -> "1 site"; count(3, 'site') -> "3 sites"; count(2, 'copy', 'copies'). */
-export function count(amount: number, one: string, many = `${one}s`): string {
-  return `${amount.toLocaleString('en-GB')} ${amount === 1 ? one : many}`;
 }
 
 /** "2 h", "15 min", or "never" for 0: after how long a site sleeps. */

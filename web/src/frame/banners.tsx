@@ -27,7 +27,7 @@ export function IncidentBanner(): JSX.Element | null {
   const tone = incidentTone(worst);
   const must = open.some((incident) => incident.mustAct !== null);
   return (
-    <aside className={`banner banner-${tone}`} role="status" aria-label="Open incident">
+    <div className={`banner banner-${tone}`} role="status" aria-label="Open incident">
       <Icon name={tone === 'bad' ? 'problem' : tone === 'warn' ? 'warning' : 'info'} />
       <p className="anywhere">
         <strong>{must ? 'You must act. ' : ''}</strong>
@@ -37,7 +37,7 @@ export function IncidentBanner(): JSX.Element | null {
       <Link to={open.length === 1 ? `/incidents/${worst.id}` : '/incidents'}>
         {open.length === 1 ? `Incident ${worst.id}` : `${open.length} open incidents`}
       </Link>
-    </aside>
+    </div>
   );
 }
 
@@ -48,10 +48,10 @@ export function StorageBanner(): JSX.Element | null {
   const notice = storageNotice(dashboard.data?.account?.notices ?? []);
   if (notice === undefined || pathname === '/') return null;
   return (
-    <aside className="banner banner-warn" role="status" aria-label="Your storage">
+    <div className="banner banner-warn" role="status" aria-label="Your storage">
       <Icon name="info" />
       <p className="anywhere">{notice.text} You need to do nothing.</p>
-    </aside>
+    </div>
   );
 }
 

@@ -39,6 +39,7 @@ export function Unanswered({ session }: { session: UseQueryResult<Session> }): J
   if (problem === null) return null;
   return (
     <ErrorPanel
+      level={1}
       what="Holdfast's pages do not answer right now"
       text="Disks are watched and repaired without them, too. This page opens by itself as soon as they are back."
       error={problem}

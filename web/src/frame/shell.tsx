@@ -15,6 +15,7 @@ import { type DestinationGroup, destinationsFor } from './navigation.ts';
 import { useSession, useSignOut } from './session.tsx';
 import { ShortcutHelp, useShortcutKeys, useShortcuts } from './shortcuts.tsx';
 import { ThemeButton } from './theme.tsx';
+import { UnsavedGuard } from './unsaved.tsx';
 
 /** Whether a page belongs to a line of the menu; editing a file belongs to Files. */
 function isCurrent(to: string, pathname: string): boolean {
@@ -126,13 +127,13 @@ export function Shell(): JSX.Element {
       <a className="skip" href="#main">
         Skip to the content
       </a>
-      <div className="side">
+      <header className="side">
         <Link to="/" className="side-brand" aria-label="Holdfast, dashboard">
           <Wordmark />
         </Link>
         <Groups groups={groups} />
         <Foot onHelp={() => setHelpOpen(true)} />
-      </div>
+      </header>
       <header className="top">
         <Link to="/" aria-label="Holdfast, dashboard">
           <Wordmark />
@@ -161,6 +162,7 @@ export function Shell(): JSX.Element {
         </Dialog>
       )}
       {helpOpen && <ShortcutHelp onClose={() => setHelpOpen(false)} />}
+      <UnsavedGuard />
       <UploadTray />
       <Toasts />
       <div role="status">{lostAt !== null && <Reconnecting />}</div>

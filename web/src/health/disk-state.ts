@@ -2,7 +2,7 @@ import type { Redundancy } from '../../../src/model/volumes.ts';
 import type { DiskHealth } from '../../../src/protocol/health.ts';
 import type { IncidentSummary } from '../../../src/protocol/incidents.ts';
 import type { Replica } from '../../../src/protocol/volumes.ts';
-import { formatMilliseconds } from '../format/format.ts';
+import { count, formatMilliseconds } from '../format/format.ts';
 
 /** A disk as it is shown: what the volume knows of the replica and what the watcher sees of the disk, in one word. */
 export type ShownState = 'healthy' | 'slow' | 'hung' | 'failed' | 'rebuilding' | 'set-aside' | 'missing' | 'unwatched';
@@ -86,7 +86,7 @@ export function diskNow(health: DiskHealth | undefined): string {
     return health.probeMs === null
       ? 'Idle; its last small read and write has not come back yet.'
       : `Idle; a small read and write takes ${formatMilliseconds(health.probeMs)}.`;
-  return `${Math.round(health.readsPerSecond)} reads and ${Math.round(health.writesPerSecond)} writes a second.`;
+  return `${count(Math.round(health.readsPerSecond), 'read')} and ${count(Math.round(health.writesPerSecond), 'write')} a second.`;
 }
 
 /** The watcher's view of a replica: by volume and replica; by disk where the watcher does not know whose it is. */

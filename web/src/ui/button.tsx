@@ -74,12 +74,21 @@ export function OutLink(props: {
   );
 }
 
-export function CopyButton({ text, label = 'Copy' }: { text: string; label?: string }): JSX.Element {
+export function CopyButton({
+  text,
+  label = 'Copy',
+  onCopied,
+}: {
+  text: string;
+  label?: string;
+  onCopied?: () => void;
+}): JSX.Element {
   const [state, setState] = useState<'ready' | 'copied' | 'failed'>('ready');
   const copy = async (): Promise<void> => {
     try {
       await navigator.clipboard.writeText(text);
       setState('copied');
+      onCopied?.();
     } catch {
       // Over plain http browsers give no clipboard except on localhost; the text can still be selected by hand.
       setState('failed');

@@ -3,16 +3,21 @@ import { Button } from './button.tsx';
 import { ErrorNote } from './states.tsx';
 import { TextField } from './field.tsx';
 
-/** A modal dialog on the browser's own element: focus is kept inside, Escape closes, focus returns to where it was. */
+/**
+ * A modal dialog on the browser's own element: focus is kept inside, Escape closes, focus returns to where it was. A `sticky` one has
+ * something that cannot be had again: only its own buttons close it.
+ */
 export function Dialog(props: {
   title: string;
   onClose: () => void;
   wide?: boolean;
   side?: boolean;
+  sticky?: boolean;
   children: ReactNode;
 }): JSX.Element {
   const element = useRef<HTMLDialogElement>(null);
   const id = useId();
+  const { sticky = false } = props;
   useEffect(() => {
     const dialog = element.current;
     const before = document.activeElement;
@@ -29,12 +34,19 @@ export function Dialog(props: {
       ref={element}
       className={`dialog${props.wide === true ? ' dialog-wide' : ''}${props.side === true ? ' dialog-side' : ''}`}
       aria-labelledby={id}
+      closedby={sticky ? 'none' : 'closerequest'}
+      onClose={() => {
+        // A browser may close at the second Escape without asking. What is open is not what was closed.
+        if (element.current?.open !== false) return;
+        if (sticky) element.current.showModal();
+        else props.onClose();
+      }}
       onCancel={(event) => {
         event.preventDefault();
-        props.onClose();
+        if (!sticky) props.onClose();
       }}
       onMouseDown={(event) => {
-        if (event.target === element.current) props.onClose();
+        if (event.target === element.current && !sticky) props.onClose();
       }}
     >
       <div className="dialog-inside">
@@ -42,9 +54,11 @@ export function Dialog(props: {
           <h2 id={id} className="anywhere">
             {props.title}
           </h2>
-          <Button look="quiet" icon="cross" iconOnly small onClick={props.onClose}>
-            Close
-          </Button>
+          {!sticky && (
+            <Button look="quiet" icon="cross" iconOnly small onClick={props.onClose}>
+              Close
+            </Button>
+          )}
         </header>
         {props.children}
       </div>
@@ -57,6 +71,8 @@ interface ConfirmProps {
   /** What will happen, and what will not. */
   children: ReactNode;
   action: string;
+  /** What the other button says; about a thing that is deleted, "Keep it". */
+  keep?: string;
   /** When given, the person must type it before the button works. */
   typed?: string;
   run: () => Promise<unknown>;
@@ -64,7 +80,15 @@ interface ConfirmProps {
 }
 
 /** Asks before something that cannot be undone. Stays open with the reason when it fails. */
-export function ConfirmDialog({ title, children, action, typed, run, onClose }: ConfirmProps): JSX.Element {
+export function ConfirmDialog({
+  title,
+  children,
+  action,
+  keep = 'Keep it',
+  typed,
+  run,
+  onClose,
+}: ConfirmProps): JSX.Element {
   const [text, setText] = useState('');
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<unknown>(null);
@@ -83,7 +107,8 @@ export function ConfirmDialog({ title, children, action, typed, run, onClose }: 
     }
   };
   return (
-    <Dialog title={title} onClose={onClose}>
+    // What has begun goes on whatever is closed, so it stays in sight until its outcome is known.
+    <Dialog title={title} onClose={onClose} sticky={busy}>
       <form className="stack" onSubmit={(event) => void submit(event)}>
         <div className="stack-s">{children}</div>
         {typed !== undefined && (
@@ -100,8 +125,8 @@ export function ConfirmDialog({ title, children, action, typed, run, onClose }: 
         )}
         {error !== null && <ErrorNote error={error} />}
         <div className="row row-end">
-          <Button onClick={onClose} autoFocus={typed === undefined}>
-            Keep it
+          <Button onClick={onClose} autoFocus={typed === undefined} disabled={busy}>
+            {keep}
           </Button>
           <Button type="submit" look="danger" busy={busy} disabled={!allowed}>
             {action}

@@ -12,7 +12,11 @@ export function messageOf(error: unknown): string {
 
 function Details({ error }: { error: unknown }): JSX.Element | null {
   if (!(error instanceof ApiError) || error.details.length === 0) return null;
-  return <pre className="output">{error.details.join('\n')}</pre>;
+  return (
+    <pre className="output" tabIndex={0} aria-label="In detail">
+      {error.details.join('\n')}
+    </pre>
+  );
 }
 
 /** What went wrong with something just tried, in place. */
@@ -36,16 +40,19 @@ export function ErrorPanel(props: {
   /** What it means, where the error's own words do not say. */
   text?: string;
   retry?: () => void;
+  /** 1 where it stands for a whole page, which has no other heading. */
+  level?: 1 | 2;
   children?: ReactNode;
 }): JSX.Element {
   const { error } = props;
+  const Heading = props.level === 1 ? 'h1' : 'h2';
   const wait = error instanceof ApiError ? error.retryAfterSeconds : undefined;
   return (
     <section className="panel state-panel" role="alert">
       <span className="state-mark state-mark-problem">
         <Icon name="problem" size={22} />
       </span>
-      <h2>{props.what}</h2>
+      <Heading>{props.what}</Heading>
       <p className="soft anywhere">{messageOf(error)}</p>
       {props.text !== undefined && <p className="soft">{props.text}</p>}
       {wait !== undefined && <p className="faint small">Worth trying again in about {wait} s.</p>}
@@ -63,13 +70,21 @@ export function ErrorPanel(props: {
 }
 
 /** Nothing here yet, and what to do next. */
-export function Empty(props: { icon: IconName; title: string; children: ReactNode; actions?: ReactNode }): JSX.Element {
+export function Empty(props: {
+  icon: IconName;
+  title: string;
+  children: ReactNode;
+  actions?: ReactNode;
+  /** 1 where it stands for a whole page, which has no other heading. */
+  level?: 1 | 2;
+}): JSX.Element {
+  const Heading = props.level === 1 ? 'h1' : 'h2';
   return (
     <div className="state-panel">
       <span className="state-mark">
         <Icon name={props.icon} size={22} />
       </span>
-      <h2>{props.title}</h2>
+      <Heading>{props.title}</Heading>
       <p className="soft">{props.children}</p>
       {props.actions !== undefined && <div className="row">{props.actions}</div>}
     </div>

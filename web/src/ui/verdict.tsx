@@ -61,9 +61,9 @@ export function Verdict(props: {
         <Icon name={MARKS[props.tone]} size={22} />
       </span>
       <div className="verdict-words">
-        <h2 role="status" className="anywhere">
-          {props.title}
-        </h2>
+        <div role="status">
+          <h2 className="anywhere">{props.title}</h2>
+        </div>
         {props.over !== true && <ActLine acts={props.acts} />}
         {props.children}
       </div>

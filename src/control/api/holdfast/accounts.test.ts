@@ -69,6 +69,25 @@ describe('accounts', () => {
     await expect(bench.member('carol')).rejects.toMatchObject({ code: 'no-room' });
   });
 
+  it('of a large plan go where there is room for them, whatever is promised there', async () => {
+    const GiB = 1024 ** 3;
+    const known = [
+      someVolume('v1', { sizeBytes: 2 * GiB, usedBytes: 0, freeBytes: 1.9 * GiB }),
+      someVolume('v2', { sizeBytes: 8 * GiB, usedBytes: GiB, freeBytes: 7 * GiB }),
+    ];
+    for (const volume of known) {
+      bench.agent.volumes.set(volume.name, volume);
+      bench.context.world.apply({ type: 'volume', volume });
+    }
+    for (const username of ['bob', 'carol']) {
+      const made = await bench.operator('POST', `${API}/accounts`, { username, plan: 'large' });
+      expect(made.statusCode).toBe(201);
+    }
+    const list = (await bench.operator('GET', `${API}/accounts`)).json<{ name: string; volume: string }[]>();
+    const homes = Object.fromEntries(list.map(({ name, volume }) => [name, volume]));
+    expect([homes['bob'], homes['carol']]).toEqual(['v2', 'v2']);
+  });
+
   it('leave nothing behind when the home can never be made', async () => {
     bench.agent.instead.set('accounts.ensure', () => Promise.reject(new HoldfastError('command-failed', 'broken')));
     await expect(bench.member('bob')).rejects.toMatchObject({ code: 'command-failed' });

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { openBench, signedInBrowser, type Bench, type Browser } from '../../testing/bench.ts';
@@ -54,6 +55,29 @@ describe('files', () => {
     expect((await alice.send('GET', `${API}/files?path=/home/alice/../bob`)).json()).toMatchObject({
       code: 'input-invalid',
     });
+  });
+
+  it('saves only in place of what was read, and makes a new file only where there is none', async () => {
+    const put = async (text: string, condition: Record<string, string>): Promise<unknown> => {
+      const answer = await bench.server.inject({
+        method: 'PUT',
+        url: `${API}/files/content?path=/home/alice/two-tabs.py`,
+        headers: { cookie: alice.cookie, 'x-csrf-token': alice.csrf, ...visitor, ...condition },
+        payload: Buffer.from(text),
+      });
+      return [answer.statusCode, answer.json<{ code?: string }>().code];
+    };
+    const seen = (text: string): Record<string, string> => ({
+      'if-match': `"${createHash('sha256').update(text).digest('hex')}"`,
+    });
+    expect(await put('one', { 'if-none-match': '*' })).toEqual([200, undefined]);
+    expect(await put('', { 'if-none-match': '*' })).toEqual([409, 'file-changed']);
+    expect(await put('two', seen('one'))).toEqual([200, undefined]);
+    expect(await put('TWO', seen('one'))).toEqual([409, 'file-changed']);
+    expect((await alice.send('GET', `${API}/files/content?path=/home/alice/two-tabs.py`)).payload).toBe('two');
+    const odd: Record<string, string>[] = [{ 'if-match': '*' }, { 'if-match': 'W/"x"' }, { 'if-none-match': '"abc"' }];
+    for (const wrong of odd) expect(await put('three', wrong)).toEqual([400, 'input-invalid']);
+    expect(await put('three', {})).toEqual([200, undefined]);
   });
 
   it('takes an empty file and one without a content type', async () => {

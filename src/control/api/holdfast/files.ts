@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { directorySchema } from '../../../protocol/browser.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
-import { memberPathSchema } from '../../../protocol/files.ts';
+import { insteadOfSchema, memberPathSchema, type InsteadOf } from '../../../protocol/files.ts';
 import type { ControlContext } from '../../context.ts';
 import {
   checkMemberPath, listDirectory, makeDirectory, openFile, removeFile, renameFile, saveFile,
@@ -20,6 +20,22 @@ const account = z.object({ account: z.string().optional() });
 function expectedBytes(request: FastifyRequest): { expectedBytes?: number } {
   const header = request.headers['content-length'];
   return header !== undefined && /^\d+$/.test(header) ? { expectedBytes: Number(header) } : {};
+}
+
+/**
+ * What the writer has seen, in HTTP's own words: `If-Match: "<SHA-256 of what was read>"`, or `If-None-Match: *` for a file that must be new.
+ * Throws `input-invalid` for any other condition, so that none is overlooked.
+ */
+function insteadOf(request: FastifyRequest): { insteadOf?: InsteadOf } {
+  const { 'if-match': match, 'if-none-match': noneMatch } = request.headers;
+  if (match === undefined && noneMatch === undefined) return {};
+  if (match === undefined && noneMatch === '*') return { insteadOf: 'nothing' };
+  const seen = insteadOfSchema.safeParse(/^"([0-9a-f]{64})"$/.exec(match ?? '')?.[1]);
+  if (noneMatch === undefined && seen.success) return { insteadOf: seen.data };
+  throw new HoldfastError(
+    'input-invalid',
+    'Send If-Match with the SHA-256 of what you read, in double quotes, or If-None-Match: * for a new file.',
+  );
 }
 
 /** Whose files these are. That an operator goes to a member's files is written down. */
@@ -88,7 +104,11 @@ export function registerFiles(server: ZodServer, context: ControlContext): void 
       const { uploadLimitBytes } = await readSettings(context.database);
       // Without a content type no parser runs: the bytes are still in the request itself.
       const content = (request.body as Readable | undefined) ?? request.raw;
-      return await saveFile(context, owner, path, content, { ...expectedBytes(request), limitBytes: uploadLimitBytes });
+      return await saveFile(context, owner, path, content, {
+        ...expectedBytes(request),
+        ...insteadOf(request),
+        limitBytes: uploadLimitBytes,
+      });
     });
     done();
   });

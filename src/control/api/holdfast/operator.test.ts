@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
+import { DEFAULT_PLANS } from '../../../model/plans.ts';
 import { ensureOperator } from '../../accounts/ensure-operator.ts';
 import { openBench, signedInBrowser, type Bench, type Browser } from '../../testing/bench.ts';
 
@@ -66,5 +67,18 @@ describe('the operator', () => {
       });
       expect([path, nobody.statusCode]).toEqual([path, 401]);
     }
+  });
+
+  it.each([
+    ['processes', 1],
+    ['memoryBytes', 1024 ** 2],
+    ['diskBytes', 4096],
+    ['requestTimeoutSeconds', 1],
+    ['workers', 100],
+  ])('cannot make a plan with which no site would start: %s %i', async (field, value) => {
+    const answer = await bench.operator('PUT', `${API}/plans/tight`, { ...DEFAULT_PLANS['standard'], [field]: value });
+    expect([answer.statusCode, answer.json<{ code: string }>().code]).toEqual([400, 'input-invalid']);
+    const names = (await bench.operator('GET', `${API}/plans`)).json<{ name: string }[]>().map(({ name }) => name);
+    expect(names).not.toContain('tight');
   });
 });

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { auditEntrySchema, planSchema, settingsSchema } from '../../../protocol/browser.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
-import { planLimitsSchema } from '../../../protocol/sites.ts';
+import { PLAN_NAME } from '../../../model/plans.ts';
+import { newPlanLimitsSchema } from '../../../protocol/sites.ts';
 import type { ControlContext } from '../../context.ts';
 import { audit } from '../../platform/audit.ts';
 import { findPlan, forgetLimitsTold, listAccounts, listPlans, putPlan } from '../../store/accounts.ts';
@@ -61,9 +62,12 @@ export function registerPlatform(server: ZodServer, context: ControlContext): vo
         params: z.object({
           name: z
             .string()
-            .regex(/^[a-z][a-z0-9-]{0,29}$/, 'A plan name has up to 30 lower-case letters, digits and hyphens.'),
+            .regex(
+              PLAN_NAME,
+              'A plan name has up to 30 lower-case letters, digits and hyphens, and begins with a letter.',
+            ),
         }),
-        body: planLimitsSchema,
+        body: newPlanLimitsSchema,
         response: { 200: planSchema },
       },
     },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { count } from '../../../model/words.ts';
 import { sessionSchema, type Session } from '../../../protocol/browser.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { createAccount } from '../../accounts/create-account.ts';
@@ -109,7 +110,7 @@ export function registerSession(server: ZodServer, context: ControlContext): voi
       }
       const wait = context.requests.take(`sign-up ${request.address}`, 5, context.now().getTime());
       if (wait > 0) {
-        throw new HoldfastError('too-many-requests', `Please try again in ${wait} seconds.`, {
+        throw new HoldfastError('too-many-requests', `Please try again in ${count(wait, 'second')}.`, {
           retryAfterSeconds: wait,
         });
       }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { count } from '../../../model/words.ts';
 import { volumeViewSchema } from '../../../protocol/browser.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { operationSchema, volumeNameSchema, type Operation, type VolumeStatus } from '../../../protocol/volumes.ts';
@@ -132,7 +133,7 @@ export function registerVolumes(server: ZodServer, context: ControlContext): voi
       if (living > 0) {
         throw new HoldfastError(
           'volume-in-use',
-          `${living} accounts live on "${name}". Delete them or move them first.`,
+          `${count(living, 'account lives', 'accounts live')} on "${name}". Delete or move ${living === 1 ? 'it' : 'them'} first.`,
         );
       }
       if (request.query.confirm !== name) {

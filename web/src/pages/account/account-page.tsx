@@ -5,36 +5,80 @@ import { dashboardQuery, sessionQuery } from '../../api/queries.ts';
 import { formatBytes, formatDuration, formatIdle } from '../../format/format.ts';
 import { PageHead } from '../../frame/shell.tsx';
 import { useSession, useSignOut, useTakeSession } from '../../frame/session.tsx';
+import { useUnsaved } from '../../frame/unsaved.tsx';
 import { Button, CopyButton } from '../../ui/button.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { useTitle } from '../../ui/hooks.ts';
 import { Facts, Panel, SpaceMeter } from '../../ui/marks.tsx';
 import { ErrorNote, Note, Skeleton } from '../../ui/states.tsx';
 import { showProblem, showToast } from '../../ui/toast.tsx';
+import { CA_BUNDLE_ADDRESS, clientSettings } from './client-settings.ts';
 import { PasswordForm } from '../sign-in.tsx';
 
 /** A secret that is shown this once. */
-export function Secret({ label, value }: { label: string; value: string }): JSX.Element {
+export function Secret({
+  label,
+  value,
+  onCopied,
+}: {
+  label: string;
+  value: string;
+  onCopied?: () => void;
+}): JSX.Element {
   return (
     <div className="secret">
       <span className="group-label">{label}</span>
       <code>{value}</code>
-      <CopyButton text={value} />
+      <CopyButton text={value} {...(onCopied === undefined ? {} : { onCopied })} />
     </div>
   );
 }
 
-function TokenPanel(): JSX.Element {
+/** What to type on a computer of one's own, so that `pa` and its like talk to this platform. */
+function ClientPanel({ token }: { token: string | undefined }): JSX.Element {
+  const { account, platform } = useSession();
+  const text = clientSettings({ domain: platform.domain, httpsPort: platform.httpsPort, account: account.name, token });
+  return (
+    <Panel title="Clients on your computer" aside={<CopyButton text={text} />}>
+      <div className="stack">
+        <p className="soft">
+          For pa and other clients of PythonAnywhere's API: type this into the shell that runs them. Inside your
+          programs here all but the token is set already.
+        </p>
+        <pre className="output" tabIndex={0} aria-label="Settings of a client">
+          {text}
+        </pre>
+        <p className="soft small">
+          {token === undefined && 'A token is shown once, when it is made above. '}
+          The platform signs its certificates itself, so clients must be told to trust it:{' '}
+          <a href={CA_BUNDLE_ADDRESS} download="holdfast-ca-bundle.pem">
+            download the certificates
+          </a>{' '}
+          (the public ones are in it, too) and put the file where <code>REQUESTS_CA_BUNDLE</code> says.
+        </p>
+      </div>
+    </Panel>
+  );
+}
+
+function TokenPanel({ onToken }: { onToken: (token: string) => void }): JSX.Element {
   const { account } = useSession();
   const client = useQueryClient();
   const [asking, setAsking] = useState(false);
+  const [kept, setKept] = useState(false);
   const create = useMutation({
     mutationFn: () => call<{ token: string }>('token', { method: 'POST' }),
-    onSuccess: () => {
+    onSuccess: ({ token }) => {
+      onToken(token);
+      setKept(false);
       client.setQueryData(sessionQuery.queryKey, (old) =>
         old?.account ? { ...old, account: { ...old.account, hasToken: true } } : old,
       );
     },
+  });
+  useUnsaved(create.data !== undefined && !kept, {
+    what: 'The new API token',
+    text: 'is shown here and nowhere else. Copy it before you leave.',
   });
   return (
     <Panel title="API token">
@@ -45,7 +89,7 @@ function TokenPanel(): JSX.Element {
         {create.data !== undefined && (
           <>
             <Note level="warning">Copy it now. Only its fingerprint is kept, so it cannot be shown again.</Note>
-            <Secret label="Token" value={create.data.token} />
+            <Secret label="Token" value={create.data.token} onCopied={() => setKept(true)} />
           </>
         )}
         {create.error !== null && <ErrorNote error={create.error} />}
@@ -64,6 +108,7 @@ function TokenPanel(): JSX.Element {
         <ConfirmDialog
           title="Make a new token?"
           action="Make a new token"
+          keep="Keep the old one"
           run={() => create.mutateAsync()}
           onClose={() => setAsking(false)}
         >
@@ -79,6 +124,7 @@ export function AccountPage(): JSX.Element {
   const take = useTakeSession();
   const signOut = useSignOut();
   const dashboard = useQuery(dashboardQuery);
+  const [token, setToken] = useState<string>();
   const own = dashboard.data?.account ?? null;
   useTitle('Account');
   return (
@@ -93,7 +139,8 @@ export function AccountPage(): JSX.Element {
       />
       <div className="columns">
         <div className="stack">
-          <TokenPanel />
+          <TokenPanel onToken={setToken} />
+          {account.role === 'member' && <ClientPanel token={token} />}
           <Panel title="Password">
             <PasswordForm
               currentLabel="Current password"

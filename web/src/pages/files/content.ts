@@ -13,6 +13,12 @@ export type Content =
   | { kind: 'too-large'; size: number }
   | { kind: 'binary'; size: number };
 
+/** The name of exactly these bytes: a save says with it what it takes the place of. */
+export async function revisionOf(bytes: BufferSource): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 /** Bytes to text, or why not. A NUL or a byte sequence that is no UTF-8 would be damaged by saving it as text. */
 export function decodeContent(bytes: Uint8Array): Content {
   if (bytes.includes(0)) return { kind: 'binary', size: bytes.length };

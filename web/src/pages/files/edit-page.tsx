@@ -1,36 +1,60 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { type JSX, lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
-import { Link, useBlocker, useLocation } from 'react-router';
+import { Link, useLocation } from 'react-router';
 import { ApiError, request } from '../../api/client.ts';
 import { dashboardQuery, directoryQuery, sitesQuery } from '../../api/queries.ts';
 import { formatBytes } from '../../format/format.ts';
 import { breadcrumbs, filesAddress, nameOf, parentOf, pathInAddress } from '../../format/paths.ts';
-import { useLeaveGuard, useSession } from '../../frame/session.tsx';
+import { useSession } from '../../frame/session.tsx';
+import { useUnsaved } from '../../frame/unsaved.tsx';
 import { Button, LinkButton, OutLink } from '../../ui/button.tsx';
-import { Dialog } from '../../ui/dialog.tsx';
 import { useTitle } from '../../ui/hooks.ts';
 import { Icon } from '../../ui/icon.tsx';
 import { Empty, ErrorPanel, Note, Skeleton } from '../../ui/states.tsx';
 import { showProblem, showToast } from '../../ui/toast.tsx';
 import { useSiteAction } from '../web/site-actions.ts';
 import { siteOfFile } from '../web/site-edits.ts';
-import { type Content, decodeContent, downloadAddress, EDIT_LIMIT } from './content.ts';
+import { ConflictDialog, type Theirs } from './conflict-dialog.tsx';
+import { type Content, decodeContent, downloadAddress, EDIT_LIMIT, revisionOf } from './content.ts';
 import type { EditorHandle } from './editor.tsx';
 
 const Editor = lazy(() => import('./editor.tsx').then((module) => ({ default: module.Editor })));
 
-async function load(path: string, signal: AbortSignal): Promise<Content> {
+/** HTTP's words for "only in place of this"; null: only where there is nothing. */
+function insteadOf(revision: string | null): Record<string, string> {
+  return revision === null ? { 'if-none-match': '*' } : { 'if-match': `"${revision}"` };
+}
+
+/** What is at a path now. */
+async function loadTheirs(path: string): Promise<Theirs> {
+  try {
+    return await load(path);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) return null;
+    throw error;
+  }
+}
+
+async function load(path: string, signal?: AbortSignal): Promise<Content & { revision: string }> {
   const answer = await request('files/content', { query: { path }, signal });
   const size = Number(answer.headers.get('content-length') ?? answer.headers.get('x-holdfast-size') ?? '0');
   if (size > EDIT_LIMIT) {
     await answer.body?.cancel();
-    return { kind: 'too-large', size };
+    return { kind: 'too-large', size, revision: '' };
   }
   const bytes = new Uint8Array(await answer.arrayBuffer());
-  return bytes.length > EDIT_LIMIT ? { kind: 'too-large', size: bytes.length } : decodeContent(bytes);
+  const revision = await revisionOf(bytes);
+  const content: Content = bytes.length > EDIT_LIMIT ? { kind: 'too-large', size: bytes.length } : decodeContent(bytes);
+  return { ...content, revision };
 }
 
-function TextEditor({ path, content }: { path: string; content: Content & { kind: 'text' } }): JSX.Element {
+function TextEditor({
+  path,
+  content,
+}: {
+  path: string;
+  content: Content & { kind: 'text'; revision: string };
+}): JSX.Element {
   const client = useQueryClient();
   const { account } = useSession();
   const sites = useQuery(sitesQuery());
@@ -39,6 +63,10 @@ function TextEditor({ path, content }: { path: string; content: Content & { kind
   const siteAction = useSiteAction(site ?? { id: '', domain: '' });
   const handle = useRef<EditorHandle | null>(null);
   const saved = useRef(content.text);
+  /** What the next save takes the place of; null: nothing. */
+  const seen = useRef<string | null>(content.revision);
+  const crlf = useRef(content.crlf);
+  const [conflict, setConflict] = useState<{ mine: string; theirs: Theirs } | null>(null);
   const [dirty, setDirty] = useState(false);
   const [saving, setSaving] = useState(false);
   const [language, setLanguage] = useState('');
@@ -50,24 +78,43 @@ function TextEditor({ path, content }: { path: string; content: Content & { kind
     if (text === undefined || readOnly) return false;
     setSaving(true);
     try {
-      await request('files/content', {
-        method: 'PUT',
-        query: { path },
-        body: content.crlf ? text.replaceAll('\n', '\r\n') : text,
-      });
+      const bytes = new TextEncoder().encode(crlf.current ? text.replaceAll('\n', '\r\n') : text);
+      await request('files/content', { method: 'PUT', query: { path }, body: bytes, headers: insteadOf(seen.current) });
+      seen.current = await revisionOf(bytes);
       saved.current = text;
+      setConflict(null);
       setDirty(handle.current?.text() !== text);
       void client.invalidateQueries({ queryKey: directoryQuery(parentOf(path)).queryKey });
       void client.invalidateQueries({ queryKey: dashboardQuery.queryKey });
       return true;
     } catch (error) {
       // The text stays in the editor, so nothing typed is lost.
-      showProblem(error);
+      if (error instanceof ApiError && error.code === 'file-changed') {
+        await loadTheirs(path).then((theirs) => setConflict({ mine: text, theirs }), showProblem);
+      } else {
+        showProblem(error);
+      }
       return false;
     } finally {
       setSaving(false);
     }
-  }, [client, content.crlf, path, readOnly]);
+  }, [client, path, readOnly]);
+  const keepMine = (): void => {
+    // Of what was shown, and of nothing newer: whoever saves in this moment is asked about, too.
+    seen.current = conflict?.theirs?.revision ?? null;
+    void save().then((done) => done && showToast('Saved. Yours is the file now.'));
+  };
+  const takeTheirs = (): void => {
+    if (conflict?.theirs?.kind !== 'text') return;
+    const { text, revision, crlf: lineEnds } = conflict.theirs;
+    seen.current = revision;
+    crlf.current = lineEnds;
+    saved.current = text;
+    handle.current?.replace(text);
+    setDirty(false);
+    setConflict(null);
+    showToast('The editor has what is saved now. Ctrl-Z brings yours back.');
+  };
   const saveAndReload = async (): Promise<void> => {
     if (await save()) siteAction.mutate('reload');
   };
@@ -83,8 +130,7 @@ function TextEditor({ path, content }: { path: string; content: Content & { kind
     window.addEventListener('keydown', listen);
     return () => window.removeEventListener('keydown', listen);
   }, [save]);
-  useLeaveGuard(dirty);
-  const blocker = useBlocker(dirty);
+  useUnsaved(dirty, { what: nameOf(path), save });
 
   return (
     <>
@@ -149,26 +195,16 @@ function TextEditor({ path, content }: { path: string; content: Content & { kind
         <span>{cursor}</span>
         <span>Ctrl-S saves, Ctrl-F finds, Esc then Tab leaves the editor</span>
       </div>
-      {blocker.state === 'blocked' && (
-        <Dialog title="Leave without saving?" onClose={() => blocker.reset()}>
-          <p>
-            <strong className="anywhere">{nameOf(path)}</strong> has changes that are not saved.
-          </p>
-          <div className="row row-end">
-            <Button look="danger" onClick={() => blocker.proceed()}>
-              Throw the changes away
-            </Button>
-            <Button onClick={() => blocker.reset()}>Stay</Button>
-            <Button
-              look="main"
-              busy={saving}
-              autoFocus
-              onClick={() => void save().then((done) => (done ? blocker.proceed() : blocker.reset()))}
-            >
-              Save and leave
-            </Button>
-          </div>
-        </Dialog>
+      {conflict !== null && (
+        <ConflictDialog
+          path={path}
+          mine={conflict.mine}
+          theirs={conflict.theirs}
+          busy={saving}
+          onMine={keepMine}
+          onTheirs={takeTheirs}
+          onClose={() => setConflict(null)}
+        />
       )}
     </>
   );
@@ -199,7 +235,7 @@ function Body({ path }: { path: string }): JSX.Element {
           <Button
             look="main"
             onClick={() =>
-              void request('files/content', { method: 'PUT', query: { path }, body: '' })
+              void request('files/content', { method: 'PUT', query: { path }, body: '', headers: insteadOf(null) })
                 .then(() => client.invalidateQueries({ queryKey: ['file', path] }))
                 .catch(showProblem)
             }

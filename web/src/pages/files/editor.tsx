@@ -16,6 +16,7 @@ import {
   syntaxHighlighting,
 } from '@codemirror/language';
 import { linter, lintGutter, lintKeymap } from '@codemirror/lint';
+import { unifiedMergeView } from '@codemirror/merge';
 import { highlightSelectionMatches, searchKeymap } from '@codemirror/search';
 import { EditorState, type Extension } from '@codemirror/state';
 import {
@@ -85,6 +86,10 @@ const look = EditorView.theme({
     color: 'var(--text-soft)',
     padding: '0 6px',
   },
+  '&.cm-merge-b .cm-changedLine': { backgroundColor: 'var(--good-wash)' },
+  '.cm-deletedChunk': { backgroundColor: 'var(--bad-wash)' },
+  '&.cm-merge-b .cm-changedText, .cm-deletedChunk .cm-deletedText': { background: 'none', fontWeight: '650' },
+  '.cm-collapsedLines': { background: 'var(--surface-2)', color: 'var(--text-soft)' },
   '.cm-searchMatch': { backgroundColor: 'var(--warn-wash)', outline: '1px solid var(--warn-mark)' },
 });
 
@@ -153,6 +158,8 @@ function languageOf(name: string, firstLine: string): { words: string; extension
 
 export interface EditorHandle {
   text: () => string;
+  /** Another text in its place; what was there can be had back with Ctrl-Z. */
+  replace: (text: string) => void;
 }
 
 /**
@@ -238,7 +245,10 @@ export function Editor(props: {
         ],
       }),
     });
-    latest.current.onReady({ text: () => view.state.doc.toString() });
+    latest.current.onReady({
+      text: () => view.state.doc.toString(),
+      replace: (next) => view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: next } }),
+    });
     if (!readOnly) view.focus();
     return () => {
       view.destroy();
@@ -246,4 +256,39 @@ export function Editor(props: {
     };
   }, [name, text, readOnly]);
   return <div ref={host} className="editor-host" />;
+}
+
+/** One text with what distinguishes it from another: in a shadow root, as the editor. */
+export function Comparison({ name, mine, theirs }: { name: string; mine: string; theirs: string }): JSX.Element {
+  const host = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    const element = host.current;
+    if (element === null) return;
+    const root = element.shadowRoot ?? element.attachShadow({ mode: 'open' });
+    const parent = document.createElement('div');
+    parent.style.height = '100%';
+    root.append(parent);
+    const view = new EditorView({
+      parent,
+      root,
+      state: EditorState.create({
+        doc: mine,
+        extensions: [
+          lineNumbers(),
+          syntaxHighlighting(colours),
+          look,
+          languageOf(name, mine.split('\n', 1)[0] ?? '').extension,
+          EditorState.readOnly.of(true),
+          EditorView.lineWrapping,
+          EditorView.contentAttributes.of({ 'aria-label': `Your ${name} beside the saved one`, tabindex: '0' }),
+          unifiedMergeView({ original: theirs, mergeControls: false, collapseUnchanged: { margin: 3, minSize: 8 } }),
+        ],
+      }),
+    });
+    return () => {
+      view.destroy();
+      parent.remove();
+    };
+  }, [name, mine, theirs]);
+  return <div ref={host} className="comparison" />;
 }

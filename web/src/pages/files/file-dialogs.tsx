@@ -94,7 +94,7 @@ export function OverwriteDialog(props: {
           ? 'It exists here already; its content would be replaced:'
           : 'They exist here already; their content would be replaced:'}
       </p>
-      <ul className="name-list mono">
+      <ul className="name-list mono" tabIndex={0} aria-label="What is replaced">
         {props.names.slice(0, 12).map((name) => (
           <li key={name} className="anywhere">
             {name}

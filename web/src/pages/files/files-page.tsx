@@ -2,9 +2,9 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { type DragEvent, type JSX, useEffect, useRef, useState } from 'react';
 import { Link, Navigate, useLocation, useNavigate } from 'react-router';
 import type { FileEntry } from '../../../../src/protocol/files.ts';
-import { ApiError, call, request, send } from '../../api/client.ts';
+import { ApiError, call, request } from '../../api/client.ts';
 import { dashboardQuery, directoryQuery } from '../../api/queries.ts';
-import { count } from '../../format/format.ts';
+import { count, formatAgo, fullness } from '../../format/format.ts';
 import {
   breadcrumbs,
   editAddress,
@@ -20,12 +20,12 @@ import { PageHead } from '../../frame/shell.tsx';
 import { useSession } from '../../frame/session.tsx';
 import { useShortcuts } from '../../frame/shortcuts.tsx';
 import { Button, LinkButton } from '../../ui/button.tsx';
-import { ConfirmDialog } from '../../ui/dialog.tsx';
-import { useTitle } from '../../ui/hooks.ts';
+import { useNow, useTitle } from '../../ui/hooks.ts';
 import { Icon } from '../../ui/icon.tsx';
 import { Panel, SpaceMeter } from '../../ui/marks.tsx';
-import { Empty, ErrorPanel, Note, Skeleton } from '../../ui/states.tsx';
+import { Empty, ErrorPanel, messageOf, Note, Skeleton } from '../../ui/states.tsx';
 import { showProblem, showToast } from '../../ui/toast.tsx';
+import { DeleteDialog } from './delete-dialog.tsx';
 import { FileTable } from './file-table.tsx';
 import { NameDialog, OverwriteDialog } from './file-dialogs.tsx';
 import { arrange, directoriesOf, type Picked, pickedFromDrop, pickedFromInput, type Sort } from './listing.ts';
@@ -84,19 +84,40 @@ function Places({ path }: { path: string }): JSX.Element {
       </Panel>
       {disk !== undefined && disk !== null && (
         <Panel title="Disk">
-          <SpaceMeter usedBytes={disk.usedBytes} limitBytes={disk.limitBytes} label="Disk used" />
+          <div className="stack-s">
+            <SpaceMeter usedBytes={disk.usedBytes} limitBytes={disk.limitBytes} label="Disk used" />
+            {fullness(disk.usedBytes, disk.limitBytes) === 'full' && (
+              <p className="small">
+                Nothing can be written any more, and no file made shorter: a change needs room of its own first.
+                Deleting whole files works.
+              </p>
+            )}
+            <p className="soft small">
+              This is your limit. <code>df</code> in a program shows the whole volume that your home shares.
+            </p>
+          </div>
         </Panel>
       )}
     </aside>
   );
 }
 
+/** Milliseconds until a list is read again: a long one costs more, and is looked at for longer. */
+function readAgainAfter(entries: number): number {
+  return entries > 1000 ? 30_000 : 5_000;
+}
+
 function Browser({ path }: { path: string }): JSX.Element {
   const client = useQueryClient();
+  const now = useNow();
   const navigate = useNavigate();
   const location = useLocation();
   const { account } = useSession();
-  const directory = useQuery(directoryQuery(path));
+  const directory = useQuery({
+    ...directoryQuery(path),
+    // Programs write here, too, and nobody may watch a member's storage for the pages: so the list is read again while somebody looks.
+    refetchInterval: ({ state }) => readAgainAfter(state.data?.entries.length ?? 0),
+  });
   const [sort, setSort] = useState<Sort>({ key: 'name', down: false });
   const [filter, setFilter] = useState('');
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
@@ -148,20 +169,6 @@ function Browser({ path }: { path: string }): JSX.Element {
     );
     if (clashes.length > 0) setOpen({ what: 'overwrite', picked, names: clashes });
     else void upload(picked, 'all');
-  };
-
-  const remove = async (targets: readonly string[]): Promise<void> => {
-    let done = 0;
-    try {
-      for (const name of targets) {
-        await send('files', { method: 'DELETE', query: { path: joinPath(path, name) } });
-        done += 1;
-      }
-    } finally {
-      setSelected(new Set(targets.slice(done)));
-      refresh();
-    }
-    showToast(done === 1 ? `${targets[0] ?? ''} is deleted.` : `${count(done, 'entry', 'entries')} deleted.`);
   };
 
   const chosen = [...selected].filter((name) => names.has(name));
@@ -274,6 +281,14 @@ function Browser({ path }: { path: string }): JSX.Element {
         )
       ) : (
         <Panel flush>
+          {directory.error !== null && (
+            <div className="panel-words">
+              <Note level="warning">
+                This is the list as it was {formatAgo(new Date(directory.dataUpdatedAt).toISOString(), now)}. It cannot
+                be read just now: {messageOf(directory.error)}
+              </Note>
+            </div>
+          )}
           {directory.data.truncated && (
             <div className="panel-words">
               <Note level="warning">
@@ -321,7 +336,13 @@ function Browser({ path }: { path: string }): JSX.Element {
           taken={names}
           onClose={() => setOpen(null)}
           run={async (name) => {
-            await request('files/content', { method: 'PUT', query: { path: joinPath(path, name) }, body: '' });
+            // Only where there is none: somebody may have made it since this list was read, and would lose what is in it.
+            await request('files/content', {
+              method: 'PUT',
+              query: { path: joinPath(path, name) },
+              body: '',
+              headers: { 'if-none-match': '*' },
+            });
             refresh();
             await navigate(editAddress(joinPath(path, name)));
           }}
@@ -371,29 +392,18 @@ function Browser({ path }: { path: string }): JSX.Element {
         />
       )}
       {open?.what === 'delete' && (
-        <ConfirmDialog
-          title={open.names.length === 1 ? `Delete ${open.names[0] ?? ''}?` : `Delete ${open.names.length} entries?`}
-          action="Delete"
-          onClose={() => setOpen(null)}
-          run={() => remove(open.names)}
-        >
-          {open.names.length > 1 && (
-            <ul className="name-list mono">
-              {open.names.slice(0, 12).map((name) => (
-                <li key={name} className="anywhere">
-                  {name}
-                </li>
-              ))}
-              {open.names.length > 12 && <li className="soft">and {open.names.length - 12} more</li>}
-            </ul>
+        <DeleteDialog
+          directory={path}
+          names={open.names}
+          withDirectories={open.names.some(
+            (name) => entries.find((entry) => entry.name === name)?.type === 'directory',
           )}
-          <p>
-            {open.names.some((name) => entries.find((entry) => entry.name === name)?.type === 'directory')
-              ? 'Directories go with everything in them. '
-              : ''}
-            This cannot be undone.
-          </p>
-        </ConfirmDialog>
+          onDone={(left) => {
+            setSelected(new Set(left));
+            refresh();
+          }}
+          onClose={() => setOpen(null)}
+        />
       )}
       {open?.what === 'overwrite' && (
         <OverwriteDialog

@@ -87,7 +87,7 @@ export function UploadTray(): JSX.Element | null {
       </header>
       {totals.active && <Bar share={totals.share} tone="busy" label="All uploads" />}
       {!folded && (
-        <ul>
+        <ul tabIndex={0} aria-label="Files">
           {rows.slice(0, 50).map((upload) => (
             <Row key={upload.id} upload={upload} />
           ))}

@@ -5,7 +5,8 @@ import { accountNameProblem } from '../../../../src/model/names.ts';
 import type { AccountView, VolumeView } from '../../../../src/protocol/browser.ts';
 import { ApiError, call, send } from '../../api/client.ts';
 import { accountsQuery, dashboardQuery, plansQuery, volumesQuery } from '../../api/queries.ts';
-import { count, formatDate } from '../../format/format.ts';
+import { roomOf } from '../../../../src/model/volumes.ts';
+import { count, formatBytes, formatDate } from '../../format/format.ts';
 import { PageHead } from '../../frame/shell.tsx';
 import { useSession } from '../../frame/session.tsx';
 import { useShortcuts } from '../../frame/shortcuts.tsx';
@@ -62,7 +63,7 @@ function CreateDialog({
   const problem = accountNameProblem(username);
   if (create.data !== undefined) {
     return (
-      <Dialog title={`${create.data.username} is made`} onClose={onClose}>
+      <Dialog key="made" title={`${create.data.username} is made`} onClose={onClose} sticky>
         <Note level="warning">
           Hand these over now: they are not shown again. The password works once; at the first sign-in its owner chooses
           another.
@@ -74,8 +75,8 @@ function CreateDialog({
         <Secret label="One-time password" value={create.data.password} />
         <Secret label="API token" value={create.data.api_token} />
         <div className="row row-end">
-          <Button look="main" onClick={onClose}>
-            Done
+          <Button look="main" autoFocus onClick={onClose}>
+            I have them
           </Button>
         </div>
       </Dialog>
@@ -116,12 +117,13 @@ function CreateDialog({
           onChange={(event) => setVolume(event.target.value)}
           hint="Where its home lives."
         >
-          <option value="">The one with most room</option>
+          <option value="">Where there is room for its plan</option>
           {volumes
             .filter((candidate) => candidate.state === 'open')
             .map((candidate) => (
               <option key={candidate.name} value={candidate.name}>
-                {candidate.name} ({count(candidate.accounts, 'account')}, redundancy {candidate.redundancy})
+                {candidate.name} ({count(candidate.accounts, 'account')}, {formatBytes(roomOf(candidate))} free,
+                redundancy {candidate.redundancy})
               </option>
             ))}
         </SelectField>
@@ -192,6 +194,7 @@ function ManageDialog({
       <ConfirmDialog
         title={`Reset the password of ${account.name}?`}
         action="Reset the password"
+        keep="Leave it"
         onClose={() => setResetting(false)}
         run={() => reset.mutateAsync()}
       >
@@ -200,7 +203,7 @@ function ManageDialog({
     );
   }
   return (
-    <Dialog title={account.name} onClose={onClose}>
+    <Dialog title={account.name} onClose={onClose} sticky={reset.data !== undefined}>
       <Facts
         rows={[
           ['State', <StateBadge key="s" account={account} />],
@@ -222,7 +225,8 @@ function ManageDialog({
         onChange={(event) =>
           change.mutate(
             { plan: event.target.value },
-            { onSuccess: () => showToast(`${account.name} has the plan ${event.target.value} now.`) },
+            // The answer says what holds now; the field is back at the old value until then.
+            { onSuccess: (view) => showToast(`${view.name} has the plan ${view.plan} now.`) },
           )
         }
         hint="Limits change at once; running programs take theirs at the next reload."
@@ -245,6 +249,11 @@ function ManageDialog({
         <>
           <Note level="warning">Hand it over now: it is not shown again.</Note>
           <Secret label="One-time password" value={reset.data.password} />
+          <div className="row row-end">
+            <Button look="main" onClick={onClose}>
+              I have it
+            </Button>
+          </div>
         </>
       )}
       {!self && (

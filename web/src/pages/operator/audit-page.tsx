@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { type JSX, useState } from 'react';
 import type { AuditEntry } from '../../../../src/protocol/browser.ts';
 import { auditQuery } from '../../api/queries.ts';
-import { formatTime } from '../../format/format.ts';
+import { count, formatTime } from '../../format/format.ts';
 import { PageHead } from '../../frame/shell.tsx';
 import { Button } from '../../ui/button.tsx';
 import { useTitle } from '../../ui/hooks.ts';
@@ -19,7 +19,7 @@ function Audit(): JSX.Element {
   const audit = useQuery({
     ...auditQuery(limit),
     placeholderData: (before: AuditEntry[] | undefined) => before,
-    refetchInterval: 30_000,
+    refetchInterval: 3_000,
   });
   useTitle('Audit log');
   const needle = filter.trim().toLowerCase();
@@ -56,10 +56,10 @@ function Audit(): JSX.Element {
             <Empty icon="list" title={audit.data.length === 0 ? 'Nothing recorded yet' : 'No such entry'}>
               {audit.data.length === 0
                 ? 'Sign-ins, new accounts, changed passwords and the like appear here.'
-                : `None of the newest ${audit.data.length} entries has that in it.`}
+                : `None of the newest ${count(audit.data.length, 'entry', 'entries')} has that in it.`}
             </Empty>
           ) : (
-            <div className="table-scroll">
+            <div className="table-scroll" tabIndex={0} role="region" aria-label="Entries">
               <table className="table table-cards">
                 <thead>
                   <tr>

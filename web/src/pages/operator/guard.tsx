@@ -9,7 +9,12 @@ export function OperatorOnly({ children }: { children: ReactNode }): JSX.Element
   if (account.role === 'operator') return <>{children}</>;
   return (
     <section className="panel">
-      <Empty icon="lock" title="This page is the operator's" actions={<LinkButton to="/">To the dashboard</LinkButton>}>
+      <Empty
+        level={1}
+        icon="lock"
+        title="This page is the operator's"
+        actions={<LinkButton to="/">To the dashboard</LinkButton>}
+      >
         Your account is a member's. Ask the operator for what you need.
       </Empty>
     </section>

@@ -3,6 +3,7 @@ import { type FormEvent, type JSX, useState } from 'react';
 import type { NotificationSettings } from '../../../../src/protocol/incidents.ts';
 import { call } from '../../api/client.ts';
 import { notificationsQuery } from '../../api/queries.ts';
+import { useUnsaved } from '../../frame/unsaved.tsx';
 import { Button, OutLink } from '../../ui/button.tsx';
 import { SelectField, Switch, TextField } from '../../ui/field.tsx';
 import { Badge, Panel } from '../../ui/marks.tsx';
@@ -105,6 +106,7 @@ function NotificationsForm({ settings }: { settings: NotificationSettings }): JS
   const problems = problemsOf(form);
   const shown = submitted ? problems : {};
   const changed = JSON.stringify(form) !== JSON.stringify(formOf(settings));
+  useUnsaved(changed, { what: 'Notifications' });
   const test = useMutation({
     mutationFn: () =>
       call<{ webhook: string | null; email: string | null }>('notifications/test', { method: 'POST', json: {} }),

@@ -1,10 +1,12 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type JSX, useState } from 'react';
+import { DEFAULT_PLANS, PLAN_NAME, planProblems } from '../../../../src/model/plans.ts';
 import type { Plan, Settings } from '../../../../src/protocol/browser.ts';
 import { call } from '../../api/client.ts';
 import { plansQuery, sessionQuery, settingsQuery } from '../../api/queries.ts';
-import { formatBytes, formatDuration, formatIdle, parseBytes } from '../../format/format.ts';
+import { formatBytes, formatIdle, parseBytes } from '../../format/format.ts';
 import { PageHead } from '../../frame/shell.tsx';
+import { useUnsaved } from '../../frame/unsaved.tsx';
 import { Button } from '../../ui/button.tsx';
 import { Dialog } from '../../ui/dialog.tsx';
 import { SelectField, Switch, TextField } from '../../ui/field.tsx';
@@ -16,6 +18,9 @@ import { OperatorOnly } from './guard.tsx';
 import { NotificationsPanel, OutsidePanel } from './notifications-panel.tsx';
 
 type Limits = Plan['limits'];
+
+/** What a new plan begins with: what an ordinary program needs. */
+const NEW_PLAN = DEFAULT_PLANS['standard'] ?? Object.values(DEFAULT_PLANS)[0];
 
 const BYTES: ReadonlyArray<readonly [keyof Limits, string, string]> = [
   ['diskBytes', 'Disk', 'Home, /tmp and /var/www together.'],
@@ -45,10 +50,10 @@ function PlanDialog({
   const client = useQueryClient();
   const [name, setName] = useState(plan?.name ?? '');
   const [texts, setTexts] = useState<Readonly<Record<string, string>>>(() => {
-    const from: Partial<Limits> = plan?.limits ?? {};
+    const from: Partial<Limits> = plan?.limits ?? NEW_PLAN ?? {};
     return Object.fromEntries([
-      ...BYTES.map(([key]) => [key, from[key] === undefined ? '1 GiB' : formatBytes(from[key])]),
-      ...NUMBERS.map(([key, , , least]) => [key, String(from[key] ?? Math.max(1, least))]),
+      ...BYTES.map(([key]) => [key, from[key] === undefined ? '' : formatBytes(from[key])]),
+      ...NUMBERS.map(([key]) => [key, String(from[key] ?? '')]),
     ]) as Record<string, string>;
   });
   const text = (key: keyof Limits): string => texts[key] ?? '';
@@ -71,12 +76,23 @@ function PlanDialog({
   const nameProblem =
     plan !== undefined || name === ''
       ? undefined
-      : !/^[a-z][a-z0-9-]{0,30}$/.test(name)
-        ? 'Lower-case letters, digits and hyphens, beginning with a letter.'
+      : !PLAN_NAME.test(name)
+        ? 'Up to 30 lower-case letters, digits and hyphens, beginning with a letter.'
         : taken.has(name)
           ? 'There is such a plan already.'
           : undefined;
-  const complete = keys.every((key) => valueOf(key) !== undefined) && name !== '' && nameProblem === undefined;
+  const values = Object.fromEntries(
+    keys.map((key) => [key, valueOf(key) ?? Number.POSITIVE_INFINITY]),
+  ) as unknown as Limits;
+  // A field that is no number says so itself; only then what programs need.
+  const tooLittle: Partial<Record<keyof Limits, string>> = keys.some((key) => valueOf(key) === undefined)
+    ? {}
+    : planProblems(values);
+  const complete =
+    keys.every((key) => valueOf(key) !== undefined) &&
+    name !== '' &&
+    nameProblem === undefined &&
+    Object.keys(tooLittle).length === 0;
   const save = useMutation({
     mutationFn: () =>
       call<Plan>(`plans/${encodeURIComponent(name)}`, {
@@ -120,7 +136,7 @@ function PlanDialog({
               value={text(key)}
               onChange={set(key)}
               hint={hint}
-              problem={valueOf(key) === undefined ? 'Please give a size, like 512 MiB.' : undefined}
+              problem={valueOf(key) === undefined ? 'Please give a size, like 512 MiB.' : tooLittle[key]}
             />
           ))}
           {NUMBERS.map(([key, label, hint, least]) => (
@@ -131,7 +147,7 @@ function PlanDialog({
               value={text(key)}
               onChange={set(key)}
               hint={hint}
-              problem={valueOf(key) === undefined ? `Please give a whole number, ${least} or more.` : undefined}
+              problem={valueOf(key) === undefined ? `Please give a whole number, ${least} or more.` : tooLittle[key]}
             />
           ))}
         </div>
@@ -153,6 +169,7 @@ function SignUpPanel({ settings, plans }: { settings: Settings; plans: readonly 
   const requests = /^\d+$/.test(rate.trim()) ? Number(rate) : undefined;
   const [limit, setLimit] = useState(formatBytes(settings.uploadLimitBytes));
   const bytes = limit === formatBytes(settings.uploadLimitBytes) ? settings.uploadLimitBytes : parseBytes(limit);
+  useUnsaved(bytes !== settings.uploadLimitBytes || requests !== settings.apiRequestsPerMinute, { what: 'Platform' });
   const change = useMutation({
     mutationFn: (patch: Partial<Settings>) => call<Settings>('settings', { method: 'PATCH', json: patch }),
     onMutate: (patch) => {
@@ -270,7 +287,7 @@ function PlansPanel({ plans }: { plans: readonly Plan[] }): JSX.Element {
                 <td data-label="Memory">{formatBytes(plan.limits.memoryBytes)}</td>
                 <td data-label="Sites">{plan.limits.sites}</td>
                 <td data-label="Workers">{plan.limits.workers}</td>
-                <td data-label="CPU a day">{formatDuration(plan.limits.cpuSecondsPerDay)}</td>
+                <td data-label="CPU a day">{plan.limits.cpuSecondsPerDay.toLocaleString('en-GB')} s</td>
                 <td data-label="Sleeps after">{formatIdle(plan.limits.idleSleepSeconds)}</td>
                 <td className="actions">
                   <Button small onClick={() => setEditing(plan)}>

@@ -7,6 +7,7 @@ import { ApiError } from '../../api/client.ts';
 import { dashboardQuery } from '../../api/queries.ts';
 import { editAddress, filesAddress } from '../../format/paths.ts';
 import { Button } from '../../ui/button.tsx';
+import { useUnsaved } from '../../frame/unsaved.tsx';
 import { AreaField, SelectField, TextField } from '../../ui/field.tsx';
 import { Panel } from '../../ui/marks.tsx';
 import { ErrorNote, Note } from '../../ui/states.tsx';
@@ -32,15 +33,28 @@ export function CodeSection({ site }: { site: SiteView }): JSX.Element {
   const set = (field: keyof Draft) => (event: { target: { value: string } }) =>
     setEdited({ ...edited, [field]: event.target.value });
 
-  if (site.kind === 'static') {
-    return <Note level="info">A static site runs no code. Its directories are under Static files.</Note>;
-  }
   const patch: UpdateSite = {};
   for (const field of FIELDS) {
     const next = field === 'virtualenv' ? wholeVirtualenv(value(field), site.account) : value(field).trim();
     if (next !== site[field]) patch[field] = next;
   }
   const changed = Object.keys(patch).length > 0;
+  const save = async (): Promise<boolean> => {
+    try {
+      await update.mutateAsync(patch);
+      setEdited({});
+      showToast('Code settings saved.');
+      return true;
+    } catch {
+      return false; // The form says why, at its field.
+    }
+  };
+  // While it is being saved the page shows the new values already; until the answer they are still only here.
+  useUnsaved(changed && site.kind !== 'static', { what: 'Code', save });
+
+  if (site.kind === 'static') {
+    return <Note level="info">A static site runs no code. Its directories are under Static files.</Note>;
+  }
   const refused = update.error instanceof ApiError ? update.error : undefined;
   const problemOf = (field: keyof Draft): string | undefined =>
     refused?.field === field ? refused.message : undefined;
@@ -54,13 +68,7 @@ export function CodeSection({ site }: { site: SiteView }): JSX.Element {
         className="stack"
         onSubmit={(event) => {
           event.preventDefault();
-          if (!changed) return;
-          update.mutate(patch, {
-            onSuccess: () => {
-              setEdited({});
-              showToast('Code settings saved.');
-            },
-          });
+          if (changed) void save();
         }}
       >
         <div className="form-grid">

@@ -7,6 +7,7 @@ import { ApiError, call } from '../../api/client.ts';
 import { dashboardQuery, siteQuery } from '../../api/queries.ts';
 import { PageHead } from '../../frame/shell.tsx';
 import { useSession } from '../../frame/session.tsx';
+import { useUnsaved } from '../../frame/unsaved.tsx';
 import { Button, LinkButton } from '../../ui/button.tsx';
 import { AreaField, SelectField, TextField } from '../../ui/field.tsx';
 import { useTitle } from '../../ui/hooks.ts';
@@ -36,7 +37,11 @@ export function NewSitePage(): JSX.Element {
   const dashboard = useQuery(dashboardQuery);
   useTitle('New site');
   const own = `${account.name}.${platform.domain}`;
-  const taken = new Set(dashboard.data?.account?.sites.map((site) => site.domain) ?? []);
+  const [making, setMaking] = useState<string | null>(null);
+  // The site that is being made is in the list before the answer is here: it is not in its own way.
+  const taken = new Set(
+    (dashboard.data?.account?.sites ?? []).map((site) => site.domain).filter((domain) => domain !== making),
+  );
 
   const [chosenPlace, setPlace] = useState<Place | null>(null);
   const place = chosenPlace ?? (taken.has(own) ? 'prefixed' : 'own');
@@ -74,6 +79,7 @@ export function NewSitePage(): JSX.Element {
           ...(start === 'command' ? { command: command.trim() } : {}),
         } satisfies CreateSite,
       }),
+    onError: () => setMaking(null),
     onSuccess: (site) => {
       client.setQueryData(siteQuery(site.id).queryKey, site);
       void client.invalidateQueries({ queryKey: ['sites'] });
@@ -82,6 +88,11 @@ export function NewSitePage(): JSX.Element {
     },
   });
   const refused = create.error instanceof ApiError ? create.error : undefined;
+  const typedSomething = prefix !== '' || custom !== '' || command !== '';
+  useUnsaved(typedSomething && (create.isIdle || create.isError), {
+    what: 'The new site',
+    text: 'is not made yet. What you typed is lost when you leave.',
+  });
   const domainWrong =
     (submitted || (place !== 'own' && typed)) && problem !== undefined
       ? problem
@@ -98,7 +109,9 @@ export function NewSitePage(): JSX.Element {
         onSubmit={(event) => {
           event.preventDefault();
           setSubmitted(true);
-          if (problem === undefined && commandProblem === undefined) create.mutate();
+          if (problem !== undefined || commandProblem !== undefined || create.isPending) return;
+          setMaking(domain);
+          create.mutate();
         }}
       >
         <Panel

@@ -2,6 +2,7 @@ import { type JSX, useState } from 'react';
 import type { SiteView } from '../../../../src/protocol/browser.ts';
 import { formatAgo, formatDate } from '../../format/format.ts';
 import { Button } from '../../ui/button.tsx';
+import { useUnsaved } from '../../frame/unsaved.tsx';
 import { AreaField, Switch, TextField } from '../../ui/field.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { useNow } from '../../ui/hooks.ts';
@@ -19,6 +20,7 @@ function CertificateForm({ site, onDone }: { site: SiteView; onDone: () => void 
   const update = useUpdateSite(site);
   const [certificatePem, setCertificate] = useState('');
   const [privateKeyPem, setKey] = useState('');
+  useUnsaved(certificatePem !== '' || privateKeyPem !== '', { what: 'Certificate' });
   const certificateProblem =
     certificatePem !== '' && !certificatePem.includes('-----BEGIN CERTIFICATE-----')
       ? 'This is not a certificate in PEM form (it begins with -----BEGIN CERTIFICATE-----).'
@@ -156,6 +158,7 @@ function Https({ site }: { site: SiteView }): JSX.Element {
         <ConfirmDialog
           title="Use the platform's certificate?"
           action="Use the platform's"
+          keep="Keep mine"
           run={() => update.mutateAsync({ certificate: null })}
           onClose={() => setRemoving(false)}
         >
@@ -174,6 +177,9 @@ function Protection({ site }: { site: SiteView }): JSX.Element {
   const [editing, setEditing] = useState(false);
   const [username, setUsername] = useState(site.protection?.username ?? '');
   const [password, setPassword] = useState('');
+  useUnsaved(editing && (password !== '' || username !== (site.protection?.username ?? '')), {
+    what: 'Password protection',
+  });
   return (
     <Panel title="Password protection">
       <div className="stack">

@@ -7,6 +7,7 @@ import { send } from '../../api/client.ts';
 import { dashboardQuery, siteQuery } from '../../api/queries.ts';
 import { formatIdle } from '../../format/format.ts';
 import { useSession } from '../../frame/session.tsx';
+import { useUnsaved } from '../../frame/unsaved.tsx';
 import { Button } from '../../ui/button.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { SelectField, Switch, TextField } from '../../ui/field.tsx';
@@ -21,6 +22,7 @@ function Rename({ site }: { site: SiteView }): JSX.Element {
   const [text, setText] = useState(site.domain);
   const domain = normaliseDomain(text);
   const problem = domain === site.domain ? undefined : domainProblem(domain, site.account, platform.domain);
+  useUnsaved(domain !== site.domain, { what: 'Address' });
   return (
     <Panel title="Address">
       <form

@@ -259,6 +259,7 @@ export function SitePage(): JSX.Element {
   const gone = site.error instanceof ApiError && site.error.status === 404;
   return (
     <ErrorPanel
+      level={1}
       what={gone ? 'This site does not exist' : 'The site could not be loaded'}
       error={site.error}
       {...(gone ? {} : { retry: () => void site.refetch() })}

@@ -2,6 +2,7 @@ import { type FormEvent, type JSX, useState } from 'react';
 import { Link } from 'react-router';
 import type { SiteView, UpdateSite } from '../../../../src/protocol/browser.ts';
 import { filesAddress } from '../../format/paths.ts';
+import { useUnsaved } from '../../frame/unsaved.tsx';
 import { Button } from '../../ui/button.tsx';
 import { TextField } from '../../ui/field.tsx';
 import { Panel } from '../../ui/marks.tsx';
@@ -36,6 +37,7 @@ function Mappings({ site }: { site: SiteView }): JSX.Element {
   const [url, setUrl] = useState('');
   const [path, setPath] = useState('');
   const rows: FileRow[] = site.staticFiles.map((row) => ({ url: row.url, path: row.path }));
+  useUnsaved(url !== '' || path !== '', { what: 'Static files', text: 'has a new row that is not added yet.' });
   const urlProblem =
     slashProblem(url, 'An address') ??
     (rows.some((row) => row.url === url) ? 'This address has a directory already.' : undefined);
@@ -140,6 +142,10 @@ function Headers({ site }: { site: SiteView }): JSX.Element {
   const remove = useRowRemoval(site);
   const [row, setRow] = useState<HeaderRow>({ url: '', name: '', value: '' });
   const rows: HeaderRow[] = site.staticHeaders.map(({ url, name, value }) => ({ url, name, value }));
+  useUnsaved(row.url !== '' || row.name !== '' || row.value !== '', {
+    what: 'Headers of static files',
+    text: 'has a new row that is not added yet.',
+  });
   const urlProblem = slashProblem(row.url, 'An address');
   // RFC 9110, 5.6.2: a header's name is a token.
   const nameProblem =

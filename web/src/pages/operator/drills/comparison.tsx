@@ -20,7 +20,7 @@ export function Comparison({ run }: { run: DrillRun }): JSX.Element {
       title="The same fault, then and now"
       aside={<span className="soft small">Bars: a tenth of a second to eight hours, logarithmic</span>}
     >
-      <div className="table-scroll">
+      <div className="table-scroll" tabIndex={0} role="region" aria-label="Comparison">
         <table className="compare">
           <thead>
             <tr>

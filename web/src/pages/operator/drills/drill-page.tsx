@@ -221,12 +221,19 @@ function DrillLoader(): JSX.Element {
   if (run.error instanceof ApiError && run.error.status === 404)
     return (
       <section className="panel">
-        <Empty icon="search" title="There is no such drill" actions={<LinkButton to="/drills">All drills</LinkButton>}>
+        <Empty
+          level={1}
+          icon="search"
+          title="There is no such drill"
+          actions={<LinkButton to="/drills">All drills</LinkButton>}
+        >
           Its record may have been removed.
         </Empty>
       </section>
     );
-  return <ErrorPanel what="The drill could not be loaded" error={run.error} retry={() => void run.refetch()} />;
+  return (
+    <ErrorPanel level={1} what="The drill could not be loaded" error={run.error} retry={() => void run.refetch()} />
+  );
 }
 
 export function DrillPage(): JSX.Element {

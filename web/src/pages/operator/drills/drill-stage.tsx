@@ -96,7 +96,7 @@ function Compartment({
   return (
     <li className={`compartment${struck ? ' compartment-struck' : ''} compartment-${mood.tone}`}>
       <header>
-        <h3 className="anywhere">{volume.name}</h3>
+        <h2 className="anywhere">{volume.name}</h2>
         <span className="soft small">{count(volume.accounts, 'account')}</span>
         {struck && (
           <span className="fault-here">

@@ -4,7 +4,7 @@ import { Link, useNavigate } from 'react-router';
 import type { Drill, DrillRunSummary } from '../../../../../src/protocol/drills.ts';
 import { call } from '../../../api/client.ts';
 import { drillsQuery } from '../../../api/queries.ts';
-import { formatClock } from '../../../format/format.ts';
+import { count, formatClock } from '../../../format/format.ts';
 import { PageHead } from '../../../frame/shell.tsx';
 import { isOver, RUN_STATES, runLength } from '../../../health/drill-words.ts';
 import { Button, LinkButton } from '../../../ui/button.tsx';
@@ -104,7 +104,7 @@ function StartDialog({ drill, onClose }: { drill: Drill; onClose: () => void }):
         />
         {run.error !== null && <ErrorNote error={run.error} />}
         <div className="row row-between">
-          <span className="soft small">About {drill.minutes} minutes.</span>
+          <span className="soft small">About {count(drill.minutes, 'minute')}.</span>
           <span className="row">
             <Button onClick={onClose}>Not now</Button>
             <Button type="submit" look="main" icon="bolt" busy={run.isPending}>
@@ -136,7 +136,7 @@ function Catalogue({
           return (
             <li key={drill.name} className="panel drill-card">
               <div className="stack-s">
-                <h3>{drill.title}</h3>
+                <h2>{drill.title}</h2>
                 <p className="soft">{drill.description}</p>
               </div>
               <div className="row row-between">

@@ -237,6 +237,7 @@ function IncidentLoader(): JSX.Element {
     return (
       <section className="panel">
         <Empty
+          level={1}
           icon="search"
           title={`There is no incident ${id}`}
           actions={<LinkButton to="/incidents">All incidents</LinkButton>}
@@ -246,7 +247,12 @@ function IncidentLoader(): JSX.Element {
       </section>
     );
   return (
-    <ErrorPanel what="The incident could not be loaded" error={incident.error} retry={() => void incident.refetch()} />
+    <ErrorPanel
+      level={1}
+      what="The incident could not be loaded"
+      error={incident.error}
+      retry={() => void incident.refetch()}
+    />
   );
 }
 
