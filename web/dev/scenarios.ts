@@ -98,6 +98,7 @@ export function site(
     staticFiles: [],
     staticHeaders: [],
     stopFirst: false,
+    storage: 'serving',
     workers: 2,
     createdAt: ago(86_400 * 12),
     status: status(id, state),

@@ -15,7 +15,8 @@ import { HeldVolumes } from './held-volumes.ts';
 import { countImpact, IMPACT_LOG } from './impact-log.ts';
 import { runningConfiguration } from './internal.ts';
 import { renderConfiguration, type GatewayConfiguration, type GatewaySite } from './nginx-configuration.ts';
-import { NginxProcess, nginxVersion, openFileLimit } from './nginx-process.ts';
+import { kill, NginxProcess, nginxVersion, openFileLimit } from './nginx-process.ts';
+import { NGINX_TURN_MS, NginxWatch, waitsForWork } from './nginx-watch.ts';
 import { PAGES, renderPage, type PageName } from './pages.ts';
 import { StatusWriter, type StatusSource } from './status-writer.ts';
 import { checkedSpecs, passwordLine } from './plan.ts';
@@ -45,7 +46,13 @@ export interface Gateway extends GatewayPart {
 export function createGateway(
   context: AgentContext,
   waker: Waker,
-  status: Omit<StatusSource, 'gateway'> = { troubles: () => [], notes: () => [], volumes: () => [] },
+  status: Omit<StatusSource, 'gateway'> = {
+    troubles: () => [],
+    notes: () => [],
+    volumes: () => [],
+    watching: () => 'yes',
+    supervisor: () => ({ silentSince: null, says: null }),
+  },
 ): Gateway {
   return new NginxGateway(context, waker, status);
 }
@@ -60,6 +67,7 @@ class NginxGateway implements Gateway {
   readonly #waker: Waker;
   readonly #wakerServer: WakerServer;
   readonly #nginx: NginxProcess;
+  readonly #hung: NginxWatch;
   readonly #held: HeldVolumes;
   readonly #status: StatusWriter;
   readonly #directory: string;
@@ -76,6 +84,7 @@ class NginxGateway implements Gateway {
   #next: Publication | undefined;
   #publishing: Promise<void> | undefined;
   #watch: NodeJS.Timeout | undefined;
+  #hangWatch: NodeJS.Timeout | undefined;
   #renewal: NodeJS.Timeout | undefined;
   #reviving = false;
 
@@ -93,6 +102,13 @@ class NginxGateway implements Gateway {
       ports: () => [configuration.httpPort, configuration.httpsPort],
       log,
     });
+    this.#hung = new NginxWatch({
+      processes: () => this.#nginx.family(),
+      answers: async () => (await runningConfiguration(this.#socket)) !== undefined,
+      signal: kill,
+      idle: waitsForWork,
+      log,
+    });
     this.#held = new HeldVolumes(configuration.runDirectory);
     const statusUrl = `https://${configuration.domain}${configuration.httpsPort === 443 ? '' : `:${configuration.httpsPort}`}/status/`;
     this.#statusUrl = statusUrl;
@@ -102,8 +118,9 @@ class NginxGateway implements Gateway {
       name: configuration.domain,
       url: statusUrl,
       controlSocket: layout.controlSocket,
+      factsFile: layout.statusFacts,
       // It may be starting: only after that its absence is worth telling.
-      source: { ...status, gateway: () => this.#wanted === undefined || this.#nginx.alive() },
+      source: { ...status, gateway: () => this.#wanted === undefined || (this.#nginx.alive() && !this.#hung.silent) },
       log,
     });
     this.#wakerServer = new WakerServer({
@@ -143,6 +160,10 @@ class NginxGateway implements Gateway {
     this.#specs = await this.#remembered();
     await this.publish(this.#specs);
     this.#watch = setInterval(() => void this.#check(), WATCH_MS);
+    this.#hangWatch = setInterval(() => {
+      if (this.#stopping || !this.#wanted || !this.#nginx.alive()) return;
+      if (this.#hung.turn(performance.now())) this.#status.changed();
+    }, NGINX_TURN_MS);
     this.#renewal = setInterval(() => {
       if (this.#certificates?.renewalDue() !== true) return;
       this.publish(this.#specs).catch((error: unknown) =>
@@ -154,6 +175,7 @@ class NginxGateway implements Gateway {
   async stop(how: 'stop' | 'leave'): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#watch);
+    clearInterval(this.#hangWatch);
     clearInterval(this.#renewal);
     await this.#publishing;
     if (how === 'stop') await this.#nginx.stop();
@@ -164,7 +186,7 @@ class NginxGateway implements Gateway {
   }
 
   ready(): boolean {
-    return this.#ready && this.#nginx.alive();
+    return this.#ready && this.#nginx.alive() && !this.#hung.silent;
   }
 
   reopenLogs(): void {

@@ -13,6 +13,7 @@ import { controlCommand } from './control-sandbox.ts';
 import { makeDirectories } from './directories.ts';
 import { installPackages, PLATFORM_PACKAGES } from './packages.ts';
 import { buildPages } from './pages.ts';
+import { Watches } from './watches.ts';
 
 const DEFAULT_IMAGE_BYTES = 8 * 1024 ** 3;
 /** Programs are drained, volumes closed: each has its own deadline inside; this bounds the sum. */
@@ -171,6 +172,7 @@ export async function start(configuration: Configuration, options: StartOptions)
     },
     say,
   );
+  const watches = new Watches(configuration, { agent, control }, say);
   let stopping = false;
   const stopEarly = options.stopRequested.then((why) => {
     stopping = true;
@@ -179,6 +181,7 @@ export async function start(configuration: Configuration, options: StartOptions)
   say('Starting the agent and the control plane');
   agent.start();
   control.start();
+  watches.start();
   const maintenance = setInterval(() => {
     agent.maintain();
     control.maintain();
@@ -209,6 +212,9 @@ export async function start(configuration: Configuration, options: StartOptions)
     say(`${why}: stopping sites, gateway and volumes`);
   } finally {
     clearInterval(maintenance);
+    watches.stop();
+    // One that hangs cannot end what it owns; the one that is started in its place can.
+    if (watches.agentIsSilent) await agent.endHung();
     await control.stop('SIGTERM', 10_000);
     // SIGINT asks the agent to stop everything it owns; SIGTERM would leave programs running for its successor.
     const how = await agent.stop('SIGINT', STOP_DEADLINE_MS);

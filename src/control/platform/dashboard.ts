@@ -136,6 +136,11 @@ function memberNotices(
   return notices;
 }
 
+/** "14:02:11 UTC" */
+function clockOf(iso: string): string {
+  return `${iso.slice(11, 19)} UTC`;
+}
+
 /** What the operator sees first. */
 export async function platformDashboard(context: ControlContext): Promise<Platform> {
   const { world, agent, database } = context;
@@ -151,19 +156,31 @@ export async function platformDashboard(context: ControlContext): Promise<Platfo
   const states = sites.map((id) => world.statuses.get(id)?.state);
   const notices: Notice[] = [];
   if (!agent.reachable())
-    notices.push({ level: 'problem', text: 'The agent does not answer. Look at its log; its owner starts it again.' });
+    notices.push({
+      level: 'problem',
+      text: `The agent has not been heard since ${clockOf(world.agentSilentSince ?? context.now().toISOString())}. The supervisor starts it again; if this stays, look at its log. Sites that are awake go on.`,
+    });
   else if (world.host && !world.host.gatewayReady)
     notices.push({ level: 'problem', text: 'The gateway does not answer, so no site can be reached.' });
+  const unwatched = context.supervisor.view().silentSince;
+  if (unwatched !== null)
+    notices.push({
+      level: 'problem',
+      text: `The supervisor (holdfast start) has not been heard since ${clockOf(unwatched)}: what ends or hangs now is not started again. Sites go on. Start it again; if it still runs, end it first.`,
+    });
+  // What has an incident is told by it, once: the pages show open incidents on every page.
+  const told = new Set(context.incidents.open().map((incident) => incident.volume));
   for (const incident of context.incidents.open()) {
     const level = incident.severity === 'minor' && incident.mustAct === null ? 'warning' : 'problem';
     const act = incident.mustAct ?? 'You do not have to do anything.';
     notices.push({ level, text: `Incident ${incident.id}, ${incident.title}: ${incident.doing} ${act}` });
   }
   for (const volume of volumes) {
+    if (told.has(volume.name)) continue;
     if (volume.trouble !== null) notices.push({ level: 'problem', text: `Volume ${volume.name}: ${volume.trouble}` });
     else if (volume.state === 'closed' && !closed.has(volume.name))
       notices.push({ level: 'warning', text: `Volume ${volume.name} is not open yet.` });
-    if (volume.redundancy !== 'full')
+    if (volume.redundancy !== 'full' && volume.state !== 'closed')
       notices.push({
         level: volume.redundancy === 'lost' ? 'problem' : 'warning',
         text: `Volume ${volume.name}: redundancy is ${volume.redundancy}.`,

@@ -20,7 +20,7 @@ function site(id: string, account: string, state: 'awake' | 'failed' = 'awake'):
   return {
     id, account, domain: `${id}.example.org`, url: '', kind: 'wsgi', enabled: true, pythonVersion: '3.11', virtualenv: '',
     sourceDirectory: '', workingDirectory: '', wsgiFile: null, command: '', forceHttps: false, protection: null, staticFiles: [],
-    staticHeaders: [], stopFirst: false, workers: 1, createdAt: '', certificate: null,
+    staticHeaders: [], stopFirst: false, workers: 1, createdAt: '', storage: 'serving', certificate: null,
     status: { id, state, generation: 1, since: '', failure: null, lastRequestAt: null, memoryBytes: null, processes: 1 },
   }; // prettier-ignore
 }
