@@ -179,7 +179,14 @@ export const dashboardSchema = z.object({
       volumes: z.array(z.lazy(() => volumeViewSchema)),
       operations: z.array(operationSchema),
       agentReachable: z.boolean(),
-      notices: z.array(z.object({ level: z.enum(['info', 'warning', 'problem']), text: z.string() })),
+      notices: z.array(
+        z.object({
+          level: z.enum(['info', 'warning', 'problem']),
+          text: z.string(),
+          /** incident: what an open incident says; pages that list or show the incidents leave it out. */
+          about: z.enum(['incident']).optional(),
+        }),
+      ),
     })
     .nullable(),
 });

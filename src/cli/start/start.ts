@@ -13,6 +13,7 @@ import { controlCommand } from './control-sandbox.ts';
 import { makeDirectories } from './directories.ts';
 import { installPackages, PLATFORM_PACKAGES } from './packages.ts';
 import { buildPages } from './pages.ts';
+import { ServiceWatchdog } from './service-watchdog.ts';
 import { Watches } from './watches.ts';
 
 const DEFAULT_IMAGE_BYTES = 8 * 1024 ** 3;
@@ -113,6 +114,8 @@ export async function start(configuration: Configuration, options: StartOptions)
   checkWritable(configuration);
   checkState(configuration);
   takeLock(configuration);
+  // From here on: installing packages may take minutes, and systemd must not take that for hanging.
+  new ServiceWatchdog(process.env, say).start();
   await installPackages(PLATFORM_PACKAGES, say);
   checkPorts(configuration, ownGateway(configuration));
   await makeDirectories(configuration);

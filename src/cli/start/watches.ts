@@ -5,7 +5,6 @@ import { readIdentity } from '../../runtime/identity.ts';
 import { PULSE_EVERY_MS, writePulse } from '../../runtime/pulse.ts';
 import { RpcClient } from '../../runtime/rpc-client.ts';
 import { ChildWatch, type WatchedChild } from './child-watch.ts';
-import { ServiceWatchdog } from './service-watchdog.ts';
 import { StandInStatus } from './stand-in-status.ts';
 
 /** What answers within this answers. Shorter than what counts as hanging, so that one slow answer is enough to be believed. */
@@ -18,7 +17,6 @@ export class Watches {
   readonly #control: ChildWatch;
   readonly #say: (line: string) => void;
   readonly #standIn: StandInStatus;
-  readonly #watchdog: ServiceWatchdog;
   #client: RpcClient | undefined;
   #timer: NodeJS.Timeout | undefined;
   #beat = 0;
@@ -33,7 +31,6 @@ export class Watches {
     const layout = layoutOf(configuration);
     this.#configuration = configuration;
     this.#say = say;
-    this.#watchdog = new ServiceWatchdog(process.env, say);
     this.#standIn = new StandInStatus(configuration, say);
     this.#control = new ChildWatch({
       name: 'control',
@@ -51,7 +48,6 @@ export class Watches {
   }
 
   start(): void {
-    this.#watchdog.start();
     this.#agent.start();
     this.#control.start();
     this.#timer = setInterval(() => void this.#pulse(), PULSE_EVERY_MS);

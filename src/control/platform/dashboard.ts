@@ -154,7 +154,7 @@ export async function platformDashboard(context: ControlContext): Promise<Platfo
     .sort((a, b) => a.name.localeCompare(b.name))
     .map((volume) => volumeView(volume, occupancy));
   const states = sites.map((id) => world.statuses.get(id)?.state);
-  const notices: Notice[] = [];
+  const notices: Platform['notices'] = [];
   if (!agent.reachable())
     notices.push({
       level: 'problem',
@@ -173,7 +173,11 @@ export async function platformDashboard(context: ControlContext): Promise<Platfo
   for (const incident of context.incidents.open()) {
     const level = incident.severity === 'minor' && incident.mustAct === null ? 'warning' : 'problem';
     const act = incident.mustAct ?? 'You do not have to do anything.';
-    notices.push({ level, text: `Incident ${incident.id}, ${incident.title}: ${incident.doing} ${act}` });
+    notices.push({
+      about: 'incident',
+      level,
+      text: `Incident ${incident.id}, ${incident.title}: ${incident.doing} ${act}`,
+    });
   }
   for (const volume of volumes) {
     if (told.has(volume.name)) continue;
