@@ -175,6 +175,8 @@ export const dashboardSchema = z.object({
       accounts: z.number(),
       sites: z.number(),
       sitesAwake: z.number(),
+      /** Their storage is out of service: visitors get an honest 503, whatever their processes do. */
+      sitesStopped: z.number(),
       sitesFailed: z.number(),
       volumes: z.array(z.lazy(() => volumeViewSchema)),
       operations: z.array(operationSchema),

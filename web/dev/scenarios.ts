@@ -566,6 +566,7 @@ function muchWorld(): World {
 /** A member whose volume is out of service. */
 function repairWorld(): World {
   const world = busyWorld();
+  world.sites = world.sites.map((each) => ({ ...each, storage: 'stopped' }));
   world.disk = null;
   world.notices = [
     {

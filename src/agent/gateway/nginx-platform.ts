@@ -72,7 +72,7 @@ export function apiLocations(plan: GatewayPlan): string {
       default_type application/json;
       add_header Retry-After 5 always;
       add_header Cache-Control no-store always;
-      return 503 '{"code":"not-ready","message":"The control plane is starting or being updated. Try again in a few seconds. Sites go on working.","retryAfterSeconds":5}';
+      return 503 '{"code":"not-ready","message":"The control plane does not answer just now. Sites do not need it. Try again in a few seconds.","retryAfterSeconds":5}';
     }
 `;
 }

@@ -5,7 +5,7 @@ import { within } from '../../runtime/deadline.ts';
 import type { ControlContext } from '../context.ts';
 import { siteView } from '../sites/site-view.ts';
 import { countAccounts, findPlan, volumeOccupancy, type AccountRow } from '../store/accounts.ts';
-import { listSiteIds, listSites } from '../store/sites.ts';
+import { listSitePlaces, listSites } from '../store/sites.ts';
 import { readClosedVolumes } from '../store/settings.ts';
 import { volumeView } from './volume-view.ts';
 
@@ -146,19 +146,24 @@ export async function platformDashboard(context: ControlContext): Promise<Platfo
   const { world, agent, database } = context;
   const [accounts, sites, occupancy, closed] = await Promise.all([
     countAccounts(database),
-    listSiteIds(database),
+    listSitePlaces(database),
     volumeOccupancy(database),
     readClosedVolumes(database),
   ]);
   const volumes = [...world.volumes.values()]
     .sort((a, b) => a.name.localeCompare(b.name))
     .map((volume) => volumeView(volume, occupancy));
-  const states = sites.map((id) => world.statuses.get(id)?.state);
+  // What its processes do is nothing to the visitors of a site whose storage is out of service.
+  const out = (volume: string | null): boolean => volume !== null && world.serviceOf(volume) === 'stopped';
+  const states = sites.map(({ id, volume }) => {
+    const state = world.statuses.get(id)?.state;
+    return out(volume) && state !== 'disabled' ? 'stopped' : state;
+  });
   const notices: Platform['notices'] = [];
   if (!agent.reachable())
     notices.push({
       level: 'problem',
-      text: `The agent has not been heard since ${clockOf(world.agentSilentSince ?? context.now().toISOString())}. The supervisor starts it again; if this stays, look at its log. Sites that are awake go on.`,
+      text: `The agent has not been heard since ${clockOf(world.agentSilentSince ?? context.now().toISOString())}. The supervisor starts it again; if this stays, look at its log. Sites that are awake do not need it.`,
     });
   else if (world.host && !world.host.gatewayReady)
     notices.push({ level: 'problem', text: 'The gateway does not answer, so no site can be reached.' });
@@ -166,7 +171,7 @@ export async function platformDashboard(context: ControlContext): Promise<Platfo
   if (unwatched !== null)
     notices.push({
       level: 'problem',
-      text: `The supervisor (holdfast start) has not been heard since ${clockOf(unwatched)}: what ends or hangs now is not started again. Sites go on. Start it again; if it still runs, end it first.`,
+      text: `The supervisor (holdfast start) has not been heard since ${clockOf(unwatched)}: what ends or hangs now is not started again. Sites do not need it. Start it again; if it still runs, end it first.`,
     });
   // What has an incident is told by it, once: the pages show open incidents on every page.
   const told = new Set(context.incidents.open().map((incident) => incident.volume));
@@ -196,6 +201,7 @@ export async function platformDashboard(context: ControlContext): Promise<Platfo
     accounts: members,
     sites: sites.length,
     sitesAwake: states.filter((state) => state === 'awake' || state === 'reloading').length,
+    sitesStopped: states.filter((state) => state === 'stopped').length,
     sitesFailed: states.filter((state) => state === 'failed').length,
     volumes,
     operations: [...world.operations.values()].filter((operation) => operation.state === 'running'),

@@ -95,6 +95,16 @@ export async function listSiteIds(database: Database): Promise<string[]> {
   return rows.map((row) => row.id);
 }
 
+/** Every site and the volume its account lives on. */
+export async function listSitePlaces(database: Database): Promise<{ id: string; volume: string | null }[]> {
+  return await database
+    .selectFrom('sites')
+    .innerJoin('accounts', 'accounts.id', 'sites.account_id')
+    .select(['sites.id as id', 'accounts.volume as volume'])
+    .where('sites.state', '=', 'present')
+    .execute();
+}
+
 /** How many sites each account has, by account id. */
 export async function countSitesByAccount(database: Database): Promise<Map<number, number>> {
   const rows = await database

@@ -54,7 +54,7 @@ function dashboard(sites: SiteView[]): Dashboard {
       },
     },
     platform: {
-      accounts: 1, sites: 1, sitesAwake: 1, sitesFailed: 0, volumes: [volume], operations: [], agentReachable: true, notices: [],
+      accounts: 1, sites: 1, sitesAwake: 1, sitesStopped: 0, sitesFailed: 0, volumes: [volume], operations: [], agentReachable: true, notices: [],
     },
   }; // prettier-ignore
 }

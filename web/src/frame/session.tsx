@@ -58,7 +58,7 @@ export function Unanswered({ session }: { session: UseQueryResult<Session> }): J
   return (
     <ErrorPanel
       what="Holdfast's pages do not answer right now"
-      text="Websites are served, and disks are watched and repaired, without them, too; the status page says how it is. This page opens by itself as soon as they are back."
+      text="Neither websites nor the watching and repairing of disks need them; the status page says how it is now. This page opens by itself as soon as they are back."
       error={problem}
       retry={() => void session.refetch()}
     >

@@ -12,10 +12,10 @@ export function lossLine({ since, cause }: Loss, now: number): string {
 export function lossStory({ since, cause }: Loss, now: number): string {
   const at = formatClock(new Date(since).toISOString(), now);
   if (cause === 'agent')
-    return `The agent of the host has not been heard since ${at}. The supervisor ends and starts one that hangs within 15 seconds; sites that are awake are served meanwhile. If this lasts longer than a minute, look at the agent's log.`;
+    return `The agent of the host has not been heard since ${at}. The supervisor ends and starts one that hangs within 15 seconds; sites that are awake do not need it. If this lasts longer than a minute, look at the agent's log.`;
   const why =
     cause === 'silence'
       ? 'The connection is open, and nothing comes: the control plane hangs, or your own network is away.'
       : 'Either your own network is away or the control plane.';
-  return `This page has heard nothing from the platform since ${at}, and keeps trying. ${why} A control plane that ends or hangs is started again by itself; websites are served and disks are repaired without it. If this lasts longer than a minute, look at the control plane's log.`;
+  return `This page has heard nothing from the platform since ${at}, and keeps trying. ${why} A control plane that ends or hangs is started again by itself; neither websites nor repairs need it. If this lasts longer than a minute, look at the control plane's log.`;
 }

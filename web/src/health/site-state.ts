@@ -33,7 +33,7 @@ export function siteStateOf({ status, enabled, storage }: StateOfSite, old = fal
   if (!old || now.tone === 'off') return now;
   return {
     tone: now.tone === 'good' || now.tone === 'busy' ? 'quiet' : now.tone,
-    word: `${now.word} when last seen`,
+    word: `was ${now.word}`,
     meaning: `When last seen: ${now.meaning}`,
   };
 }

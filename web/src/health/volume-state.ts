@@ -62,13 +62,18 @@ export function volumeShown(
   const known = REDUNDANCY[redundancy];
   const out = volume.state === 'trouble';
   const now: ShownVolume = out
-    ? { tone: 'bad', word: 'out of service', meaning: 'It does not serve as it is.', figures }
-    : { tone: known.tone, word: `redundancy ${known.word}`, meaning: known.meaning, figures };
+    ? {
+        tone: 'bad',
+        word: old ? 'was out of service' : 'out of service',
+        meaning: 'It does not serve as it is.',
+        figures,
+      }
+    : { tone: known.tone, word: `redundancy ${old ? 'was ' : ''}${known.word}`, meaning: known.meaning, figures };
   const tone = incident === undefined || incident === 'good' || out ? now.tone : incident;
   if (!old) return { ...now, tone };
   return {
     tone: tone === 'good' || tone === 'busy' ? 'quiet' : tone,
-    word: `${now.word} when last seen`,
+    word: now.word,
     meaning: `When last seen: ${now.meaning}`,
     figures,
   };

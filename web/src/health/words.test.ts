@@ -67,6 +67,7 @@ describe('a disk as it is shown', () => {
     expect(tieBetween('healthy', 'hung')).toBe('reduced');
     expect(tieBetween('failed', 'rebuilding')).toBe('reduced');
     expect(tieBetween('hung', 'hung')).toBe('lost');
+    expect(tieBetween('healthy', 'unwatched')).toBe('unknown');
   });
 
   test('a copy on a disk that hangs is not called redundancy', () => {

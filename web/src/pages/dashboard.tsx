@@ -211,7 +211,11 @@ function PlatformDashboard({ platform }: { platform: Platform }): JSX.Element {
         <Figure value={platform.accounts} word={platform.accounts === 1 ? 'account' : 'accounts'} to="/accounts" />
         <Figure value={platform.sites} word={platform.sites === 1 ? 'site' : 'sites'} to="/web" />
         <Figure value={platform.sitesAwake} word="awake" />
-        <Figure value={Math.max(0, platform.sites - platform.sitesAwake - platform.sitesFailed)} word="asleep or off" />
+        <Figure
+          value={Math.max(0, platform.sites - platform.sitesAwake - platform.sitesStopped - platform.sitesFailed)}
+          word="asleep or off"
+        />
+        {platform.sitesStopped > 0 && <Figure value={platform.sitesStopped} word="out of service" tone="bad" />}
         <Figure
           value={platform.sitesFailed}
           word="failed"

@@ -122,7 +122,7 @@ export function DiskPicture({
   );
 }
 
-function Tie({ x, redundancy }: { x: number; redundancy: Redundancy }): JSX.Element {
+function Tie({ x, redundancy }: { x: number; redundancy: Redundancy | 'unknown' }): JSX.Element {
   return (
     <g className={`tie tie-${redundancy}`}>
       <path d={`M${x + 3} 29h${GAP - 6}M${x + 3} 37h${GAP - 6}`} />
@@ -193,7 +193,7 @@ export function VolumePicture({
 }
 
 /** What ties two disks together, on its own. */
-export function TiePicture({ redundancy }: { redundancy: Redundancy }): JSX.Element {
+export function TiePicture({ redundancy }: { redundancy: Redundancy | 'unknown' }): JSX.Element {
   return (
     <svg className="tie-picture" viewBox={`0 0 ${GAP} ${HEIGHT}`} width={GAP} height={HEIGHT} aria-hidden="true">
       <Tie x={0} redundancy={redundancy} />

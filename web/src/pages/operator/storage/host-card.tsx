@@ -66,7 +66,7 @@ export function HostCard({
   }
   const seen = CONDITIONS[host.condition];
   const tone = notUpToDate ? 'quiet' : seen.tone;
-  const word = notUpToDate ? `${seen.word} when last seen` : seen.word;
+  const word = notUpToDate ? `when last seen: ${seen.word}` : seen.word;
   const stuck = host.stuck.filter((each) => each.programs > 0);
   return (
     <section className="panel host" aria-label={`Host ${host.name}`}>
@@ -105,7 +105,9 @@ export function HostCard({
       </div>
       <div className={`host-reaction${host.reaction ? '' : ' host-reaction-off'}`}>
         <p>
-          <Badge tone={host.reaction ? 'good' : 'bad'}>Repairs by itself: {host.reaction ? 'on' : 'off'}</Badge>
+          <Badge tone={host.reaction ? (notUpToDate ? 'quiet' : 'good') : 'bad'}>
+            Repairs by itself: {host.reaction ? 'on' : 'off'}
+          </Badge>
         </p>
         <p className="soft small">
           {host.reaction
