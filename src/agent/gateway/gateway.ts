@@ -16,7 +16,7 @@ import { countImpact, IMPACT_LOG } from './impact-log.ts';
 import { runningConfiguration } from './internal.ts';
 import { renderConfiguration, type GatewayConfiguration, type GatewaySite } from './nginx-configuration.ts';
 import { kill, NginxProcess, nginxVersion, openFileLimit } from './nginx-process.ts';
-import { NGINX_TURN_MS, NginxWatch, waitsForWork } from './nginx-watch.ts';
+import { NGINX_TURN_MS, NginxWatch, processorTime, waitsForWork } from './nginx-watch.ts';
 import { PAGES, renderPage, type PageName } from './pages.ts';
 import { StatusWriter, type StatusSource } from './status-writer.ts';
 import { checkedSpecs, passwordLine } from './plan.ts';
@@ -107,6 +107,7 @@ class NginxGateway implements Gateway {
       answers: async () => (await runningConfiguration(this.#socket)) !== undefined,
       signal: kill,
       idle: waitsForWork,
+      usedMs: processorTime,
       log,
     });
     this.#held = new HeldVolumes(configuration.runDirectory);

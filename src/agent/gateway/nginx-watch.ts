@@ -12,6 +12,8 @@ export interface NginxWatchOptions {
   signal: (entry: ProcessEntry, signal: NodeJS.Signals) => void;
   /** Whether a process waits for something to do, as an event loop does that is well. */
   idle: (entry: ProcessEntry) => boolean;
+  /** Processor time it has used so far, milliseconds. */
+  usedMs: (entry: ProcessEntry) => number;
   log: Logger;
 }
 
@@ -22,7 +24,9 @@ const STOPPED_KILL_TURNS = 5;
 /** Without an answer for so many turns it is said that nobody answers. */
 const SILENT_TURNS = 3;
 /** And after so many, workers that do not wait for work are ended: the master starts others. */
-const HUNG_TURNS = 6;
+const HUNG_TURNS = 8;
+/** One that runs is taken for an endless loop only while it has so much of a processor; with less it waits for its turn on a busy machine. */
+const LOOP_SHARE = 0.5;
 
 /**
  * Sees an nginx that is alive and does not serve. It does the least that helps, because whatever else nginx carries must go on: a process that was
@@ -34,6 +38,7 @@ export class NginxWatch {
   readonly #patience = new Patience({ turnMs: NGINX_TURN_MS, turns: SILENT_TURNS });
   readonly #stopped = new Map<number, number>();
   readonly #busy = new Map<number, number>();
+  readonly #used = new Map<number, number>();
   #silent = false;
   #asking = false;
 
@@ -81,12 +86,22 @@ export class NginxWatch {
     }
   }
 
+  #hangs(entry: ProcessEntry): boolean {
+    const used = this.#options.usedMs(entry);
+    const share = (used - (this.#used.get(entry.pid) ?? used)) / NGINX_TURN_MS;
+    this.#used.set(entry.pid, used);
+    if (entry.state === 'T' || this.#options.idle(entry)) return false;
+    return entry.state !== 'R' || share >= LOOP_SHARE;
+  }
+
   #endBusy(processes: readonly ProcessEntry[]): void {
-    const { log, signal, idle } = this.#options;
+    const { log, signal } = this.#options;
     const workers = processes.filter((entry) => entry.title === 'nginx: worker process');
-    for (const pid of this.#busy.keys()) if (!workers.some((entry) => entry.pid === pid)) this.#busy.delete(pid);
+    for (const known of [this.#busy, this.#used])
+      for (const pid of known.keys()) if (!workers.some((entry) => entry.pid === pid)) known.delete(pid);
     for (const entry of workers) {
-      if (!this.#silent || entry.state === 'T' || idle(entry)) this.#busy.delete(entry.pid);
+      const hangs = this.#silent && this.#hangs(entry);
+      if (!hangs) this.#busy.delete(entry.pid);
       else this.#busy.set(entry.pid, (this.#busy.get(entry.pid) ?? 0) + 1);
       if ((this.#busy.get(entry.pid) ?? 0) < HUNG_TURNS - SILENT_TURNS) continue;
       log.error(
@@ -96,6 +111,20 @@ export class NginxWatch {
       signal(entry, 'SIGKILL');
       this.#busy.delete(entry.pid);
     }
+  }
+}
+
+/** Clock ticks of /proc are hundredths of a second everywhere (USER_HZ). */
+const TICK_MS = 10;
+
+/** Processor time a process has used, milliseconds; 0 when it is gone. */
+export function processorTime(entry: ProcessEntry): number {
+  try {
+    const stat = readFileSync(`/proc/${entry.pid}/stat`, 'latin1');
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
+  } catch {
+    return 0;
   }
 }
 
