@@ -104,7 +104,8 @@ class NginxGateway implements Gateway {
     });
     this.#hung = new NginxWatch({
       processes: () => this.#nginx.family(),
-      answers: async () => (await runningConfiguration(this.#socket)) !== undefined,
+      // One late answer on a busy machine is an answer.
+      answers: async () => (await runningConfiguration(this.#socket, 5_000)) !== undefined,
       signal: kill,
       idle: waitsForWork,
       usedMs: processorTime,

@@ -22,7 +22,7 @@ export const NGINX_TURN_MS = 1_000;
 const STOPPED_TURNS = 2;
 const STOPPED_KILL_TURNS = 5;
 /** Without an answer for so many turns it is said that nobody answers. */
-const SILENT_TURNS = 3;
+const SILENT_TURNS = 4;
 /** And after so many, workers that do not wait for work are ended: the master starts others. */
 const HUNG_TURNS = 8;
 /** One that runs is taken for an endless loop only while it has so much of a processor; with less it waits for its turn on a busy machine. */
