@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AgentHandlers } from '../protocol/agent.ts';
 import { within } from '../runtime/deadline.ts';
+import { PulseWatch } from '../runtime/pulse.ts';
 import { readRecord } from '../runtime/process-record.ts';
 import type { AgentContext, ProgramsPart, StoragePart } from './context.ts';
 import { limitDirtyPages } from './dirty-pages.ts';
@@ -45,6 +46,7 @@ export function composeAgent(context: AgentContext): ComposedAgent {
   const storage: StoragePart = createStorage(context);
   const health = createHealth(context, { storage });
   const programs = createPrograms(context, storage);
+  const supervisor = new PulseWatch(configuration.runDirectory);
   const gateway = createGateway(
     context,
     {
@@ -55,8 +57,15 @@ export function composeAgent(context: AgentContext): ComposedAgent {
       troubles: () => health.troubles(),
       notes: () => health.notes(),
       volumes: () => storage.statuses(),
+      watching: () => health.watching(),
+      supervisor: () => supervisor.view(),
     },
   );
+  supervisor.onChange(({ silentSince }) => {
+    if (silentSince !== null)
+      log.error({ silentSince }, 'the supervisor does not answer; whatever ends or hangs now is not started again');
+    gateway.statusChanged();
+  });
   storage.onVolumeChange((volume, usable) => {
     // A volume that is deleted has nobody left to be told.
     gateway.hold(volume, !usable && storage.statuses().some((one) => one.name === volume));
@@ -154,6 +163,7 @@ export function composeAgent(context: AgentContext): ComposedAgent {
     readFile: files.readFile,
     writeFile: files.writeFile,
     async start() {
+      supervisor.start();
       // Before any program: nginx sees only those socket directories that are mounted below a shared mount.
       await ensureSharedMount(context.layout.sites);
       // Each on its own: a volume that is slow to open holds up neither the gateway nor programs on other volumes.
@@ -169,6 +179,7 @@ export function composeAgent(context: AgentContext): ComposedAgent {
       ]);
     },
     async stop(how) {
+      supervisor.stop();
       const steps: [string, () => Promise<void>][] = [
         ['health', () => health.stop()],
         ['files', () => files.stop()],

@@ -108,6 +108,8 @@ export interface HealthPart {
   onTroubles(listener: () => void): void;
   /** The process that watches, while it runs. */
   watcherPid(): number | undefined;
+  /** Whether the watcher sees the disks now. From memory. */
+  watching(): 'yes' | 'blind';
 }
 
 export interface StatusNote {

@@ -83,7 +83,7 @@ export function platformCommands(program: Command, configuration: Configuration)
       if (options.json) printJson(status);
       else {
         process.stdout.write(`${status.ready ? 'ready' : 'not ready'}, version ${status.version}\n`);
-        process.stdout.write(`agent ${status.agent}, gateway ${status.gateway}\n`);
+        process.stdout.write(`agent ${status.agent}, gateway ${status.gateway}, supervisor ${status.supervisor}\n`);
         for (const volume of status.volumes) {
           process.stdout.write(`volume ${volume.name}: ${volume.state}, redundancy ${volume.redundancy}\n`);
         }

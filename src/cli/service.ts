@@ -17,7 +17,8 @@ function quote(value: string): string {
 
 /**
  * The unit file. KillMode=process, because the supervisor stops what it owns in the right order, and because sites shall
- * go on when only the supervisor dies. Delegate: programs get cgroups of their own.
+ * go on when only the supervisor dies. Delegate: programs get cgroups of their own. WatchdogSec: who watches everybody is watched by systemd
+ * (see service-watchdog.ts); SIGKILL, because one that hangs handles nothing else, and the next start takes over what it left.
  */
 export function unitFile(configuration: Configuration): string {
   const environment = {
@@ -45,6 +46,9 @@ TimeoutStartSec=infinity
 TimeoutStopSec=120
 Restart=always
 RestartSec=1
+WatchdogSec=30
+WatchdogSignal=SIGKILL
+NotifyAccess=all
 Delegate=yes
 TasksMax=infinity
 LimitNOFILE=1048576

@@ -25,6 +25,21 @@ function toListEntry(volume: VolumeView): Record<string, unknown> {
   };
 }
 
+/** A volume in `volume list`. A closed one is not called mirrored, and what was never read is not shown as nothing. */
+export function volumeRow(entry: VolumeView): string[] {
+  const read = Date.parse(entry.readAt) > 0;
+  return [
+    entry.name,
+    entry.state,
+    entry.state === 'closed' ? `was ${entry.redundancy}` : entry.redundancy,
+    read ? `${bytes(entry.usedBytes)} of ${bytes(entry.sizeBytes)}` : 'not read yet',
+    entry.freeBytes === undefined ? '' : bytes(entry.freeBytes),
+    String(entry.accounts),
+    entry.replicas.map((replica) => `${replica.id}:${replica.state}`).join(' '),
+    entry.trouble ?? '',
+  ];
+}
+
 function isOperation(answer: unknown): answer is Operation {
   return typeof answer === 'object' && answer !== null && 'steps' in answer;
 }
@@ -38,7 +53,7 @@ export function volumeCommands(program: Command, configuration: Configuration): 
     else {
       const view = answer as VolumeView;
       process.stdout.write(
-        `${view.name}: ${view.state}, redundancy ${view.redundancy}${view.trouble === null ? '' : ` - ${view.trouble}`}\n`,
+        `${view.name}: ${view.state}${view.state === 'closed' ? '' : `, redundancy ${view.redundancy}`}${view.trouble === null ? '' : ` - ${view.trouble}`}\n`,
       );
     }
   };
@@ -50,16 +65,7 @@ export function volumeCommands(program: Command, configuration: Configuration): 
     .action(async (options: { json?: boolean }) => {
       const volumes = (await api(configuration, 'volumes')) as VolumeView[];
       if (options.json) return printJson(volumes.map(toListEntry));
-      const rows = volumes.map((entry) => [
-        entry.name,
-        entry.state,
-        entry.redundancy,
-        `${bytes(entry.usedBytes)} of ${bytes(entry.sizeBytes)}`,
-        entry.freeBytes === undefined ? '' : bytes(entry.freeBytes),
-        String(entry.accounts),
-        entry.replicas.map((replica) => `${replica.id}:${replica.state}`).join(' '),
-        entry.trouble ?? '',
-      ]);
+      const rows = volumes.map(volumeRow);
       process.stdout.write(
         `${table(['name', 'state', 'redundancy', 'used', 'left', 'accounts', 'replicas', 'trouble'], rows)}\n`,
       );

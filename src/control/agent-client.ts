@@ -37,4 +37,6 @@ export interface AgentClient {
   events(after: number, signal: AbortSignal): AsyncIterable<AgentEvent>;
   /** Whether the last contact succeeded. Never waits. */
   reachable(): boolean;
+  /** When the agent was last heard, ISO 8601; null: never. */
+  heardAt(): string | null;
 }

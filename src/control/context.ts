@@ -1,5 +1,6 @@
 import type { Configuration } from '../runtime/config.ts';
 import type { Logger } from '../runtime/log.ts';
+import type { PulseWatch } from '../runtime/pulse.ts';
 import type { AgentClient } from './agent-client.ts';
 import type { DrillRuns } from './drills/drill-runs.ts';
 import type { Incidents } from './incidents/incidents.ts';
@@ -25,6 +26,8 @@ export interface ControlContext {
   desired: DesiredState;
   health: HealthSource;
   drills: DrillRuns;
+  /** Whether the one who starts the parts again is there. */
+  supervisor: PulseWatch;
   incidents: Incidents;
   notifier: Notifier;
   /** Places for calls and for streams that touch files, one set per volume, a share of it per member. */

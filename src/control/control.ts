@@ -6,6 +6,7 @@ import { HoldfastError } from '../protocol/errors.ts';
 import { layoutOf, type Configuration } from '../runtime/config.ts';
 import { within } from '../runtime/deadline.ts';
 import type { Logger } from '../runtime/log.ts';
+import { PulseWatch } from '../runtime/pulse.ts';
 import { ensureOperator } from './accounts/ensure-operator.ts';
 import { keepFirstPassword, writePrivate } from './accounts/first-password.ts';
 import { SESSION_IDLE_MS } from './accounts/sign-in.ts';
@@ -84,6 +85,7 @@ export async function openControl(
     world,
     desired: new DesiredState({ database, agent, world, log }),
     health: new HealthSource({ agent, log }),
+    supervisor: new PulseWatch(configuration.runDirectory),
     drills: new DrillRuns({ database, agent, world, log, now }),
     incidents: new Incidents({
       database,
@@ -137,6 +139,7 @@ export async function startControl(options: ControlOptions): Promise<{ stop(): P
   }
   context.incidents.start();
   context.notifier.start();
+  context.supervisor.start();
   const following = followAgent(context, stopping.signal);
   const housekeeping = setInterval(() => {
     keepHouse(context).catch((error: unknown) => log.error({ err: error }, 'old sessions could not be removed'));
@@ -145,6 +148,7 @@ export async function startControl(options: ControlOptions): Promise<{ stop(): P
   return {
     async stop() {
       clearInterval(housekeeping);
+      context.supervisor.stop();
       stopping.abort();
       await within(5_000, 'Closing the connections', server.close()).catch((error: unknown) => {
         log.warn({ err: error }, 'connections were still open');

@@ -18,6 +18,8 @@ function facts(change: Partial<StatusFacts> = {}): StatusFacts {
     ],
     troubles: [],
     notes: [],
+    watching: 'yes',
+    knownAt: at,
     ...change,
   };
 }
@@ -78,6 +80,7 @@ describe('the public status', () => {
     expect(status.components.map((one) => one.name)).toEqual([
       'Websites',
       'Sign-in, pages and API',
+      'Watching and repair',
       'Storage home1',
       'Storage home2',
     ]);
@@ -87,6 +90,7 @@ describe('the public status', () => {
   it('names the storage that has trouble and clears the others', () => {
     const status = publicStatusOf(facts({ troubles: [trouble()] }));
     expect(status.components.map((one) => one.status)).toEqual([
+      'operational',
       'operational',
       'operational',
       'partial_outage',
@@ -215,6 +219,80 @@ describe('the public status', () => {
         expect(status.indicator === 'none').toBe(status.open.length === 0);
       }),
     );
+  });
+});
+
+const anyFacts: fc.Arbitrary<StatusFacts> = fc
+  .record({
+    gateway: fc.boolean(),
+    control: fc.boolean(),
+    watching: fc.constantFrom('yes' as const, 'blind' as const, 'silent' as const),
+    knownAt: fc.constant('2026-07-07T16:58:00.000Z'),
+    volumes: fc.array(
+      fc.record({
+        name: fc.constantFrom('home1', 'home2', 'home3'),
+        state: fc.constantFrom('open' as const, 'closed' as const, 'trouble' as const),
+      }),
+      { maxLength: 3 },
+    ),
+    troubles: fc.array(anyTrouble, { maxLength: 3 }),
+  })
+  .map((change) => facts(change));
+
+describe('the public status says only what is known now', () => {
+  it('has no green word beside a red fact', () => {
+    fc.assert(
+      fc.property(anyFacts, (some) => {
+        const status = publicStatusOf(some);
+        const red = status.components.some((one) => one.tone === 'bad' || one.tone === 'warn');
+        const open = status.open.some((one) => one.impact !== 'minor');
+        if (red || open || status.open.length > 0) {
+          expect(status.indicator).not.toBe('none');
+          expect(status.description).not.toMatch(/^Everything/);
+        }
+        if (red || open) expect(status.description).not.toMatch(/^All is served(?!, but)/);
+        for (const one of status.components) {
+          if (one.tone === 'good') expect(one.status).toBe('operational');
+          if (one.status !== 'operational') expect(one.word).not.toMatch(/^Works/);
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('marks what it does not know now with when it was known', () => {
+    fc.assert(
+      fc.property(anyFacts, (some) => {
+        const status = publicStatusOf({ ...some, watching: 'silent' });
+        for (const one of status.components.filter(({ kind }) => kind === 'storage')) {
+          expect(one.word).toContain('at 7 Jul 2026, 16:58 UTC');
+          expect(one.tone).not.toBe('good');
+        }
+        expect(status.components.find(({ kind }) => kind === 'watching')?.word).toBe('Does not answer');
+        expect(status.indicator).not.toBe('none');
+      }),
+    );
+  });
+
+  it('tells what is over as over', () => {
+    fc.assert(
+      fc.property(fc.array(anyTrouble, { maxLength: 4 }), (troubles) => {
+        for (const one of publicStatusOf(facts({ troubles })).resolved) {
+          for (const text of [one.name, ...one.updates.map((update) => update.body)])
+            expect(text).not.toMatch(/\b(is|are|has|does|answers|serves|goes|works|wait|waits)\b/);
+        }
+      }),
+    );
+  });
+
+  it('says that watching stands still when nothing else is wrong', () => {
+    expect(publicStatusOf(facts({ watching: 'silent' })).description).toBe(
+      'Watching and repair do not answer; sites that are awake are served',
+    );
+    expect(publicStatusOf(facts({ watching: 'blind' })).description).toBe(
+      'All is served, but disks are not watched just now',
+    );
+    expect(publicStatusOf(facts({ control: false })).description).toBe('Members cannot sign in now, sites work');
   });
 });
 

@@ -38,13 +38,24 @@ export interface StatusFacts {
   troubles: readonly StatusTrouble[];
   /** What operators published, by trouble. Shown as it is. */
   notes: readonly { trouble: string; at: string; text: string }[];
+  /**
+   * Whether disks are watched and repaired: `blind`: the watcher does not see them just now; `silent`: the agent, who knows all but the gateway and the
+   * control plane, does not answer, so that the rest is what was known at `knownAt`.
+   */
+  watching: 'yes' | 'blind' | 'silent';
+  /** When the volumes and troubles were known to be so, ISO 8601. */
+  knownAt: string;
 }
 
 export interface PublicComponent {
   id: string;
+  kind: 'gateway' | 'control' | 'watching' | 'storage';
   name: string;
   description: string;
   status: ComponentStatus;
+  /** The status in words. Of what is not known now it says when it was. */
+  word: string;
+  tone: 'good' | 'quiet' | 'warn' | 'bad';
 }
 
 export interface PublicUpdate {
@@ -73,6 +84,15 @@ export interface PublicStatus {
   open: PublicIncident[];
   resolved: PublicIncident[];
 }
+
+const DISK_DID: Record<FaultKind, string> = {
+  hung: 'did not answer',
+  failing: 'answered with errors',
+  slow: 'was many times slower than usual',
+  full: 'was full',
+  corrupt: 'returned wrong data, which was noticed',
+  lost: 'disappeared',
+};
 
 const DISK_DOES: Record<FaultKind, string> = {
   hung: 'does not answer',
@@ -105,8 +125,13 @@ function subjectOf(trouble: StatusTrouble): string {
   return trouble.volume === null ? 'this server' : `storage ${trouble.volume}`;
 }
 
+/** What it does, or did: what is over is told as over. */
+function doingOf(trouble: StatusTrouble): string {
+  return (trouble.state === 'open' ? DISK_DOES : DISK_DID)[trouble.diagnosis.fault];
+}
+
 function nameOf(trouble: StatusTrouble): string {
-  const does = DISK_DOES[trouble.diagnosis.fault];
+  const does = doingOf(trouble);
   if (trouble.diagnosis.culprit.kind === 'host' || trouble.volume === null) return `Server: it ${does}`;
   return trouble.diagnosis.culprit.kind === 'disk'
     ? `Storage ${trouble.volume}: a disk ${does}`
@@ -122,16 +147,18 @@ function answeredAt(trouble: StatusTrouble): string {
 
 function updatesOf(trouble: StatusTrouble, facts: StatusFacts): PublicUpdate[] {
   const subject = subjectOf(trouble);
-  const { fault, culprit } = trouble.diagnosis;
+  const { culprit } = trouble.diagnosis;
+  const over = trouble.state !== 'open';
   const whose = culprit.kind === 'disk' ? `A disk of ${subject}` : subject;
-  const others = culprit.kind === 'host' ? '' : ' Everything on other storage goes on as usual.';
+  const others =
+    culprit.kind === 'host' ? '' : ` Everything on other storage ${over ? 'went on' : 'goes on'} as usual.`;
   const waits =
     trouble.state === 'open' && trouble.service === 'waiting'
       ? ` Requests to ${subject} wait while the platform repairs it.`
       : '';
   const updates: PublicUpdate[] = [
     { status: 'investigating', at: trouble.since, body: `First signs of trouble with ${subject}.` },
-    { status: 'identified', at: trouble.namedAt, body: `${capital(whose)} ${DISK_DOES[fault]}.${waits}${others}` },
+    { status: 'identified', at: trouble.namedAt, body: `${capital(whose)} ${doingOf(trouble)}.${waits}${others}` },
   ];
   if (trouble.state === 'open' && trouble.service === 'stopped') {
     updates.push({
@@ -144,7 +171,9 @@ function updatesOf(trouble: StatusTrouble, facts: StatusFacts): PublicUpdate[] {
     updates.push({
       status: 'monitoring',
       at: answeredAt(trouble),
-      body: `${capital(subject)} serves its members. The repair goes on in the background.`,
+      body: over
+        ? `${capital(subject)} served its members again. The repair went on in the background.`
+        : `${capital(subject)} serves its members. The repair goes on in the background.`,
     });
   }
   for (const note of facts.notes) {
@@ -159,20 +188,16 @@ function updatesOf(trouble: StatusTrouble, facts: StatusFacts): PublicUpdate[] {
     updates.unshift({
       status: 'resolved',
       at: trouble.resolvedAt ?? trouble.namedAt,
-      body: `Resolved: ${subject} works normally.`,
+      body: `Resolved: ${subject} worked normally again.`,
     });
   }
   return updates;
 }
 
-function componentsOf(facts: StatusFacts): PublicComponent[] {
-  const open = facts.troubles.filter((trouble) => trouble.state === 'open');
-  const host = open.filter((trouble) => trouble.volume === null);
-  const hostStatus = host.reduce<ComponentStatus>(
-    (status, one) => worse(status, BY_SERVICE[one.service]),
-    'operational',
-  );
-  const volumes = facts.volumes.map((volume): PublicComponent => {
+type Plain = Omit<PublicComponent, 'word' | 'tone'>;
+
+function storageOf(facts: StatusFacts, open: readonly StatusTrouble[], hostStatus: ComponentStatus): Plain[] {
+  return facts.volumes.map((volume) => {
     const mine = open.filter((trouble) => trouble.volume === volume.name);
     const byState: Record<typeof volume.state, ComponentStatus> = {
       open: 'operational',
@@ -182,6 +207,7 @@ function componentsOf(facts: StatusFacts): PublicComponent[] {
     };
     return {
       id: shortIdOf(`volume ${volume.name}`),
+      kind: 'storage',
       name: `Storage ${volume.name}`,
       description: 'Files, sites and programs of the members who live on it',
       status: mine.reduce<ComponentStatus>(
@@ -190,27 +216,69 @@ function componentsOf(facts: StatusFacts): PublicComponent[] {
       ),
     };
   });
-  return [
+}
+
+/** The status in words: what is seen now, or when it was seen. */
+function withWords(facts: StatusFacts, one: Plain): PublicComponent {
+  const known = { ...one, word: STATUS_WORDS[one.status], tone: COMPONENT_TONE[one.status] };
+  if (one.kind === 'watching' && one.status !== 'operational')
+    return { ...known, word: facts.watching === 'blind' ? 'Cannot see just now' : 'Does not answer' };
+  if (facts.watching !== 'silent') return known;
+  if (one.kind === 'gateway' && one.status === 'degraded_performance')
+    return { ...known, word: 'Served; sites asleep cannot wake' };
+  if (one.kind !== 'storage') return known;
+  return {
+    ...known,
+    word: `${STATUS_WORDS[one.status]} at ${momentWords(facts.knownAt)}`.replace('Works at', 'Worked at'),
+    tone: one.status === 'operational' ? 'quiet' : known.tone,
+  };
+}
+
+const WATCHING: Record<StatusFacts['watching'], ComponentStatus> = {
+  yes: 'operational',
+  blind: 'degraded_performance',
+  silent: 'major_outage',
+};
+
+function componentsOf(facts: StatusFacts): PublicComponent[] {
+  const open = facts.troubles.filter((trouble) => trouble.state === 'open');
+  const host = open.filter((trouble) => trouble.volume === null);
+  const hostStatus = host.reduce<ComponentStatus>(
+    (status, one) => worse(status, BY_SERVICE[one.service]),
+    'operational',
+  );
+  const served = facts.watching === 'silent' ? 'degraded_performance' : 'operational';
+  const all: Plain[] = [
     {
       id: shortIdOf('gateway'),
+      kind: 'gateway',
       name: 'Websites',
       description: 'The way of every request to a hosted site',
-      status: worse(hostStatus, facts.gateway ? 'operational' : 'major_outage'),
+      status: worse(hostStatus, facts.gateway ? served : 'major_outage'),
     },
     {
       id: shortIdOf('control'),
+      kind: 'control',
       name: 'Sign-in, pages and API',
       description: 'Where members manage their account. Sites work without it',
       status: facts.control ? 'operational' : 'major_outage',
     },
-    ...volumes,
+    {
+      id: shortIdOf('watching'),
+      kind: 'watching',
+      name: 'Watching and repair',
+      description: 'What notices a disk in trouble and replaces it. Sites that are awake work without it',
+      status: WATCHING[facts.watching],
+    },
+    ...storageOf(facts, open, hostStatus),
   ];
+  return all.map((one) => withWords(facts, one));
 }
 
 /** Draws the public's conclusions. Pure. */
 export function publicStatusOf(facts: StatusFacts): PublicStatus {
   const components = componentsOf(facts);
-  const storage = components.slice(2);
+  const storage = components.filter((one) => one.kind === 'storage');
   const incidents = facts.troubles.map((trouble): PublicIncident => {
     const updates = updatesOf(trouble, facts);
     return {
@@ -232,26 +300,52 @@ export function publicStatusOf(facts: StatusFacts): PublicStatus {
     .filter((_, at) => facts.troubles[at]?.state === 'open')
     .sort((a, b) => gravest.indexOf(a.impact) - gravest.indexOf(b.impact) || newestFirst(a, b));
   const resolved = incidents.filter((_, at) => facts.troubles[at]?.state !== 'open').sort(newestFirst);
-  return { ...overall(components, open.length), components, open, resolved };
+  const now = overall(components, open);
+  return { ...asKnown(facts, now), components, open, resolved };
 }
 
-function overall(components: PublicComponent[], open: number): Pick<PublicStatus, 'indicator' | 'description'> {
+/** While nobody watches, that is said first, and of the rest when it was known. */
+function asKnown(
+  facts: StatusFacts,
+  now: Pick<PublicStatus, 'indicator' | 'description'>,
+): Pick<PublicStatus, 'indicator' | 'description'> {
+  if (facts.watching !== 'silent' || !facts.gateway) return now;
+  const rest =
+    now.indicator === 'none'
+      ? 'sites that are awake are served'
+      : `as known at ${momentWords(facts.knownAt)}: ${now.description}`;
+  return {
+    indicator: now.indicator === 'none' ? 'minor' : now.indicator,
+    description: `Watching and repair do not answer; ${rest}`,
+  };
+}
+
+function overall(
+  all: PublicComponent[],
+  open: readonly PublicIncident[],
+): Pick<PublicStatus, 'indicator' | 'description'> {
+  const components = all.filter((one) => one.kind !== 'watching');
   const down = components.filter((one) => WORST[one.status] >= WORST.partial_outage);
-  const storage = components.slice(2);
-  const gateway = components[0]?.status === 'major_outage';
+  const storage = components.filter((one) => one.kind === 'storage');
+  const gateway = components.find((one) => one.kind === 'gateway')?.status === 'major_outage';
   if (gateway || (storage.length > 0 && storage.every((one) => one.status === 'major_outage'))) {
     return { indicator: 'critical', description: 'Sites are out of service' };
   }
   const first = down[0];
   if (first !== undefined) {
-    const stopped = down.some((one) => one.status === 'major_outage' && one.name.startsWith('Storage '));
+    const stopped = down.some((one) => one.status === 'major_outage' && one.kind === 'storage');
     const indicator = stopped ? 'major' : 'minor';
     if (down.length > 1) return { indicator, description: `${down.length} parts have trouble, the others work` };
-    if (first.name.startsWith('Storage '))
-      return { indicator, description: `${first.name} has trouble, all else works` };
+    if (first.kind === 'storage') return { indicator, description: `${first.name} has trouble, all else works` };
     return { indicator, description: 'Members cannot sign in now, sites work' };
   }
-  if (open > 0) return { indicator: 'minor', description: 'Everything works, a repair is under way' };
+  // Storage that is in trouble and not listed any more: nobody is told that all is well.
+  if (open.some((one) => one.impact === 'major' || one.impact === 'critical'))
+    return { indicator: 'major', description: 'A part has trouble, the others work' };
+  if (all.some((one) => one.kind === 'watching' && one.status === 'degraded_performance')) {
+    return { indicator: 'minor', description: 'All is served, but disks are not watched just now' };
+  }
+  if (open.length > 0) return { indicator: 'minor', description: 'All is served, a repair is under way' };
   if (components.some((one) => one.status === 'under_maintenance')) {
     return { indicator: 'minor', description: 'A part is closed for maintenance, the others work' };
   }
@@ -265,6 +359,11 @@ function capital(text: string): string {
 /** Days shown as history, today included. */
 const HISTORY_DAYS = 14;
 const FEED_ENTRIES = 30;
+
+/** What {@link STATUS_SCRIPT} reads: when somebody who knows was last there, and which page is the newest. */
+export function renderAlive(at: string, page: string): string {
+  return `${JSON.stringify({ at, page })}\n`;
+}
 
 export interface StatusFiles {
   'index.html': string;
@@ -379,7 +478,7 @@ const STATUS_WORDS: Record<ComponentStatus, string> = {
   partial_outage: 'Requests wait',
   major_outage: 'Out of service',
 };
-const COMPONENT_TONE: Record<ComponentStatus, string> = {
+const COMPONENT_TONE: Record<ComponentStatus, PublicComponent['tone']> = {
   operational: 'good',
   under_maintenance: 'quiet',
   degraded_performance: 'warn',
@@ -448,20 +547,34 @@ footer p{margin:0 0 .25rem}
 @media(max-width:34rem){.day{grid-template-columns:1fr}.parts li{padding:.75rem 1rem}.parts small{grid-column:1/-1}}
 `;
 
-/** Says so when the page is old: the part of the platform that writes it may be down. */
+/** The file that says when somebody who knows was last there; written every few seconds. */
+export const STATUS_ALIVE = 'alive.json';
+/** Older than this, by the clock of whoever serves it, and the page says that it may not be true any more. */
+export const STATUS_OLD_MS = 6_000;
+
+/**
+ * Asks every two seconds whether the page is still kept (by the server's own clock, which the visitor's may differ from), and takes the new one when
+ * there is one. When it is not kept, or nobody answers, it says so. Without scripts the page is loaded again by the browser.
+ */
 export const STATUS_SCRIPT = `
-var written=Date.parse(document.documentElement.dataset.written),note=document.getElementById('old');
-function look(){var minutes=Math.floor((Date.now()-written)/60000);if(minutes>=3){note.hidden=false;
-note.textContent='This page was last written '+minutes+' minutes ago. The part of the platform that writes it may be down, so what it says may no longer be true.'}}
-look();setInterval(look,15000);
-// What is new takes the old one's place; whoever reads on keeps their place, and a reader is not sent back to the beginning.
-function renew(){fetch(location.href,{cache:'no-store'}).then(function(answer){return answer.ok?answer.text():''}).then(function(text){
-var page=new DOMParser().parseFromString(text,'text/html'),fresh=page.documentElement.dataset.written;
-if(!fresh||fresh===document.documentElement.dataset.written)return;
-document.documentElement.dataset.written=fresh;document.title=page.title;
-['main','footer'].forEach(function(name){document.querySelector(name).replaceWith(page.querySelector(name))});
-written=Date.parse(fresh);note=document.getElementById('old');look()}).catch(look)}
-setInterval(renew,30000);
+var page=document.documentElement,note=document.getElementById('old'),heard=Date.now(),busy=false;
+function say(text){note.hidden=text==='';if(note.textContent!==text)note.textContent=text}
+function at(ms){return new Date(ms).toISOString().slice(11,19)+' UTC'}
+function get(path){return fetch(path,{cache:'no-store',signal:AbortSignal.timeout(4000)})}
+async function look(){if(busy)return;busy=true;try{
+var answer=await get('${STATUS_ALIVE}');if(!answer.ok)throw new Error();
+var now=Date.parse(answer.headers.get('date')),alive=await answer.json();heard=Date.now();
+if(alive.page!==page.dataset.written){var fresh=await get('./');if(fresh.ok){
+var next=new DOMParser().parseFromString(await fresh.text(),'text/html'),to=next.querySelector('main');
+if(to&&next.documentElement.dataset.written!==page.dataset.written){var open=[].map.call(document.querySelectorAll('details[open]'),function(d){return d.id});
+document.querySelector('main').replaceWith(to);document.title=next.title;page.dataset.written=next.documentElement.dataset.written;
+document.querySelector('footer').replaceWith(next.querySelector('footer'));
+open.forEach(function(id){var d=document.getElementById(id);if(d)d.open=true});note=document.getElementById('old')}}}
+var age=now-Date.parse(alive.at);
+say(age>=${STATUS_OLD_MS}?'Not up to date: this is what was known at '+at(Date.parse(alive.at))+'. The part of the platform that writes this page does not answer.':'')
+}catch(e){if(Date.now()-heard>=${STATUS_OLD_MS})say('Not up to date since '+at(heard)+': nobody answers. Either your own network is away or the platform.')
+}finally{busy=false}}
+look();setInterval(look,2000);
 `;
 
 function renderIncident(one: PublicIncident, facts: StatusFacts): string {
@@ -503,8 +616,7 @@ function renderDays(facts: StatusFacts, status: PublicStatus): string {
 function renderHtml(facts: StatusFacts, status: PublicStatus): string {
   const tone = TONE[status.indicator];
   const parts = status.components.map((one) => {
-    const colour = COMPONENT_TONE[one.status];
-    return `<li><b>${escapeText(one.name)}</b><span class="word-${colour}">${mark(colour)}${STATUS_WORDS[one.status]}</span><small>${escapeText(one.description)}</small></li>`;
+    return `<li><b>${escapeText(one.name)}</b><span class="word-${one.tone}">${mark(one.tone)}${escapeText(one.word)}</span><small>${escapeText(one.description)}</small></li>`;
   });
   const open = status.open.map((one) => renderIncident(one, facts)).join('\n');
   return `<!doctype html>
@@ -530,7 +642,7 @@ ${parts.join('\n')}
 ${renderDays(facts, status)}
 </main>
 <footer>
-<p>Written <time datetime="${escapeText(facts.at)}">${momentWords(facts.at)}</time> by the platform itself; this page looks for a newer one every half minute.</p>
+<p>Written <time datetime="${escapeText(facts.at)}">${momentWords(facts.at)}</time> by the platform itself; it keeps itself up to date.</p>
 <p>For programs: <a href="api/v2/summary.json">summary.json</a>. For feed readers: <a href="history.rss">history.rss</a>.</p>
 </footer>
 <script>${STATUS_SCRIPT}</script>

@@ -14,7 +14,7 @@ import { operationSchema, volumeNameSchema, volumeStatusSchema } from './volumes
  *  `GET /files?account=&path=` answers the file's bytes (header x-holdfast-size);
  *  `PUT /files?account=&path=` takes the bytes, writes them to a temporary name and renames: the old file stays whole when
  *  the upload is cut off. Answers {created: boolean}. Trailing integrity: header content-length or x-holdfast-length when known.
- *  `GET /events?after=<seq>` answers newline-delimited AgentEvent, and an empty line every 10 s.
+ *  `GET /events?after=<seq>` answers newline-delimited AgentEvent, and an empty line every second.
  */
 function method<I extends z.ZodType, O extends z.ZodType>(
   input: I,

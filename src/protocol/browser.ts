@@ -15,7 +15,7 @@ import { operationSchema, volumeStatusSchema } from './volumes.ts';
  *   POST   sign-up {username,password}     -> Session            when the setting allows it
  *   POST   token                           -> {token}            new API token, shown once; the old one stops working
  *   GET    dashboard                       -> Dashboard          own account; the operator's has `platform` too
- *   GET    events                          -> text/event-stream  event: site|volume|operation|account|incident|drill|health, data: the view
+ *   GET    events                          -> text/event-stream  event: site|volume|operation|account|incident|drill|health|storage|heartbeat, data: the view
  *   GET    sites                           -> SiteView[]         own sites (operator: ?account=NAME)
  *   POST   sites CreateSite                -> SiteView (201)
  *   GET    sites/:id                       -> SiteView
@@ -65,6 +65,7 @@ import { operationSchema, volumeStatusSchema } from './volumes.ts';
  *   GET    plans                           -> Plan[]
  *   PUT    plans/:name limits              -> Plan
  *   GET    status                          -> Status             public
+ *   GET    alive                           -> {version}          public; asks nobody: that it is answered is the answer
  */
 export const sessionSchema = z.object({
   account: z
@@ -103,6 +104,8 @@ export const siteViewSchema = z.object({
   workers: z.number(),
   createdAt: z.string(),
   status: siteStatusSchema.nullable(),
+  /** What the storage under it does for it now: while that is stopped, visitors get an honest 503 whatever its processes do. */
+  storage: z.lazy(() => storageServiceSchema),
   certificate: z.object({ notAfter: z.string(), issuer: z.string(), custom: z.boolean() }).nullable(),
 });
 export type SiteView = z.infer<typeof siteViewSchema>;
@@ -172,11 +175,20 @@ export const dashboardSchema = z.object({
       accounts: z.number(),
       sites: z.number(),
       sitesAwake: z.number(),
+      /** Their storage is out of service: visitors get an honest 503, whatever their processes do. */
+      sitesStopped: z.number(),
       sitesFailed: z.number(),
       volumes: z.array(z.lazy(() => volumeViewSchema)),
       operations: z.array(operationSchema),
       agentReachable: z.boolean(),
-      notices: z.array(z.object({ level: z.enum(['info', 'warning', 'problem']), text: z.string() })),
+      notices: z.array(
+        z.object({
+          level: z.enum(['info', 'warning', 'problem']),
+          text: z.string(),
+          /** incident: what an open incident says; pages that list or show the incidents leave it out. */
+          about: z.enum(['incident']).optional(),
+        }),
+      ),
     })
     .nullable(),
 });
@@ -236,11 +248,25 @@ export type Settings = z.infer<typeof settingsSchema>;
 export const planSchema = z.object({ name: z.string(), limits: planLimitsSchema });
 export type Plan = z.infer<typeof planSchema>;
 
+/** `heartbeat`, every two seconds in every event stream: without one for six, what a page shows is not up to date. */
+export const heartbeatSchema = z.object({
+  at: z.string(),
+  /** Since when the agent has not been heard: what is shown of sites and storage is as it was then. */
+  agentSilentSince: z.string().nullable(),
+});
+export type Heartbeat = z.infer<typeof heartbeatSchema>;
+
+/** `storage`: what the volume of the account does for it now; its dashboard and sites have changed with it. */
+export const storageServiceSchema = z.enum(['serving', 'waiting', 'stopped']);
+export type StorageService = z.infer<typeof storageServiceSchema>;
+
 export const statusSchema = z.object({
   ready: z.boolean(),
   version: z.string(),
   agent: z.enum(['reachable', 'unreachable']),
   gateway: z.enum(['ready', 'not-ready']),
+  /** Who starts the parts again when they end or hang: silent: its heartbeat has stopped. */
+  supervisor: z.enum(['watching', 'silent']),
   volumes: z.array(z.object({ name: z.string(), state: z.string(), redundancy: z.string() })),
 });
 export type Status = z.infer<typeof statusSchema>;

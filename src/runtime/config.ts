@@ -87,6 +87,7 @@ export function readConfiguration(environment: NodeJS.ProcessEnv = process.env):
  *   <home>/logs/                 0710 root:gateway gid: nginx passes through, others cannot come near
  *   <home>/logs/<account>/       0751 root:account gid: <domain>.access.log ... seen as /var/log inside the sandbox
  *   <home>/volumes/<name>/       0700 root: disks/*.img, valve/, mnt/ (the mount; nothing shared looks inside)
+ *   <run>/supervisor-pulse.json  0644 root: the supervisor's heartbeat, and who does not answer it
  *   <run>/agent.sock             0660 root:control gid: the agent's RPC (mutual TLS)
  *   <run>/control/control.sock   0660 control:gateway gid: the control plane's HTTP, nginx in front
  *   <run>/wake/wake.sock         gateway asks the agent to wake a site
@@ -103,6 +104,8 @@ export interface Layout {
   controlSocket: string;
   wakeDirectory: string;
   sites: string;
+  /** What the public status page was last made from. */
+  statusFacts: string;
 }
 
 export function layoutOf(configuration: Pick<Configuration, 'home' | 'runDirectory'>): Layout {
@@ -118,6 +121,7 @@ export function layoutOf(configuration: Pick<Configuration, 'home' | 'runDirecto
     controlSocket: join(runDirectory, 'control', 'control.sock'),
     wakeDirectory: join(runDirectory, 'wake'),
     sites: join(runDirectory, 's'),
+    statusFacts: join(home, 'agent', 'gateway', 'status-facts.json'),
   };
 }
 

@@ -2,7 +2,8 @@ import type { AgentEvent, AgentEventBody } from '../protocol/agent.ts';
 
 /** How many events are kept for a control plane that reconnects; older ones are covered by asking for the whole state. */
 const KEPT = 2_000;
-const HEARTBEAT_MS = 10_000;
+/** Silence is not health: whoever reads hears something this often. */
+const HEARTBEAT_MS = 1_000;
 
 /** A numbered list of events with any number of readers; bounded, never waits for a reader. */
 export class EventLog {

@@ -18,8 +18,8 @@ import type { RpcAddress } from './rpc-server.ts';
 
 /** How long a file stream may stand still before it is given up, milliseconds. */
 const STREAM_IDLE_MS = 60_000;
-/** The agent sends an empty line every 10 s; three missed ones mean that it is gone. */
-const EVENTS_IDLE_MS = 30_000;
+/** The agent sends an empty line every second; so many missed ones mean that it is gone, or hangs. */
+const EVENTS_IDLE_MS = 4_500;
 /**
  * The longest that a timer can be. Not 0: then Node would not let go of an idle connection before the agent does (it announces when), and a
  * call that is sent just as the agent closes it would fail.
@@ -49,6 +49,7 @@ async function bodyOf(response: IncomingMessage): Promise<unknown> {
 export class RpcClient {
   readonly #base: RequestOptions;
   #reachable = false;
+  #heardAt: string | null = null;
 
   constructor(address: RpcAddress, identity: Identity) {
     this.#base = {
@@ -65,6 +66,11 @@ export class RpcClient {
   /** Whether the last exchange reached the agent. */
   reachable(): boolean {
     return this.#reachable;
+  }
+
+  /** When the agent was last heard, ISO 8601; null: never. */
+  heardAt(): string | null {
+    return this.#heardAt;
   }
 
   close(): void {
@@ -146,8 +152,13 @@ export class RpcClient {
     );
     try {
       for await (const line of createInterface({ input: response })) {
+        this.#heardAt = new Date().toISOString();
         if (line !== '') yield agentEventSchema.parse(JSON.parse(line));
       }
+    } catch (error) {
+      // Also when the connection stands still: an agent that hangs is not reached, though the kernel takes connections for it.
+      if (!signal.aborted) this.#reachable = false;
+      throw error;
     } finally {
       response.destroy();
     }
@@ -180,6 +191,7 @@ export class RpcClient {
       send(request);
     });
     this.#reachable = true;
+    this.#heardAt = new Date().toISOString();
     if (response.statusCode === 200) return response;
     const body = await bodyOf(response).catch((error: unknown) => {
       throw unreachable(error);

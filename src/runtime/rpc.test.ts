@@ -165,6 +165,29 @@ describe('the connection between the control plane and an agent', () => {
     await expect(client.readFile('alice', '/home/alice/../bob/x')).rejects.toMatchObject({ code: 'input-invalid' });
   });
 
+  it('takes an agent whose stream stands still for one that is not reached, and remembers when it was heard', async () => {
+    const { certificate: cert, privateKey: key } = readIdentity(join(directory, 'agent'));
+    // As one that hangs after its first words: the connection stays open and nothing comes.
+    const hung = createServer({ key, cert }, (_request, response) => {
+      response.write('\n');
+    });
+    const socketPath = join(directory, 'hung.sock');
+    await new Promise<void>((resolve) => hung.listen(socketPath, resolve));
+    const other = new RpcClient({ socketPath }, readIdentity(join(directory, 'control')));
+    try {
+      const reading = (async () => {
+        for await (const _event of other.events(0, new AbortController().signal)) throw new Error('an event');
+      })();
+      await expect(reading).rejects.toThrow();
+      expect(other.reachable()).toBe(false);
+      expect(other.heardAt()).not.toBeNull();
+    } finally {
+      other.close();
+      hung.closeAllConnections();
+      hung.close();
+    }
+  });
+
   it('streams events from a number on', async () => {
     events.emit({ type: 'operation', operation: operation('first') });
     events.emit({ type: 'operation', operation: operation('second') });

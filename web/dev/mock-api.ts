@@ -17,7 +17,7 @@ import { drillRun, STORAGE_SCENARIOS } from './storage-scenarios.ts';
  * A stand-in for the control plane, for working on the pages and for their screenshots: `node dev/mock-api.ts [port] [scenario]`.
  * Every answer passes through the real schemas of src/protocol, so it cannot drift from the contract unnoticed.
  * Serves web/dist too, under the strictest content security policy the pages claim to work with.
- * `POST /stand-in/<scenario>` changes the scenario.
+ * `POST /stand-in/<scenario>` changes the scenario; `POST /stand-in/hang` answers nothing until the next.
  */
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
@@ -196,6 +196,7 @@ const routes: readonly Route[] = [
               accounts: world.accounts.filter((account) => account.role === 'member').length,
               sites: world.sites.length,
               sitesAwake: world.sites.filter((each) => each.status?.state === 'awake').length,
+              sitesStopped: world.sites.filter((each) => each.storage === 'stopped').length,
               sitesFailed: world.sites.filter((each) => each.status?.state === 'failed').length,
               volumes: world.volumes,
               operations: world.operations,
@@ -529,7 +530,11 @@ const routes: readonly Route[] = [
   ],
 ];
 
+/** As a control plane that hangs: connections are taken, nothing is said. */
+let hangs = false;
+
 async function answerApi(request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> {
+  if (hangs) return;
   const path = url.pathname.slice('/api/holdfast/'.length);
   if (path === 'events') {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
@@ -577,7 +582,9 @@ async function answerApi(request: IncomingMessage, response: ServerResponse, url
 const server = createServer((request, response) => {
   const url = new URL(request.url ?? '/', 'http://stand-in');
   if (url.pathname.startsWith('/stand-in/') && request.method === 'POST') {
-    world = startWorld(url.pathname.slice('/stand-in/'.length));
+    const name = url.pathname.slice('/stand-in/'.length);
+    hangs = name === 'hang';
+    if (!hangs) world = startWorld(name);
     response.writeHead(204).end();
   } else if (url.pathname.startsWith('/api/holdfast/')) {
     void answerApi(request, response, url);
@@ -594,16 +601,20 @@ const server = createServer((request, response) => {
   }
 });
 
+setInterval(() => {
+  if (!hangs) emit('heartbeat', { at: new Date().toISOString(), agentSilentSince: null });
+}, 2000).unref();
+
 // A rebuild that goes on, so that live updates can be seen.
 setInterval(() => {
   for (const operation of world.operations) {
-    if (operation.state !== 'running' || operation.progress === null || STILL) continue;
+    if (operation.state !== 'running' || operation.progress === null || STILL || hangs) continue;
     operation.progress = operation.progress >= 0.99 ? 0.05 : operation.progress + 0.01;
     emit('operation', operation);
   }
 }, 700).unref();
 setInterval(() => {
-  if (STILL) return;
+  if (STILL || hangs) return;
   if (world.host !== null) emit('health', healthAt(world, 0));
   if (world.drillSecond !== null) {
     world.drillSecond += 0.5;

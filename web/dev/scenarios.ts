@@ -120,6 +120,7 @@ export function site(
     staticFiles: [],
     staticHeaders: [],
     stopFirst: false,
+    storage: 'serving',
     workers: 2,
     createdAt: ago(86_400 * 12),
     status: status(id, state),
@@ -587,6 +588,7 @@ function muchWorld(): World {
 /** A member whose volume is out of service. */
 function repairWorld(): World {
   const world = busyWorld();
+  world.sites = world.sites.map((each) => ({ ...each, storage: 'stopped' }));
   world.disk = null;
   world.notices = [
     {

@@ -10,7 +10,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
  */
 const directory = process.argv[2] ?? '/tmp/shots';
 const only = new RegExp(process.argv[3] ?? '.', 'u');
-const PORT = 8097;
+const PORT = Number(process.env['STAND_IN_PORT'] ?? 8097);
 const ADDRESS = `http://127.0.0.1:${PORT}`;
 
 export interface Shot {
@@ -327,6 +327,35 @@ export const SHOTS: readonly Shot[] = [
   { name: 'drill-live', scenario: 'drill-live', path: '/drills/outage-2020-live' },
   { name: 'drill-passed', scenario: 'quiet', path: '/drills/outage-2020-done' },
   { name: 'drill-failed', scenario: 'drill-failed', path: '/drills/outage-2020-no-reaction' },
+  {
+    name: 'hangs-open',
+    scenario: 'quiet',
+    path: '/storage',
+    act: async (page: Page) => {
+      await page.request.post(`${ADDRESS}/stand-in/hang`);
+      await page.getByText(/Not up to date since/).waitFor();
+    },
+  },
+  {
+    name: 'hangs-member',
+    scenario: 'busy',
+    path: '/',
+    act: async (page: Page) => {
+      await page.request.post(`${ADDRESS}/stand-in/hang`);
+      await page.getByText(/Not up to date since/).waitFor();
+    },
+  },
+  {
+    name: 'hangs-new',
+    scenario: 'quiet',
+    path: '/',
+    act: async (page: Page) => {
+      await page.request.post(`${ADDRESS}/stand-in/hang`);
+      await page.reload();
+      await page.getByText(/do not answer right now/).waitFor();
+    },
+  },
+  ...['hung', 'rebuilding', 'stopped'].map((scenario) => ({ name: `dashboard-${scenario}`, scenario, path: '/' })),
   { name: 'banner-busy', scenario: 'rebuilding', path: '/audit' },
   { name: 'banner-bad', scenario: 'stopped', path: '/accounts' },
   { name: 'banner-member', scenario: 'repair', path: '/web' },

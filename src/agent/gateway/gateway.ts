@@ -15,7 +15,8 @@ import { HeldVolumes } from './held-volumes.ts';
 import { countImpact, IMPACT_LOG } from './impact-log.ts';
 import { runningConfiguration } from './internal.ts';
 import { renderConfiguration, type GatewayConfiguration, type GatewaySite } from './nginx-configuration.ts';
-import { NginxProcess, nginxVersion, openFileLimit } from './nginx-process.ts';
+import { kill, NginxProcess, nginxVersion, openFileLimit } from './nginx-process.ts';
+import { NGINX_TURN_MS, NginxWatch, processorTime, waitsForWork } from './nginx-watch.ts';
 import { PAGES, renderPage, type PageName } from './pages.ts';
 import { StatusWriter, type StatusSource } from './status-writer.ts';
 import { checkedSpecs, passwordLine } from './plan.ts';
@@ -46,7 +47,13 @@ export interface Gateway extends GatewayPart {
 export function createGateway(
   context: AgentContext,
   waker: Waker,
-  status: Omit<StatusSource, 'gateway'> = { troubles: () => [], notes: () => [], volumes: () => [] },
+  status: Omit<StatusSource, 'gateway'> = {
+    troubles: () => [],
+    notes: () => [],
+    volumes: () => [],
+    watching: () => 'yes',
+    supervisor: () => ({ silentSince: null, says: null }),
+  },
 ): Gateway {
   return new NginxGateway(context, waker, status);
 }
@@ -62,6 +69,7 @@ class NginxGateway implements Gateway {
   readonly #unanswered: UnansweredLog;
   readonly #wakerServer: WakerServer;
   readonly #nginx: NginxProcess;
+  readonly #hung: NginxWatch;
   readonly #held: HeldVolumes;
   readonly #status: StatusWriter;
   readonly #directory: string;
@@ -78,6 +86,7 @@ class NginxGateway implements Gateway {
   #next: Publication | undefined;
   #publishing: Promise<void> | undefined;
   #watch: NodeJS.Timeout | undefined;
+  #hangWatch: NodeJS.Timeout | undefined;
   #renewal: NodeJS.Timeout | undefined;
   #reviving = false;
 
@@ -95,6 +104,15 @@ class NginxGateway implements Gateway {
       ports: () => [configuration.httpPort, configuration.httpsPort],
       log,
     });
+    this.#hung = new NginxWatch({
+      processes: () => this.#nginx.family(),
+      // One late answer on a busy machine is an answer.
+      answers: async () => (await runningConfiguration(this.#socket, 5_000)) !== undefined,
+      signal: kill,
+      idle: waitsForWork,
+      usedMs: processorTime,
+      log,
+    });
     this.#held = new HeldVolumes(configuration.runDirectory);
     const statusUrl = `https://${configuration.domain}${configuration.httpsPort === 443 ? '' : `:${configuration.httpsPort}`}/status/`;
     this.#statusUrl = statusUrl;
@@ -104,8 +122,9 @@ class NginxGateway implements Gateway {
       name: configuration.domain,
       url: statusUrl,
       controlSocket: layout.controlSocket,
+      factsFile: layout.statusFacts,
       // It may be starting: only after that its absence is worth telling.
-      source: { ...status, gateway: () => this.#wanted === undefined || this.#nginx.alive() },
+      source: { ...status, gateway: () => this.#wanted === undefined || (this.#nginx.alive() && !this.#hung.silent) },
       log,
     });
     this.#unanswered = new UnansweredLog({
@@ -153,6 +172,10 @@ class NginxGateway implements Gateway {
     await this.publish(this.#specs);
     this.#unanswered.start();
     this.#watch = setInterval(() => void this.#check(), WATCH_MS);
+    this.#hangWatch = setInterval(() => {
+      if (this.#stopping || !this.#wanted || !this.#nginx.alive()) return;
+      if (this.#hung.turn(performance.now())) this.#status.changed();
+    }, NGINX_TURN_MS);
     this.#renewal = setInterval(() => {
       if (this.#certificates?.renewalDue() !== true) return;
       this.publish(this.#specs).catch((error: unknown) =>
@@ -164,6 +187,7 @@ class NginxGateway implements Gateway {
   async stop(how: 'stop' | 'leave'): Promise<void> {
     this.#stopping = true;
     clearInterval(this.#watch);
+    clearInterval(this.#hangWatch);
     clearInterval(this.#renewal);
     await this.#publishing;
     if (how === 'stop') await this.#nginx.stop();
@@ -175,7 +199,7 @@ class NginxGateway implements Gateway {
   }
 
   ready(): boolean {
-    return this.#ready && this.#nginx.alive();
+    return this.#ready && this.#nginx.alive() && !this.#hung.silent;
   }
 
   reopenLogs(): void {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { pagesPattern } from '../../model/pages.ts';
-import { STATUS_SCRIPT, STATUS_STYLE } from '../../model/status-page.ts';
+import { STATUS_ALIVE, STATUS_SCRIPT, STATUS_STYLE } from '../../model/status-page.ts';
 import type { GatewayPlan } from './nginx-configuration.ts';
 
 /** The platform's own pages: nothing from elsewhere, nothing framed. The editor adds style elements as it runs. */
@@ -73,7 +73,7 @@ export function apiLocations(plan: GatewayPlan): string {
       default_type application/json;
       add_header Retry-After 5 always;
       add_header Cache-Control no-store always;
-      return 503 '{"code":"not-ready","message":"The control plane is starting or being updated. Try again in a few seconds. Sites go on working.","retryAfterSeconds":5}';
+      return 503 '{"code":"not-ready","message":"The control plane does not answer just now. Sites do not need it. Try again in a few seconds.","retryAfterSeconds":5}';
     }
 `;
 }
@@ -86,6 +86,7 @@ export function statusLocations(plan: GatewayPlan): string {
     "default-src 'none'",
     `style-src ${hashOf(STATUS_STYLE)}`,
     `script-src ${hashOf(STATUS_SCRIPT)}`,
+    // The page asks whether it is still kept, and for the newest one.
     "connect-src 'self'",
     "base-uri 'none'",
     "form-action 'none'",
@@ -96,11 +97,16 @@ export function statusLocations(plan: GatewayPlan): string {
       absolute_redirect off;
       return 308 /status/;
     }
+    location = /status/${STATUS_ALIVE} {
+      alias ${plan.gateway}/status/${STATUS_ALIVE};
+      add_header Cache-Control no-store always;
+      add_header X-Content-Type-Options nosniff always;
+    }
     location ^~ /status/ {
       alias ${plan.gateway}/status/;
       index index.html;
       charset utf-8;
-      add_header Cache-Control "public, max-age=10" always;
+      add_header Cache-Control "public, max-age=2" always;
       add_header Access-Control-Allow-Origin * always;
       add_header Content-Security-Policy "${policy}" always;
       add_header X-Content-Type-Options nosniff always;

@@ -7,7 +7,7 @@ import { runCommand } from '../../runtime/command.ts';
 import { until } from '../../runtime/deadline.ts';
 import { writeRecord } from '../../runtime/process-record.ts';
 import type { Logger } from '../../runtime/log.ts';
-import { isAlive, listenersOn, processesOf, type ProcessEntry } from './process-table.ts';
+import { isAlive, listenersOn, processesOf, readProcess, type ProcessEntry } from './process-table.ts';
 
 export interface NginxPlace {
   /** <home>/gateway, <home>/logs, the run directory: all that nginx sees beside the system's programs. */
@@ -145,6 +145,19 @@ export class NginxProcess {
     return processesOf(this.#place.uid).filter((entry) => entry.name === 'nginx');
   }
 
+  /** The master and its workers, read without looking at every process of the machine. */
+  family(): ProcessEntry[] {
+    if (!this.#master || !isAlive(this.#master)) return [];
+    const { pid } = this.#master;
+    let children = '';
+    try {
+      children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1');
+    } catch {
+      return []; // It ended while we looked: its death is noticed elsewhere.
+    }
+    return [pid, ...children.split(' ').filter(Boolean).map(Number)].flatMap((each) => readProcess(each) ?? []);
+  }
+
   /** Workers that take new requests: not those that finish old ones before they end. */
   activeWorkers(): ProcessEntry[] {
     return this.processes().filter((entry) => entry.title === 'nginx: worker process');
@@ -242,7 +255,8 @@ export class NginxProcess {
   }
 }
 
-function kill(entry: ProcessEntry, signal: NodeJS.Signals): void {
+/** Sends a signal to one of nginx's processes; that it has just ended is no error. */
+export function kill(entry: ProcessEntry, signal: NodeJS.Signals): void {
   try {
     process.kill(entry.pid, signal);
   } catch (error) {

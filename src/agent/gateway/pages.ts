@@ -74,7 +74,7 @@ export const PAGES = {
   control: {
     status: 503,
     title: 'The control panel is not available',
-    text: 'The part of Holdfast that shows these pages is starting or being updated. Sites go on working. This page tries again by itself.',
+    text: 'The part of Holdfast that shows these pages does not answer just now. Sites do not need it. This page tries again by itself.',
     retryAfterSeconds: 5,
     refresh: true,
   },

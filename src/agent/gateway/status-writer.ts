@@ -1,9 +1,17 @@
 import { mkdir } from 'node:fs/promises';
-import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
-import { renderStatusFiles, type StatusFacts, type StatusTrouble } from '../../model/status-page.ts';
+import {
+  renderAlive,
+  renderStatusFiles,
+  STATUS_ALIVE,
+  type StatusFacts,
+  type StatusTrouble,
+} from '../../model/status-page.ts';
+import { ALIVE_PATH, answersHttp } from '../../runtime/alive.ts';
 import type { Logger } from '../../runtime/log.ts';
-import { writeIfChanged } from '../whole-file.ts';
+import { Patience } from '../../runtime/patience.ts';
+import type { SupervisorView } from '../../runtime/pulse.ts';
+import { writeIfChanged, writeWhole } from '../whole-file.ts';
 
 /** What the page is made from. All from memory: nothing here may wait. */
 export interface StatusSource {
@@ -11,6 +19,10 @@ export interface StatusSource {
   notes(): StatusFacts['notes'];
   volumes(): StatusFacts['volumes'];
   gateway(): boolean;
+  /** Whether the watcher sees the disks. */
+  watching(): 'yes' | 'blind';
+  /** The supervisor asks the control plane from outside as well, and is believed. */
+  supervisor(): SupervisorView;
 }
 
 export interface StatusWriterOptions {
@@ -20,15 +32,22 @@ export interface StatusWriterOptions {
   name: string;
   url: string;
   controlSocket: string;
+  /** What the page is made from is kept there for the supervisor, who writes it while this process does not answer. */
+  factsFile: string;
   source: StatusSource;
   log: Logger;
 }
 
-/** The page says how old it is; written this often, an old one means that nobody writes any more. */
-const EVERY_MS = 15_000;
+/** This often the control plane is asked, and it is written down that somebody is there. */
+const TURN_MS = 2_000;
+/** The page itself is written at least every so many turns: the time it says must not look old to a person. */
+const PAGE_EVERY_TURNS = 8;
 /** Changes that come together are written once. */
 const GATHER_MS = 100;
-const CONTROL_ANSWERS_MS = 2_000;
+/** Without an answer for so many turns the control plane counts as away; at the start it is only on its way. */
+const CONTROL_TURNS = 2;
+const CONTROL_START_TURNS = 20;
+const CONTROL_ANSWERS_MS = 3_500;
 
 /**
  * Keeps the public status page true. It runs in the agent, because the control plane may be down, and writes plain files, because
@@ -40,8 +59,11 @@ export class StatusWriter {
   #soon: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   #stopped = false;
-  /** Looked at again before each regular writing. Unknown counts as well: at the start it is only on its way. */
+  readonly #patience = new Patience({ turnMs: TURN_MS, turns: CONTROL_START_TURNS });
   #control = true;
+  #asking = false;
+  #turns = 0;
+  #page = '';
 
   constructor(options: StatusWriterOptions) {
     this.#options = options;
@@ -51,9 +73,7 @@ export class StatusWriter {
   async start(): Promise<void> {
     this.#stopped = false;
     await this.write();
-    this.#timer = setInterval(() => {
-      void this.#look();
-    }, EVERY_MS);
+    this.#timer = setInterval(() => void this.#turn(), TURN_MS);
     this.#timer.unref();
   }
 
@@ -84,42 +104,58 @@ export class StatusWriter {
     await this.#writing;
   }
 
-  async #look(): Promise<void> {
-    this.#control = await acceptsConnections(this.#options.controlSocket, CONTROL_ANSWERS_MS);
-    await this.write();
+  /** Never throws. */
+  async #turn(): Promise<void> {
+    const says = this.#options.source.supervisor().says;
+    const away = this.#patience.turn(performance.now()) || (says !== null && says.control !== null);
+    if (!this.#asking) void this.#askControl();
+    this.#turns += 1;
+    const changed = this.#control === away;
+    this.#control = !away;
+    if (changed || this.#turns % PAGE_EVERY_TURNS === 0) await this.write();
+    else await this.#writeAlive();
+  }
+
+  async #askControl(): Promise<void> {
+    this.#asking = true;
+    if (await answersHttp(this.#options.controlSocket, ALIVE_PATH, CONTROL_ANSWERS_MS))
+      this.#patience.reset(CONTROL_TURNS);
+    this.#asking = false;
+  }
+
+  async #writeAlive(): Promise<void> {
+    const { directory, gid, log } = this.#options;
+    try {
+      const text = renderAlive(new Date().toISOString(), this.#page);
+      await writeWhole(join(directory, STATUS_ALIVE), text, { mode: 0o644, gid, durable: false });
+    } catch (error) {
+      log.error({ err: error }, 'That the status page is kept was not written down.');
+    }
   }
 
   async #writeNow(): Promise<void> {
     const { directory, gid, name, url, source } = this.#options;
-    const files = renderStatusFiles({
+    const at = new Date().toISOString();
+    const facts: StatusFacts = {
       name,
       url,
-      at: new Date().toISOString(),
+      at,
       gateway: source.gateway(),
       control: this.#control,
-      volumes: source.volumes(),
+      volumes: source.volumes().map((volume) => ({ name: volume.name, state: volume.state })),
       troubles: source.troubles(),
       notes: source.notes(),
-    });
+      watching: source.watching(),
+      knownAt: at,
+    };
+    const files = renderStatusFiles(facts);
     for (const [file, text] of Object.entries(files)) {
       const path = join(directory, file);
       await mkdir(dirname(path), { recursive: true, mode: 0o755 });
       await writeIfChanged(path, text, { mode: 0o644, gid, durable: false });
     }
+    this.#page = at;
+    await this.#writeAlive();
+    await writeWhole(this.#options.factsFile, JSON.stringify(facts), { mode: 0o600, durable: false });
   }
-}
-
-/** Whether somebody listens there. Never throws. */
-async function acceptsConnections(socketPath: string, deadlineMs: number): Promise<boolean> {
-  return await new Promise((resolve) => {
-    const socket = connect(socketPath);
-    const settle = (answer: boolean): void => {
-      clearTimeout(timer);
-      socket.destroy();
-      resolve(answer);
-    };
-    const timer = setTimeout(() => settle(false), deadlineMs);
-    socket.once('connect', () => settle(true));
-    socket.once('error', () => settle(false));
-  });
 }

@@ -56,6 +56,8 @@ describe('the gateway while a volume is in trouble', () => {
           { name: 'home1', state: 'open' },
           { name: 'home2', state: 'open' },
         ],
+        watching: () => 'yes',
+        supervisor: () => ({ silentSince: null, says: null }),
       },
     );
     await gateway.start();
@@ -152,7 +154,7 @@ describe('the gateway while a volume is in trouble', () => {
     expect(page.status).toBe(200);
     expect(page.body).toContain('Everything works');
     expect(page.headers['content-type']).toBe('text/html; charset=utf-8');
-    expect(page.headers['cache-control']).toBe('public, max-age=10');
+    expect(page.headers['cache-control']).toBe('public, max-age=2');
     expect(page.headers['content-security-policy']).toContain("default-src 'none'; style-src 'sha256-");
     troubles.push(trouble);
     gateway.statusChanged();

@@ -13,6 +13,8 @@ import type { WatcherReport } from './watcher/messages.ts';
 
 /** A snapshot older than this says nothing about now. */
 const FRESH_MS = 3_000;
+/** Until its first word a watcher that was just started is not called blind for so long. */
+const STARTING_MS = 15_000;
 /** Which members live where is asked this often; it only serves to count programs that wait. */
 const MEMBERS_EVERY_MS = 15_000;
 
@@ -42,6 +44,7 @@ class Health implements HealthPart {
   #settings: z.infer<typeof settingsSchema> = { reaction: true, notes: [] };
   #snapshot: { at: number; health: NonNullable<WatcherReport['health']> } | undefined;
   #members: { uid: number; volume: string }[] = [];
+  readonly #startedAt = performance.now();
   #membersTimer: NodeJS.Timeout | undefined;
   #saving: Promise<void> = Promise.resolve();
   /** Settled once what is on disk is read: until then nobody is told that there is nothing, and nothing is written over it. */
@@ -137,6 +140,12 @@ class Health implements HealthPart {
 
   onTroubles(listener: () => void): void {
     this.#listeners.push(listener);
+  }
+
+  watching(): 'yes' | 'blind' {
+    const last = this.#snapshot?.at ?? this.#startedAt + STARTING_MS;
+    if (performance.now() - last >= FRESH_MS) return 'blind';
+    return this.#snapshot?.health.condition === 'blind' ? 'blind' : 'yes';
   }
 
   watcherPid(): number | undefined {

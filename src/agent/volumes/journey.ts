@@ -5,6 +5,8 @@ import type { OperationPace } from '../../protocol/volumes.ts';
  * journey that was cut off is simply walked again: steps that are done already find that out and cost little.
  */
 export interface Journey {
+  /** Names the steps that are to come, so that it is seen how much is left. Those that are known already stay where they are. */
+  plan(names: readonly string[]): void;
   /** Runs one step. The text it answers, if any, is shown beside the step. */
   step<T>(name: string, work: (report: StepReport) => Promise<T>): Promise<T>;
   /** Set when the agent stops: the work ends as soon as it can by throwing, and goes on at the next start. */

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { Operation } from '../../protocol/volumes.ts';
 import { createLogger } from '../../runtime/log.ts';
-import { JourneyInterrupted } from './journey.ts';
+import { type Journey, JourneyInterrupted } from './journey.ts';
 import { Operations } from './operations.ts';
 
 describe('operations', () => {
@@ -68,6 +68,51 @@ describe('operations', () => {
     });
     const defect = await operations.begin('volume-scrub', 'one', {}, () => Promise.reject(new Error('secret path')));
     expect((await operations.ended(defect.id))?.error).not.toContain('secret path');
+  });
+
+  test('progress goes forward only, over all the steps that are planned, and what was not needed is skipped at the end', async () => {
+    const operations = make();
+    const begun = await operations.begin('volume-rebuild', 'one', {}, async (journey) => {
+      journey.plan(['Prepare the disk', 'Copy', 'Verify', 'Take it into service']);
+      await journey.step('Prepare the disk', () => Promise.resolve());
+      for (const name of ['Copy', 'Verify'])
+        await journey.step(name, async (report) => {
+          report.progress(0);
+          report.progress(0.5);
+          report.progress(1);
+          await Promise.resolve();
+        });
+    });
+    const ended = await operations.ended(begun.id);
+    const shares = told.flatMap(({ progress }) => (progress === null ? [] : [progress]));
+    expect(shares.length).toBeGreaterThan(4);
+    expect(shares).toEqual(shares.toSorted((a, b) => a - b));
+    expect(Math.max(...shares.slice(0, -1))).toBeLessThan(1);
+    // The end is seen from the beginning.
+    expect(told.find(({ steps }) => steps[0]?.state === 'running')?.steps).toHaveLength(4);
+    expect(ended?.steps.map(({ state }) => state)).toEqual(['done', 'done', 'done', 'skipped']);
+  });
+
+  test('one that was cut off walks the same steps again, not others beside them', async () => {
+    const operations = make();
+    const walk = async (journey: Journey, cut: boolean): Promise<void> => {
+      journey.plan(['first', 'second']);
+      await journey.step('first', () => Promise.resolve());
+      if (cut && !journey.signal.aborted)
+        await new Promise((resolve) => journey.signal.addEventListener('abort', resolve));
+      if (cut) throw new JourneyInterrupted();
+      await journey.step('second', () => Promise.resolve());
+    };
+    const begun = await operations.begin('volume-rebuild', 'one', {}, (journey) => walk(journey, true));
+    await operations.stop();
+    const next = make();
+    const [unfinished] = await next.load();
+    if (unfinished === undefined) throw new Error('nothing to resume');
+    next.resume(unfinished.operation, (journey) => walk(journey, false));
+    expect((await next.ended(begun.id))?.steps).toMatchObject([
+      { name: 'first', state: 'done' },
+      { name: 'second', state: 'done' },
+    ]);
   });
 
   test('only one operation works on a volume at a time', async () => {

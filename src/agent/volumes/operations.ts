@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { journeyProgress } from '../../model/journey-progress.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import { operationSchema, type Operation } from '../../protocol/volumes.ts';
 import type { Logger } from '../../runtime/log.ts';
@@ -135,6 +136,7 @@ export class Operations {
   async #walk(operation: Operation, work: OperationWork): Promise<void> {
     try {
       await work(this.#journey(operation));
+      for (const step of operation.steps) if (step.state === 'waiting') step.state = 'skipped';
       operation.state = 'done';
       operation.progress = 1;
     } catch (error) {
@@ -155,17 +157,34 @@ export class Operations {
 
   #journey(operation: Operation): Journey {
     let told = 0;
+    // One that was cut off is walked again from its beginning: the steps are the same ones.
+    const walked = new Set<string>();
+    // It only goes forward: what was told once is not taken back because a step turned out to be none, or more.
+    let most = 0;
+    const measure = (fraction: number | null): void => {
+      const now = journeyProgress(operation.steps, fraction);
+      most = Math.max(most, now ?? 0);
+      operation.progress = now === null && most === 0 ? null : most;
+    };
     return {
       signal: this.#stopping.signal,
+      plan: (names) => {
+        for (const name of names)
+          if (!operation.steps.some((step) => step.name === name))
+            operation.steps.push({ name, state: 'waiting', detail: null });
+      },
       step: async (name, work) => {
-        let step = operation.steps.find((candidate) => candidate.name === name && candidate.state !== 'done');
+        let step = operation.steps.find(
+          (candidate) => candidate.name === name && (candidate.state !== 'done' || !walked.has(name)),
+        );
+        walked.add(name);
         if (step === undefined) operation.steps.push((step = { name, state: 'running', detail: null }));
         step.state = 'running';
-        operation.progress = null;
+        measure(null);
         await this.#save(operation);
         const report: StepReport = {
           progress: (fraction) => {
-            operation.progress = fraction;
+            measure(fraction);
             if (performance.now() - told < TELL_EVERY_MS) return;
             told = performance.now();
             this.#tell(structuredClone(operation));

@@ -35,6 +35,8 @@ const RESTART_DELAYS = [0, 500, 1_000, 2_000, 5_000, 10_000];
 const CALM_MS = 60_000;
 /** How long one that was just started again may take until it can be asked to stop. */
 const ANSWER_DEADLINE_MS = 30_000;
+/** How long one that does not answer has to end by itself before it is killed. */
+const HUNG_GRACE_MS = 2_000;
 
 /** One long-lived process and its owner's duty: start it, start it again when it dies, stop it when asked. */
 export class OwnedChild {
@@ -88,6 +90,19 @@ export class OwnedChild {
     }
     child.on('exit', (code, signal) => {
       if (this.#wanted) this.#again(`ended (${signal ?? `exit code ${code ?? '?'}`})`);
+    });
+  }
+
+  /**
+   * Ends one that hangs, so that it is started again. It gets a moment to end in its own way, unless it was stopped by a signal: then it cannot.
+   * Resolves when it is gone, or cannot be ended (it waits inside the kernel); never throws for that.
+   */
+  async endHung(): Promise<void> {
+    const record = this.#record;
+    if (record === undefined) return;
+    const stopped = [record, ...childrenOf(record.pid).map((child) => child.record)].some(({ pid }) => isStopped(pid));
+    await endProcess(record, 'SIGTERM', stopped ? 0 : HUNG_GRACE_MS).catch(() => {
+      this.#onDeath(`${this.#definition.name} (pid ${record.pid}) cannot be ended: it waits inside the kernel.`);
     });
   }
 
@@ -180,6 +195,16 @@ function childrenOf(pid: number): { record: ProcessRecord; command: string }[] {
   }
 }
 
+/** Whether a signal or a debugger has stopped it (proc_pid_stat(5): T, t). */
+function isStopped(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return /^[Tt]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false; // It has ended.
+  }
+}
+
 /** Node names its main thread itself ("MainThread"), so the name of the program file is taken. */
 function commandOf(pid: number): string {
   return basename(readlinkSync(`/proc/${pid}/exe`));
@@ -199,7 +224,8 @@ async function endProcess(
     await until(() => !isAlive(record), `the end of process ${record.pid}`, deadlineMs);
     return 'ended';
   } catch {
-    signalRecorded(record, 'SIGKILL'); // It had its time; what it left undone is taken up from the journals.
+    // It had its time; what it left undone is taken up from the journals. One that hangs does not notice that its wrapper is gone.
+    for (const target of [...targets, record]) signalRecorded(target, 'SIGKILL');
     await until(() => !isAlive(record), `the end of killed process ${record.pid}`, 10_000);
     return 'killed';
   }

@@ -13,6 +13,8 @@ import { controlCommand } from './control-sandbox.ts';
 import { makeDirectories } from './directories.ts';
 import { installPackages, PLATFORM_PACKAGES } from './packages.ts';
 import { buildPages } from './pages.ts';
+import { ServiceWatchdog } from './service-watchdog.ts';
+import { Watches } from './watches.ts';
 
 const DEFAULT_IMAGE_BYTES = 8 * 1024 ** 3;
 /** Programs are drained, volumes closed: each has its own deadline inside; this bounds the sum. */
@@ -112,6 +114,8 @@ export async function start(configuration: Configuration, options: StartOptions)
   checkWritable(configuration);
   checkState(configuration);
   takeLock(configuration);
+  // From here on: installing packages may take minutes, and systemd must not take that for hanging.
+  new ServiceWatchdog(process.env, say).start();
   await installPackages(PLATFORM_PACKAGES, say);
   checkPorts(configuration, ownGateway(configuration));
   await makeDirectories(configuration);
@@ -171,6 +175,7 @@ export async function start(configuration: Configuration, options: StartOptions)
     },
     say,
   );
+  const watches = new Watches(configuration, { agent, control }, say);
   let stopping = false;
   const stopEarly = options.stopRequested.then((why) => {
     stopping = true;
@@ -179,6 +184,7 @@ export async function start(configuration: Configuration, options: StartOptions)
   say('Starting the agent and the control plane');
   agent.start();
   control.start();
+  watches.start();
   const maintenance = setInterval(() => {
     agent.maintain();
     control.maintain();
@@ -209,6 +215,9 @@ export async function start(configuration: Configuration, options: StartOptions)
     say(`${why}: stopping sites, gateway and volumes`);
   } finally {
     clearInterval(maintenance);
+    watches.stop();
+    // One that hangs cannot end what it owns; the one that is started in its place can.
+    if (watches.agentIsSilent) await agent.endHung();
     await control.stop('SIGTERM', 10_000);
     // SIGINT asks the agent to stop everything it owns; SIGTERM would leave programs running for its successor.
     const how = await agent.stop('SIGINT', STOP_DEADLINE_MS);

@@ -6,7 +6,7 @@ import { within } from '../../runtime/deadline.ts';
 import type { ControlContext } from '../context.ts';
 import { siteView } from '../sites/site-view.ts';
 import { countAccounts, findPlan, volumeOccupancy, type AccountRow } from '../store/accounts.ts';
-import { listSiteIds, listSites } from '../store/sites.ts';
+import { listSitePlaces, listSites } from '../store/sites.ts';
 import { readClosedVolumes } from '../store/settings.ts';
 import { volumeView } from './volume-view.ts';
 
@@ -137,34 +137,60 @@ function memberNotices(
   return notices;
 }
 
+/** "14:02:11 UTC" */
+function clockOf(iso: string): string {
+  return `${iso.slice(11, 19)} UTC`;
+}
+
 /** What the operator sees first. */
 export async function platformDashboard(context: ControlContext): Promise<Platform> {
   const { world, agent, database } = context;
   const [accounts, sites, occupancy, closed] = await Promise.all([
     countAccounts(database),
-    listSiteIds(database),
+    listSitePlaces(database),
     volumeOccupancy(database),
     readClosedVolumes(database),
   ]);
   const volumes = [...world.volumes.values()]
     .sort((a, b) => a.name.localeCompare(b.name))
     .map((volume) => volumeView(volume, occupancy));
-  const states = sites.map((id) => world.statuses.get(id)?.state);
-  const notices: Notice[] = [];
+  // What its processes do is nothing to the visitors of a site whose storage is out of service.
+  const out = (volume: string | null): boolean => volume !== null && world.serviceOf(volume) === 'stopped';
+  const states = sites.map(({ id, volume }) => {
+    const state = world.statuses.get(id)?.state;
+    return out(volume) && state !== 'disabled' ? 'stopped' : state;
+  });
+  const notices: Platform['notices'] = [];
   if (!agent.reachable())
-    notices.push({ level: 'problem', text: 'The agent does not answer. Look at its log; its owner starts it again.' });
+    notices.push({
+      level: 'problem',
+      text: `The agent has not been heard since ${clockOf(world.agentSilentSince ?? context.now().toISOString())}. The supervisor starts it again; if this stays, look at its log. Sites that are awake do not need it.`,
+    });
   else if (world.host && !world.host.gatewayReady)
     notices.push({ level: 'problem', text: 'The gateway does not answer, so no site can be reached.' });
+  const unwatched = context.supervisor.view().silentSince;
+  if (unwatched !== null)
+    notices.push({
+      level: 'problem',
+      text: `The supervisor (holdfast start) has not been heard since ${clockOf(unwatched)}: what ends or hangs now is not started again. Sites do not need it. Start it again; if it still runs, end it first.`,
+    });
+  // What has an incident is told by it, once: the pages show open incidents on every page.
+  const told = new Set(context.incidents.open().map((incident) => incident.volume));
   for (const incident of context.incidents.open()) {
     const level = incident.severity === 'minor' && incident.mustAct === null ? 'warning' : 'problem';
     const act = incident.mustAct ?? 'You do not have to do anything.';
-    notices.push({ level, text: `Incident ${incident.id}, ${incident.title}: ${incident.doing} ${act}` });
+    notices.push({
+      about: 'incident',
+      level,
+      text: `Incident ${incident.id}, ${incident.title}: ${incident.doing} ${act}`,
+    });
   }
   for (const volume of volumes) {
+    if (told.has(volume.name)) continue;
     if (volume.trouble !== null) notices.push({ level: 'problem', text: `Volume ${volume.name}: ${volume.trouble}` });
     else if (volume.state === 'closed' && !closed.has(volume.name))
       notices.push({ level: 'warning', text: `Volume ${volume.name} is not open yet.` });
-    if (volume.redundancy !== 'full')
+    if (volume.redundancy !== 'full' && volume.state !== 'closed')
       notices.push({
         level: volume.redundancy === 'lost' ? 'problem' : 'warning',
         text: `Volume ${volume.name}: redundancy is ${volume.redundancy}.`,
@@ -177,6 +203,7 @@ export async function platformDashboard(context: ControlContext): Promise<Platfo
     accounts: members,
     sites: sites.length,
     sitesAwake: states.filter((state) => state === 'awake' || state === 'reloading').length,
+    sitesStopped: states.filter((state) => state === 'stopped').length,
     sitesFailed: states.filter((state) => state === 'failed').length,
     volumes,
     operations: [...world.operations.values()].filter((operation) => operation.state === 'running'),

@@ -57,6 +57,7 @@ export async function followAgent(parts: Parts, signal: AbortSignal): Promise<vo
     signal.addEventListener('abort', stop, { once: true });
     try {
       await lookAtAgent(parts);
+      world.agentIsSilent(null);
       // Before the desired state, which may take long: an incident is there as soon as the agent can be asked.
       await lookAtTroubles(parts, true);
       await desired.everything();
@@ -79,6 +80,7 @@ export async function followAgent(parts: Parts, signal: AbortSignal): Promise<vo
       }
     } catch (error) {
       if (!signal.aborted) log.warn({ err: error }, 'no connection to the agent');
+      world.agentIsSilent(world.agentSilentSince ?? agent.heardAt() ?? new Date().toISOString());
     } finally {
       world.synchronised = false;
       connection.abort();

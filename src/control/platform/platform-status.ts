@@ -33,6 +33,7 @@ export async function readPlatformStatus(context: ControlContext): Promise<Statu
     version: context.configuration.version,
     agent: reachable ? 'reachable' : 'unreachable',
     gateway: gatewayReady ? 'ready' : 'not-ready',
+    supervisor: context.supervisor.view().silentSince === null ? 'watching' : 'silent',
     volumes: volumes.map(({ name, state, redundancy }) => ({ name, state, redundancy })),
   };
 }

@@ -14,7 +14,9 @@ export type WorldChange =
   | { type: 'site-changed'; id: string; account: string }
   | { type: 'site-removed'; id: string; account: string }
   | { type: 'incident'; incident: IncidentSummary }
-  | { type: 'drill'; run: DrillRun };
+  | { type: 'drill'; run: DrillRun }
+  /** The agent has fallen silent, or is back. */
+  | { type: 'agent' };
 
 /** Finished operations kept for the pages. */
 const OPERATIONS_KEPT = 100;
@@ -32,6 +34,8 @@ export class World {
   host: AgentOutput<'host.status'> | undefined;
   /** The whole desired state has been taken over by the agent since it last connected. */
   synchronised = false;
+  /** Since when the agent has not been heard, ISO 8601: all of this is as it was then. Null: it is in touch. */
+  agentSilentSince: string | null = null;
   readonly #listeners = new Set<(change: WorldChange) => void>();
 
   get pythons(): readonly Python[] {
@@ -85,6 +89,13 @@ export class World {
       else this.troubles.delete(change.trouble.id);
     }
     for (const listener of this.#listeners) listener(change);
+  }
+
+  /** @param since null: it is in touch again */
+  agentIsSilent(since: string | null): void {
+    if (this.agentSilentSince === since) return;
+    this.agentSilentSince = since;
+    for (const listener of this.#listeners) listener({ type: 'agent' });
   }
 
   /** Listeners must not wait and must not throw. Returns how to stop listening. */

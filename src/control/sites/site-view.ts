@@ -32,6 +32,7 @@ export function siteView(context: Pick<ControlContext, 'configuration' | 'world'
     workers: site.workers,
     createdAt: site.created_at,
     status: context.world.statuses.get(site.id) ?? null,
+    storage: site.volume === null ? 'serving' : context.world.serviceOf(site.volume),
     certificate: site.certificate_pem === null ? null : describeCertificate(site.certificate_pem),
   };
 }

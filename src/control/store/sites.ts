@@ -10,6 +10,8 @@ export interface Site extends SiteRow {
   /** Name of its account. */
   account: string;
   accountDisabled: boolean;
+  /** Where its account lives; null while that is not decided. */
+  volume: string | null;
   staticFiles: StaticFileRow[];
   staticHeaders: StaticHeaderRow[];
 }
@@ -30,7 +32,7 @@ export async function listSites(database: Database, filter: SiteFilter = {}): Pr
     .selectFrom('sites')
     .innerJoin('accounts', 'accounts.id', 'sites.account_id')
     .selectAll('sites')
-    .select(['accounts.name as account', 'accounts.disabled as account_disabled'])
+    .select(['accounts.name as account', 'accounts.disabled as account_disabled', 'accounts.volume as volume'])
     .orderBy('sites.number');
   if (filter.id !== undefined) query = query.where('sites.id', '=', filter.id);
   if (filter.domain !== undefined) query = query.where('sites.domain', '=', filter.domain);
@@ -91,6 +93,16 @@ export async function countSites(database: Database, accountId: number): Promise
 export async function listSiteIds(database: Database): Promise<string[]> {
   const rows = await database.selectFrom('sites').select('id').where('state', '=', 'present').execute();
   return rows.map((row) => row.id);
+}
+
+/** Every site and the volume its account lives on. */
+export async function listSitePlaces(database: Database): Promise<{ id: string; volume: string | null }[]> {
+  return await database
+    .selectFrom('sites')
+    .innerJoin('accounts', 'accounts.id', 'sites.account_id')
+    .select(['sites.id as id', 'accounts.volume as volume'])
+    .where('sites.state', '=', 'present')
+    .execute();
 }
 
 /** How many sites each account has, by account id. */

@@ -109,6 +109,10 @@ export class MemoryAgent implements AgentClient {
   #sequence = 0;
   readonly #followers = new Set<(event: AgentEvent | undefined) => void>();
 
+  heardAt(): string | null {
+    return null;
+  }
+
   reachable(): boolean {
     return this.online;
   }

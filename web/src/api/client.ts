@@ -67,7 +67,7 @@ export function errorFromAnswer(status: number, text: string): ApiError {
     return new ApiError(
       status,
       'not-ready',
-      'The control plane is not answering just now. Your sites keep running. Try again in a moment.',
+      'The control plane is not answering just now. Your sites do not need it. Try again in a moment.',
     );
   }
   return new ApiError(

@@ -15,6 +15,7 @@ import {
   sitesQuery,
   volumesQuery,
 } from './queries.ts';
+import { LOOK_MS, STALE_MS, StreamWatch } from './stream-watch.ts';
 import {
   type LiveEvent,
   mergeIncident,
@@ -28,7 +29,27 @@ import {
   without,
 } from './reduce.ts';
 
-export type LiveState = 'connecting' | 'live' | 'reconnecting';
+/**
+ * Whether what the pages show is up to date. `lost`: it is as it was at `since` (milliseconds since 1970), because the connection broke, because nothing
+ * comes through it (the control plane hangs, or the network), or because the agent, who knows of sites and storage, does not answer.
+ */
+export type LiveState =
+  | { kind: 'connecting' }
+  | { kind: 'live' }
+  | { kind: 'lost'; since: number; cause: 'connection' | 'silence' | 'agent' };
+
+const MOST_WAIT_MS = 10_000;
+const EVENTS = [
+  'site',
+  'volume',
+  'operation',
+  'account',
+  'incident',
+  'drill',
+  'health',
+  'storage',
+  'heartbeat',
+] as const;
 
 /** Writes one event into the query cache. */
 export function applyEvent(client: QueryClient, event: LiveEvent, refetch: (key: readonly string[]) => void): void {
@@ -82,6 +103,13 @@ export function applyEvent(client: QueryClient, event: LiveEvent, refetch: (key:
       old === undefined ? undefined : { ...old, runs: upsertRun(old.runs, run) },
     );
   }
+  if (event.type === 'storage' && event.service !== null) {
+    const { service } = event;
+    const own = client.getQueryData(dashboardQuery.queryKey)?.account?.name;
+    const changed = (site: SiteView): SiteView => (site.account === own ? { ...site, storage: service } : site);
+    client.setQueriesData({ queryKey: ['sites'] }, (old: SiteView[] | undefined) => old?.map(changed));
+    client.setQueriesData({ queryKey: ['site'] }, (old: SiteView | undefined) => old && changed(old));
+  }
   if (event.type === 'health') {
     const { host } = event;
     if (host !== null) healthHistory.add(host);
@@ -92,7 +120,8 @@ export function applyEvent(client: QueryClient, event: LiveEvent, refetch: (key:
 
 /**
  * Keeps one event stream open and feeds the cache. After every break all queries on screen are fetched again, since events
- * may have been missed. Returns the function that ends it.
+ * may have been missed. A stream that is open and says nothing is none: it is given up and another one is tried. Returns the
+ * function that ends it.
  */
 export function connectLive(client: QueryClient, onState: (state: LiveState) => void): () => void {
   let source: EventSource | undefined;
@@ -100,6 +129,28 @@ export function connectLive(client: QueryClient, onState: (state: LiveState) => 
   let attempts = 0;
   let broken = false;
   let ended = false;
+  let lostAt: number | null = null;
+  let agentSilentSince: string | null = null;
+  let told = '';
+  const watch = new StreamWatch(Date.now());
+
+  const tell = (state: LiveState): void => {
+    const text = JSON.stringify(state);
+    if (text === told) return;
+    told = text;
+    onState(state);
+  };
+  const lost = (cause: 'connection' | 'silence'): void => {
+    broken = true;
+    lostAt ??= watch.heardAt;
+    tell({ kind: 'lost', since: lostAt, cause });
+  };
+  const heard = (): void => {
+    watch.heard(Date.now());
+    lostAt = null;
+    const silent = agentSilentSince === null ? Number.NaN : Date.parse(agentSilentSince);
+    tell(Number.isNaN(silent) ? { kind: 'live' } : { kind: 'lost', since: silent, cause: 'agent' });
+  };
 
   // Many events in one moment (a volume in trouble touches every site on it) become one fetch per key.
   const waiting = new Map<string, ReturnType<typeof setTimeout>>();
@@ -112,39 +163,60 @@ export function connectLive(client: QueryClient, onState: (state: LiveState) => 
     }, 500);
     waiting.set(name, timer);
   };
+  const all = (): void => void client.invalidateQueries({ predicate: (query) => query.queryKey[0] !== 'file' });
 
+  const again = (): void => {
+    source?.close();
+    source = undefined;
+    clearTimeout(retry);
+    attempts += 1;
+    retry = setTimeout(open, Math.min(MOST_WAIT_MS, 500 * 2 ** Math.min(attempts, 5)));
+  };
   const open = (): void => {
     if (ended) return;
+    openedAt = Date.now();
     source = new EventSource(apiAddress('events'), { withCredentials: true });
     source.addEventListener('open', () => {
       attempts = 0;
-      onState('live');
+      heard();
       if (broken) {
         broken = false;
-        void client.invalidateQueries({ predicate: (query) => query.queryKey[0] !== 'file' });
+        all();
       }
     });
     source.addEventListener('error', () => {
-      broken = true;
-      onState('reconnecting');
-      if (source?.readyState !== EventSource.CLOSED) return;
+      lost('connection');
       // The browser retries a broken connection by itself, but gives up after an answer that is not a stream.
-      attempts += 1;
-      retry = setTimeout(open, Math.min(30_000, 1000 * 2 ** Math.min(attempts, 5)));
+      if (source?.readyState === EventSource.CLOSED) again();
     });
-    for (const type of ['site', 'volume', 'operation', 'account', 'incident', 'drill', 'health'] as const) {
+    for (const type of EVENTS) {
       source.addEventListener(type, (message: MessageEvent<string>) => {
         const event = parseEvent(type, message.data);
+        if (event?.type === 'heartbeat') {
+          const back = agentSilentSince !== null && event.beat.agentSilentSince === null;
+          ({ agentSilentSince } = event.beat);
+          if (back) all();
+        }
+        heard();
         if (event !== undefined) applyEvent(client, event, refetch);
       });
     }
   };
-  onState('connecting');
+  let openedAt = Date.now();
+  const looking = setInterval(() => {
+    const now = Date.now();
+    if (!watch.look(now)) return;
+    if (lostAt === null) lost('silence');
+    // Also one that was never answered: what is behind it may hang.
+    if (source !== undefined && now - openedAt >= STALE_MS) again();
+  }, LOOK_MS);
+  tell({ kind: 'connecting' });
   open();
   return () => {
     ended = true;
     source?.close();
     clearTimeout(retry);
+    clearInterval(looking);
     for (const timer of waiting.values()) clearTimeout(timer);
   };
 }

@@ -25,7 +25,8 @@ export interface LogTail {
 
 export const sessionQuery = queryOptions({
   queryKey: ['session'],
-  queryFn: ({ signal }) => call<Session>('session', { signal, keepSession: true }),
+  // It is the first thing a page needs, and quick where there is anybody at all.
+  queryFn: ({ signal }) => call<Session>('session', { signal, keepSession: true, deadline: 8_000 }),
   staleTime: Number.POSITIVE_INFINITY,
 });
 

@@ -20,7 +20,7 @@ function site(id: string, account: string, state: 'awake' | 'failed' = 'awake'):
   return {
     id, account, domain: `${id}.example.org`, url: '', kind: 'wsgi', enabled: true, pythonVersion: '3.11', virtualenv: '',
     sourceDirectory: '', workingDirectory: '', wsgiFile: null, command: '', forceHttps: false, protection: null, staticFiles: [],
-    staticHeaders: [], stopFirst: false, workers: 1, createdAt: '', certificate: null,
+    staticHeaders: [], stopFirst: false, workers: 1, createdAt: '', storage: 'serving', certificate: null,
     status: { id, state, generation: 1, since: '', failure: null, remark: null, kept: null, lastRequestAt: null, memoryBytes: null, processes: 1 },
   }; // prettier-ignore
 }
@@ -54,7 +54,7 @@ function dashboard(sites: SiteView[]): Dashboard {
       },
     },
     platform: {
-      accounts: 1, sites: 1, sitesAwake: 1, sitesFailed: 0, volumes: [volume], operations: [], agentReachable: true, notices: [],
+      accounts: 1, sites: 1, sitesAwake: 1, sitesStopped: 0, sitesFailed: 0, volumes: [volume], operations: [], agentReachable: true, notices: [],
     },
   }; // prettier-ignore
 }

@@ -1,4 +1,11 @@
-import type { AccountView, Dashboard, SiteView, VolumeView } from '../../../src/protocol/browser.ts';
+import type {
+  AccountView,
+  Dashboard,
+  Heartbeat,
+  SiteView,
+  StorageService,
+  VolumeView,
+} from '../../../src/protocol/browser.ts';
 import type { DrillRun, DrillRunSummary } from '../../../src/protocol/drills.ts';
 import type { HostHealth } from '../../../src/protocol/health.ts';
 import type { Incident, IncidentSummary } from '../../../src/protocol/incidents.ts';
@@ -17,7 +24,10 @@ export type LiveEvent =
   | { type: 'drill'; view: DrillRun }
   | { type: 'health'; host: HostHealth | null }
   | { type: 'site-removed'; id: string }
-  | { type: 'account-removed'; name: string };
+  | { type: 'account-removed'; name: string }
+  /** What one's own storage does now; null: some other volume's, for an operator. */
+  | { type: 'storage'; service: StorageService | null }
+  | { type: 'heartbeat'; beat: Heartbeat };
 
 export function without<T>(list: T[] | undefined, matches: (item: T) => boolean): T[] | undefined {
   return list === undefined || !list.some(matches) ? list : list.filter((item) => !matches(item));
@@ -72,11 +82,20 @@ export function reduceDashboard(dashboard: Dashboard | undefined, event: LiveEve
       const sites = without(account.sites, (site) => site.id === event.id) ?? [];
       return sites === account.sites ? dashboard : { ...dashboard, account: { ...account, sites } };
     }
+    case 'storage': {
+      const { service } = event;
+      if (account === null || service === null) return dashboard;
+      return {
+        ...dashboard,
+        account: { ...account, sites: account.sites.map((site) => ({ ...site, storage: service })) },
+      };
+    }
     case 'account':
     case 'account-removed':
     case 'incident':
     case 'drill':
     case 'health':
+    case 'heartbeat':
       return dashboard;
   }
 }
@@ -135,7 +154,10 @@ export function refetchAfter(event: LiveEvent, before: SiteView | undefined): Re
       return 'timeline' in event.view ? [['dashboard']] : [['dashboard'], ['incident', String(event.view.id)]];
     case 'drill':
     case 'health':
+    case 'heartbeat':
       return [];
+    case 'storage':
+      return [['dashboard'], ['sites'], ['site']];
     case 'account':
     case 'account-removed':
     case 'site-removed':
@@ -169,6 +191,12 @@ export function parseEvent(type: string, data: string): LiveEvent | undefined {
   if (type === 'incident' && typeof view['id'] === 'number') return { type, view: view as unknown as IncidentSummary };
   if (type === 'drill' && typeof view['id'] === 'string' && Array.isArray(view['volumes']))
     return { type, view: view as unknown as DrillRun };
+  if (type === 'storage') {
+    const service = view['service'];
+    if (service === null || service === 'serving' || service === 'waiting' || service === 'stopped')
+      return { type, service };
+  }
+  if (type === 'heartbeat' && typeof view['at'] === 'string') return { type, beat: view as unknown as Heartbeat };
   if (type === 'health') {
     // As `GET health` answers it, or the host alone.
     const host = 'host' in view ? view['host'] : view;

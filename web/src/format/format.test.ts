@@ -7,6 +7,7 @@ import {
   formatClock,
   formatDate,
   formatDuration,
+  formatFrom,
   formatIdle,
   formatMilliseconds,
   formatOffset,
@@ -16,6 +17,7 @@ import {
   fullness,
   listing,
   parseBytes,
+  readSentence,
   roomLeft,
 } from './format.ts';
 
@@ -89,8 +91,17 @@ test('durations and ages read like speech', () => {
   const now = Date.parse('2026-03-04T10:00:00Z');
   expect(formatAgo('2026-03-04T09:59:58Z', now)).toBe('just now');
   expect(formatAgo('2026-03-04T09:57:00Z', now)).toBe('3 min ago');
-  expect(formatAgo('2026-03-18T10:00:00Z', now)).toBe('in 14 days');
+  expect(formatAgo('2026-03-04T10:00:06Z', now)).toBe('just now');
+  expect(formatFrom('2026-03-18T10:00:00Z', now)).toBe('in 14 days');
+  expect(formatFrom('2026-03-04T09:57:00Z', now)).toBe('3 min ago');
   expect(formatAgo('nonsense', now)).toBe('at an unknown time');
+});
+
+test('what was read was not read in the future, and what was never read says so', () => {
+  const now = Date.parse('2026-03-04T10:00:00Z');
+  expect(readSentence('2026-03-04T10:00:06Z', now)).toBe('Read just now.');
+  expect(readSentence('1970-01-01T00:00:00.000Z', now)).toBe('Not read yet.');
+  expect(readSentence('2026-03-04T09:57:00Z', now)).toBe('Read 3 min ago.');
 });
 
 test('times are UTC, whatever the browser thinks', () => {

@@ -55,13 +55,32 @@ export function formatDuration(seconds: number): string {
   return `${Math.floor(hours / 24)} days`;
 }
 
-/** "just now", "3 min ago", "in 2 days". */
+/**
+ * When something happened: "just now", "3 min ago". Never in the future: the time of the page is a little behind what it has just heard, and its clock
+ * may be behind the platform's. The beginning of all times is what something has that never happened.
+ */
 export function formatAgo(iso: string, now: number): string {
   const at = Date.parse(iso);
   if (Number.isNaN(at)) return 'at an unknown time';
+  if (at <= 0) return 'never';
   const seconds = (now - at) / 1000;
-  if (Math.abs(seconds) < 5) return 'just now';
-  return seconds >= 0 ? `${formatDuration(seconds)} ago` : `in ${formatDuration(-seconds)}`;
+  return seconds < 5 ? 'just now' : `${formatDuration(seconds)} ago`;
+}
+
+/** How far a moment is away that may be to come: "in 2 days", "3 min ago". */
+export function formatFrom(iso: string, now: number): string {
+  const seconds = (Date.parse(iso) - now) / 1000;
+  return seconds >= 5 ? `in ${formatDuration(seconds)}` : formatAgo(iso, now);
+}
+
+/** When figures were read, as a sentence; those that never were are not shown as if they were nothing. */
+export function readSentence(iso: string, now: number): string {
+  return wasRead(iso) ? `Read ${formatAgo(iso, now)}.` : 'Not read yet.';
+}
+
+/** Whether figures with this time were ever read. */
+export function wasRead(iso: string): boolean {
+  return Date.parse(iso) > 0;
 }
 
 /** "2026-03-04 09:15:02 UTC" */

@@ -45,12 +45,19 @@ export function IncidentBanner(): JSX.Element | null {
 export function StorageBanner(): JSX.Element | null {
   const { pathname } = useLocation();
   const dashboard = useQuery({ ...dashboardQuery, refetchInterval: 30_000 });
+  const seen = useLostAt() === null;
   const notice = storageNotice(dashboard.data?.account?.notices ?? []);
   if (notice === undefined || pathname === '/') return null;
   return (
-    <div className="banner banner-warn" role="status" aria-label="Your storage">
-      <Icon name="info" />
-      <p className="anywhere">{notice.text} You need to do nothing.</p>
+    <div
+      className={`banner banner-${notice.level === 'problem' ? 'bad' : 'warn'}`}
+      role="status"
+      aria-label="Your storage"
+    >
+      <Icon name={notice.level === 'problem' ? 'problem' : 'warning'} />
+      <p className="anywhere">
+        {notice.text} {seen ? 'You need to do nothing.' : '(As last seen.)'}
+      </p>
     </div>
   );
 }

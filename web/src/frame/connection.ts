@@ -4,26 +4,34 @@ import type { LiveState } from '../api/live.ts';
 /** A break of the live events that is shorter than this is nobody's business: a blink of the network, a restart. */
 const BLINK_MS = 1500;
 
-/** Since when a page is without live events (milliseconds since 1970), once that has lasted; null while it is live. */
-export const LostAt = createContext<number | null>(null);
+/** Since when (milliseconds since 1970) what a page shows is not up to date, and why. */
+export type Loss = Omit<Extract<LiveState, { kind: 'lost' }>, 'kind'>;
+
+/** Null while the page is up to date. */
+export const LostAt = createContext<Loss | null>(null);
 
 /** For the frame, which keeps the events: what it gives to {@link LostAt}. */
-export function useLoss(live: LiveState): number | null {
-  const [lostAt, setLostAt] = useState<number | null>(null);
-  const lost = live === 'reconnecting';
+export function useLoss(live: LiveState): Loss | null {
+  const [loss, setLoss] = useState<Loss | null>(null);
   useEffect(() => {
-    if (!lost) return;
-    const at = Date.now();
-    const timer = setTimeout(() => setLostAt(at), BLINK_MS);
+    if (live.kind !== 'lost') return;
+    const { since, cause } = live;
+    // Silence has been waited for already.
+    const timer = setTimeout(() => setLoss({ since, cause }), cause === 'connection' ? BLINK_MS : 0);
     return () => {
       clearTimeout(timer);
-      setLostAt(null);
+      setLoss(null);
     };
-  }, [lost]);
-  return lostAt;
+  }, [live]);
+  return loss;
 }
 
-/** For whatever would otherwise pass old figures for new ones. */
+/** For whatever would otherwise pass old figures for new ones: since when they are old. */
 export function useLostAt(): number | null {
+  return useContext(LostAt)?.since ?? null;
+}
+
+/** As {@link useLostAt}, with the cause. */
+export function useLost(): Loss | null {
   return useContext(LostAt);
 }

@@ -1,11 +1,12 @@
 import { useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query';
-import { createContext, type JSX, type ReactNode, useContext, useEffect } from 'react';
+import { createContext, type JSX, type ReactNode, useContext, useEffect, useState } from 'react';
 import { Navigate, useLocation } from 'react-router';
 import type { Session } from '../../../src/protocol/browser.ts';
-import { send } from '../api/client.ts';
+import { ApiError, send } from '../api/client.ts';
 import { sessionQuery } from '../api/queries.ts';
 import { OutLink } from '../ui/button.tsx';
-import { ErrorPanel } from '../ui/states.tsx';
+import { Wordmark } from '../ui/icon.tsx';
+import { ErrorPanel, Skeleton } from '../ui/states.tsx';
 
 const AGAIN_MS = 3_000;
 
@@ -33,15 +34,32 @@ export function useAskedSession(): UseQueryResult<Session> {
   });
 }
 
-/** What there is to be seen until the session is known: nothing for a moment, and what is wrong as soon as the first try has failed. */
-export function Unanswered({ session }: { session: UseQueryResult<Session> }): JSX.Element | null {
-  const problem = session.error ?? session.failureReason;
-  if (problem === null) return null;
+/** So long nobody is told that there is no answer. */
+const PATIENCE_MS = 4_000;
+
+/** Whether so much time has gone by since this is on screen. */
+function useWaited(milliseconds: number): boolean {
+  const [waited, setWaited] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setWaited(true), milliseconds);
+    return () => clearTimeout(timer);
+  }, [milliseconds]);
+  return waited;
+}
+
+/** What there is to be seen until the session is known: that it loads, and after a few seconds, or as soon as a try has failed, what is wrong. */
+export function Unanswered({ session }: { session: UseQueryResult<Session> }): JSX.Element {
+  const waited = useWaited(PATIENCE_MS);
+  const problem =
+    session.error ??
+    session.failureReason ??
+    (waited ? new ApiError(0, 'no-answer', 'The control plane does not answer. It is asked again and again.') : null);
+  if (problem === null) return <Skeleton lines={6} label="Loading" />;
   return (
     <ErrorPanel
       level={1}
       what="Holdfast's pages do not answer right now"
-      text="Disks are watched and repaired without them, too. This page opens by itself as soon as they are back."
+      text="Neither websites nor the watching and repairing of disks need them; the status page says how it is now. This page opens by itself as soon as they are back."
       error={problem}
       retry={() => void session.refetch()}
     >
@@ -52,15 +70,34 @@ export function Unanswered({ session }: { session: UseQueryResult<Session> }): J
   );
 }
 
+/** The frame of the pages before anybody knows whose they are: nobody looks at an empty window. */
+function EmptyFrame({ children }: { children: ReactNode }): JSX.Element {
+  return (
+    <div className="frame">
+      <div className="side">
+        <span className="side-brand">
+          <Wordmark />
+        </span>
+      </div>
+      <header className="top">
+        <Wordmark />
+      </header>
+      <main id="main" className="main">
+        {children}
+      </main>
+    </div>
+  );
+}
+
 /** Shows its children to somebody signed in; sends everybody else to the sign-in page and back here afterwards. */
 export function RequireSession({ children }: { children: ReactNode }): JSX.Element | null {
   const session = useAskedSession();
   const location = useLocation();
   if (session.data === undefined) {
     return (
-      <main className="door">
+      <EmptyFrame>
         <Unanswered session={session} />
-      </main>
+      </EmptyFrame>
     );
   }
   const { account } = session.data;

@@ -6,11 +6,13 @@ import { dashboardQuery } from '../api/queries.ts';
 import { UploadTray } from '../pages/files/upload-tray.tsx';
 import { Button } from '../ui/button.tsx';
 import { Dialog } from '../ui/dialog.tsx';
+import { useNow } from '../ui/hooks.ts';
 import { Icon, Wordmark } from '../ui/icon.tsx';
 import { Skeleton } from '../ui/states.tsx';
 import { showProblem, Toasts } from '../ui/toast.tsx';
 import { IncidentBanner, OpenIncidents, StorageBanner } from './banners.tsx';
-import { LostAt, useLoss } from './connection.ts';
+import { lossLine } from '../health/loss-words.ts';
+import { type Loss, LostAt, useLoss } from './connection.ts';
 import { type DestinationGroup, destinationsFor } from './navigation.ts';
 import { useSession, useSignOut } from './session.tsx';
 import { ShortcutHelp, useShortcutKeys, useShortcuts } from './shortcuts.tsx';
@@ -76,11 +78,11 @@ function Foot({ onHelp }: { onHelp: () => void }): JSX.Element {
   );
 }
 
-function Reconnecting(): JSX.Element {
+function NotUpToDate({ loss }: { loss: Loss }): JSX.Element {
   return (
     <span className="live-state">
       <span className="spinner" aria-hidden="true" />
-      Reconnecting. What you see may be a little old.
+      {lossLine(loss, useNow())}
     </span>
   );
 }
@@ -93,8 +95,8 @@ export function Shell(): JSX.Element {
   const location = useLocation();
   const [menuOpen, setMenuOpen] = useState(false);
   const [helpOpen, setHelpOpen] = useState(false);
-  const [live, setLive] = useState<LiveState>('connecting');
-  const lostAt = useLoss(live);
+  const [live, setLive] = useState<LiveState>({ kind: 'connecting' });
+  const loss = useLoss(live);
   const main = useRef<HTMLElement>(null);
   const firstPage = useRef(true);
 
@@ -143,7 +145,7 @@ export function Shell(): JSX.Element {
         </Button>
       </header>
       <main id="main" ref={main} tabIndex={-1} className="main">
-        <LostAt value={lostAt}>
+        <LostAt value={loss}>
           {account.role === 'operator' ? <IncidentBanner /> : <StorageBanner />}
           <Suspense fallback={<Skeleton lines={6} label="Loading the page" />}>
             <Outlet />
@@ -165,7 +167,7 @@ export function Shell(): JSX.Element {
       <UnsavedGuard />
       <UploadTray />
       <Toasts />
-      <div role="status">{lostAt !== null && <Reconnecting />}</div>
+      <div role="status">{loss !== null && <NotUpToDate loss={loss} />}</div>
     </div>
   );
 }

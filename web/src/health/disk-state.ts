@@ -61,10 +61,12 @@ export function answers(state: ShownState): boolean {
 export function tieBetween(
   a: ShownState | 'absent',
   b: ShownState | 'absent',
-): 'full' | 'rebuilding' | 'reduced' | 'lost' {
+): 'full' | 'rebuilding' | 'reduced' | 'lost' | 'unknown' {
   const bad = [a, b].filter((state) => !takesPart(state) || state === 'hung').length;
   if (bad > 0) return bad === 1 ? 'reduced' : 'lost';
-  return a === 'rebuilding' || b === 'rebuilding' ? 'rebuilding' : 'full';
+  if (a === 'rebuilding' || b === 'rebuilding') return 'rebuilding';
+  // Nobody sees them: green is for what is seen.
+  return a === 'unwatched' || b === 'unwatched' ? 'unknown' : 'full';
 }
 
 /** How well a volume is mirrored, as it is shown: `waiting` when it counts on a disk that does not answer. */

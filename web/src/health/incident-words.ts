@@ -38,9 +38,11 @@ export function incidentTone({
   state,
   severity,
   mustAct,
-}: Pick<IncidentSummary, 'state' | 'severity' | 'mustAct'>): IncidentTone {
+  service,
+}: Pick<IncidentSummary, 'state' | 'severity' | 'mustAct' | 'service'>): IncidentTone {
   if (state === 'resolved') return 'good';
-  if (severity === 'critical') return 'bad';
+  // Somebody waits, or worse: that is red in the headline, and so wherever else it is told.
+  if (severity === 'critical' || service !== 'serving') return 'bad';
   return severity === 'major' || mustAct !== null ? 'warn' : 'busy';
 }
 
@@ -84,16 +86,31 @@ export function whoIsAffected(
   return `${who}: served as always.`;
 }
 
-/** What visitors felt, as the gateway counted it. */
-export function requestsFelt(requests: IncidentSummary['impact']['requests']): string {
+/** What visitors felt, as the gateway counted it: it counts every few seconds, so while it goes on only what has been counted so far is told. */
+export function requestsFelt({
+  impact,
+  state,
+  service,
+}: Pick<IncidentSummary, 'impact' | 'state' | 'service'>): string {
+  const { requests } = impact;
+  const open = state === 'open';
+  // Nobody is told "none" beside "out of service": whoever comes gets the page that says so.
+  if (open && service === 'stopped' && (requests === null || requests.failed === 0))
+    return 'Whoever visits its sites gets a page that says so (503); how many were is not counted yet.';
   if (requests === null) return 'The requests are not counted yet.';
   const { delayed, failed, longestMs } = requests;
+  if (open && failed === 0) {
+    if (service === 'waiting' && delayed === 0) return 'How many requests wait is not counted yet.';
+    return delayed === 0
+      ? 'So far no request has waited longer than a second.'
+      : `So far ${count(delayed, 'request')} waited longer than a second (the longest ${formatMilliseconds(longestMs)}).`;
+  }
   if (delayed === 0 && failed === 0) return 'No request waited longer than a second, and none failed.';
   const waited =
     delayed === 0
       ? 'No request waited longer than a second'
       : `${count(delayed, 'request')} waited longer than a second (the longest ${formatMilliseconds(longestMs)})`;
-  return `${waited}; ${failed === 0 ? 'none' : failed.toLocaleString('en-GB')} failed.`;
+  return `${open ? `So far: ${waited.replace(/^No/, 'no')}` : waited}; ${failed === 0 ? 'none' : failed.toLocaleString('en-GB')} failed.`;
 }
 
 /** Everybody who is not on the volume: what can honestly be said of them. */

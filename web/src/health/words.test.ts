@@ -67,6 +67,7 @@ describe('a disk as it is shown', () => {
     expect(tieBetween('healthy', 'hung')).toBe('reduced');
     expect(tieBetween('failed', 'rebuilding')).toBe('reduced');
     expect(tieBetween('hung', 'hung')).toBe('lost');
+    expect(tieBetween('healthy', 'unwatched')).toBe('unknown');
   });
 
   test('a copy on a disk that hangs is not called redundancy', () => {
@@ -127,9 +128,9 @@ describe('what an incident says', () => {
   });
 
   test('is never calm while a person must act', () => {
-    expect(incidentTone({ state: 'open', severity: 'minor', mustAct: 'Add a disk.' })).toBe('warn');
-    expect(incidentTone({ state: 'open', severity: 'critical', mustAct: null })).toBe('bad');
-    expect(incidentTone({ state: 'resolved', severity: 'critical', mustAct: null })).toBe('good');
+    expect(incidentTone({ state: 'open', severity: 'minor', mustAct: 'Add a disk.', service: 'serving' })).toBe('warn');
+    expect(incidentTone({ state: 'open', severity: 'critical', mustAct: null, service: 'serving' })).toBe('bad');
+    expect(incidentTone({ state: 'resolved', severity: 'critical', mustAct: null, service: 'serving' })).toBe('good');
   });
 
   test('counts who is affected and what they felt', () => {
@@ -138,11 +139,22 @@ describe('what an incident says', () => {
     expect(whoIsAffected({ ...base, fault: 'full', impact })).toMatch(/what they write may be refused\.$/);
     expect(whoIsAffected({ ...base, state: 'resolved', impact })).toBe('1 account on home3, with 2 sites was on it.');
     expect(whoIsAffected({ ...base, impact: { ...impact, accounts: 0, sites: 0 } })).toBe('No account is affected.');
-    expect(requestsFelt(null)).toContain('not counted');
-    expect(requestsFelt({ delayed: 0, failed: 0, longestMs: 0 })).toBe(
+    const felt = (
+      requests: { delayed: number; failed: number; longestMs: number } | null,
+      service: 'serving' | 'waiting' | 'stopped' = 'serving',
+      state: 'open' | 'resolved' = 'resolved',
+    ): string => requestsFelt({ impact: { accounts: 1, sites: 2, requests }, state, service });
+    expect(felt(null, 'stopped', 'open')).toContain('503');
+    expect(felt({ delayed: 0, failed: 0, longestMs: 0 }, 'stopped', 'open')).not.toContain('none failed');
+    expect(felt({ delayed: 0, failed: 0, longestMs: 0 }, 'waiting', 'open')).not.toContain('none failed');
+    expect(felt({ delayed: 3, failed: 2, longestMs: 1200 }, 'stopped', 'open')).toBe(
+      'So far: 3 requests waited longer than a second (the longest 1.2 s); 2 failed.',
+    );
+    expect(felt(null)).toContain('not counted');
+    expect(felt({ delayed: 0, failed: 0, longestMs: 0 })).toBe(
       'No request waited longer than a second, and none failed.',
     );
-    expect(requestsFelt({ delayed: 1, failed: 1200, longestMs: 1080 })).toBe(
+    expect(felt({ delayed: 1, failed: 1200, longestMs: 1080 })).toBe(
       '1 request waited longer than a second (the longest 1.1 s); 1,200 failed.',
     );
   });

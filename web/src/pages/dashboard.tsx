@@ -3,11 +3,16 @@ import type { JSX } from 'react';
 import { Link, useNavigate } from 'react-router';
 import type { Dashboard } from '../../../src/protocol/browser.ts';
 import type { DiskHealth } from '../../../src/protocol/health.ts';
-import { dashboardQuery, healthQuery } from '../api/queries.ts';
+import type { IncidentSummary } from '../../../src/protocol/incidents.ts';
+import { dashboardQuery, healthQuery, incidentsQuery } from '../api/queries.ts';
 import { count, formatAgo, formatBytes, formatDuration, formatIdle } from '../format/format.ts';
 import { filesAddress } from '../format/paths.ts';
 import { PageHead } from '../frame/shell.tsx';
-import { healthOf, shownRedundancy, shownState } from '../health/disk-state.ts';
+import { useLostAt } from '../frame/connection.ts';
+import { healthOf, shownState } from '../health/disk-state.ts';
+import { incidentTone } from '../health/incident-words.ts';
+import { storageNotice } from '../health/notices.ts';
+import { volumeShown } from '../health/volume-state.ts';
 import { useSession } from '../frame/session.tsx';
 import { useShortcuts } from '../frame/shortcuts.tsx';
 import { LinkButton, OutLink } from '../ui/button.tsx';
@@ -15,7 +20,7 @@ import { useNow, useTitle } from '../ui/hooks.ts';
 import { Icon } from '../ui/icon.tsx';
 import { Facts, Panel, SiteBadge, SpaceMeter } from '../ui/marks.tsx';
 import { OperationList } from '../ui/operations.tsx';
-import { rebuildShare, RedundancyBadge, redundancyMeaning, VolumePicture } from '../ui/replicas.tsx';
+import { rebuildShare, VolumeBadge, VolumePicture, VolumeSpace } from '../ui/replicas.tsx';
 import { Empty, ErrorPanel, Note, Notices, Skeleton } from '../ui/states.tsx';
 
 type Own = NonNullable<Dashboard['account']>;
@@ -68,7 +73,7 @@ function SiteRows({ own }: { own: Own }): JSX.Element {
               </p>
             )}
           </div>
-          <SiteBadge status={site.status} enabled={site.enabled} />
+          <SiteBadge site={site} />
           <OutLink href={site.url} small look="quiet" icon="open">
             Open
           </OutLink>
@@ -103,9 +108,14 @@ function OwnDashboard({ own }: { own: Own }): JSX.Element {
       <div className="stack">
         <Panel title="Disk" aside={<Link to={filesAddress(`/home/${own.name}`)}>Files</Link>}>
           {own.disk === null ? (
-            <Note level="warning">
-              The volume with your files is not answering just now; it is being looked after. Nothing is lost.
-            </Note>
+            storageNotice(own.notices) === undefined ? (
+              <Note level="warning">
+                The volume with your files is not answering just now; it is being looked after. Nothing is lost.
+              </Note>
+            ) : (
+              // Why is said at the top.
+              <p className="soft">Not known just now.</p>
+            )
           ) : (
             <>
               <SpaceMeter usedBytes={own.disk.usedBytes} limitBytes={own.disk.limitBytes} label="Disk used" />
@@ -151,17 +161,21 @@ function VolumeRow({
   volume,
   disks,
   operation,
+  incident,
 }: {
   volume: Platform['volumes'][number];
+  incident: IncidentSummary | undefined;
   disks: readonly DiskHealth[] | undefined;
   operation: Platform['operations'][number] | undefined;
 }): JSX.Element {
   // Without the watcher's view a replica is what the volume says.
   const seen =
     disks && volume.replicas.map((each) => [each.id, shownState(each, healthOf(disks, volume.name, each))] as const);
-  const redundancy = shownRedundancy(
-    volume.redundancy,
+  const shown = volumeShown(
+    volume,
     (seen ?? []).map(([, state]) => state),
+    incident && incidentTone(incident),
+    useLostAt() !== null,
   );
   return (
     <li>
@@ -169,18 +183,14 @@ function VolumeRow({
       <div className="stack-s">
         <div className="row row-between">
           <h3 className="anywhere">{volume.name}</h3>
-          <RedundancyBadge redundancy={redundancy} />
+          <VolumeBadge shown={shown} />
         </div>
-        <SpaceMeter
-          usedBytes={volume.usedBytes}
-          limitBytes={volume.sizeBytes}
-          freeBytes={volume.freeBytes}
-          label={`Space used on ${volume.name}`}
-        />
+        <VolumeSpace volume={volume} shown={shown} />
         <p className="small soft anywhere">
-          {volume.state === 'closed' ? 'Closed. ' : ''}
-          {volume.trouble ??
-            (redundancy === 'full' ? count(volume.accounts, 'account') : redundancyMeaning(redundancy))}
+          {/* What has an incident is told once, above. */}
+          {incident !== undefined || shown.tone === 'good'
+            ? count(volume.accounts, 'account')
+            : (volume.trouble ?? shown.meaning)}
         </p>
       </div>
     </li>
@@ -188,22 +198,24 @@ function VolumeRow({
 }
 
 function PlatformDashboard({ platform }: { platform: Platform }): JSX.Element {
-  const disks = useQuery(healthQuery).data?.host?.disks;
+  const connected = useLostAt() === null;
+  const host = useQuery(healthQuery).data?.host;
+  const disks = connected ? host?.disks : undefined;
+  const incidents = useQuery(incidentsQuery).data ?? [];
   const operations = new Map(platform.operations.map((operation) => [operation.id, operation]));
   return (
     <div className="stack">
-      {!platform.agentReachable && (
-        <Note level="problem">
-          The agent is not answering. Sites that run keep running; changes wait until it is back. Its owner restarts it
-          by itself; if this stays, look at its log.
-        </Note>
-      )}
-      <Notices notices={platform.notices} />
+      {/* An open incident is told on every page, by the line at its top: once, in one colour, with one link. */}
+      <Notices notices={platform.notices.filter((notice) => notice.about !== 'incident')} />
       <div className="figures">
         <Figure value={platform.accounts} word={platform.accounts === 1 ? 'account' : 'accounts'} to="/accounts" />
         <Figure value={platform.sites} word={platform.sites === 1 ? 'site' : 'sites'} to="/web" />
         <Figure value={platform.sitesAwake} word="awake" />
-        <Figure value={Math.max(0, platform.sites - platform.sitesAwake - platform.sitesFailed)} word="asleep or off" />
+        <Figure
+          value={Math.max(0, platform.sites - platform.sitesAwake - platform.sitesStopped - platform.sitesFailed)}
+          word="asleep or off"
+        />
+        {platform.sitesStopped > 0 && <Figure value={platform.sitesStopped} word="out of service" tone="bad" />}
         <Figure
           value={platform.sitesFailed}
           word="failed"
@@ -231,6 +243,7 @@ function PlatformDashboard({ platform }: { platform: Platform }): JSX.Element {
                   key={volume.name}
                   volume={volume}
                   disks={disks}
+                  incident={incidents.find((each) => each.state === 'open' && each.volume === volume.name)}
                   operation={volume.operation === null ? undefined : operations.get(volume.operation)}
                 />
               ))}

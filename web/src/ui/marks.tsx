@@ -1,6 +1,7 @@
 import type { JSX, ReactNode } from 'react';
-import type { SiteStatus } from '../../../src/protocol/sites.ts';
 import { formatBytes, formatShare, fullness, roomLeft } from '../format/format.ts';
+import { useLostAt } from '../frame/connection.ts';
+import { siteStateOf, type StateOfSite } from '../health/site-state.ts';
 
 /** State is always said three ways: colour, shape, word. */
 export type Tone = 'good' | 'quiet' | 'busy' | 'warn' | 'bad' | 'off';
@@ -27,36 +28,8 @@ export function Badge({ tone, children }: { tone: Tone; children: ReactNode }): 
   );
 }
 
-const SITE_TONES: Readonly<Record<SiteStatus['state'], { tone: Tone; word: string; meaning: string }>> = {
-  awake: { tone: 'good', word: 'awake', meaning: 'Answering visitors.' },
-  asleep: { tone: 'quiet', word: 'asleep', meaning: 'No process runs. The next visit wakes it.' },
-  starting: { tone: 'busy', word: 'starting', meaning: 'The program is coming up.' },
-  reloading: {
-    tone: 'busy',
-    word: 'reloading',
-    meaning: 'The new generation is coming up; the old one still answers.',
-  },
-  stopping: { tone: 'busy', word: 'stopping', meaning: 'The program is ending its last requests.' },
-  failed: { tone: 'bad', word: 'failed', meaning: 'The last start did not succeed.' },
-  disabled: { tone: 'off', word: 'disabled', meaning: 'Switched off. Visitors see a page that says so.' },
-};
-
-/** Awake, and its first answer was an error: that is not "answering". */
-const WITH_ERRORS = { tone: 'bad', word: 'errors', meaning: 'It runs, but its first answer was an error.' } as const;
-
-/** The words for a site's state; a site that the agent has not reported yet is being set up. */
-export function siteStateOf(
-  status: SiteStatus | null,
-  enabled: boolean,
-): { tone: Tone; word: string; meaning: string } {
-  if (!enabled) return SITE_TONES.disabled;
-  if (status === null) return { tone: 'busy', word: 'setting up', meaning: 'The platform is taking the site in.' };
-  if (status.state === 'awake' && status.remark?.kind === 'error') return WITH_ERRORS;
-  return SITE_TONES[status.state];
-}
-
-export function SiteBadge({ status, enabled }: { status: SiteStatus | null; enabled: boolean }): JSX.Element {
-  const { tone, word } = siteStateOf(status, enabled);
+export function SiteBadge({ site }: { site: StateOfSite }): JSX.Element {
+  const { tone, word } = siteStateOf(site, useLostAt() !== null);
   return <Badge tone={tone}>{word}</Badge>;
 }
 

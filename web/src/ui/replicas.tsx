@@ -1,48 +1,38 @@
 import type { JSX } from 'react';
 import type { Redundancy, ReplicaState } from '../../../src/model/volumes.ts';
+import type { VolumeView } from '../../../src/protocol/browser.ts';
 import type { FaultName } from '../../../src/protocol/drills.ts';
 import type { Operation } from '../../../src/protocol/volumes.ts';
-import {
-  SHOWN,
-  shownRedundancy,
-  type ShownRedundancy,
-  type ShownState,
-  takesPart,
-  tieBetween,
-} from '../health/disk-state.ts';
-import { Badge, type Tone } from './marks.tsx';
+import { SHOWN, shownRedundancy, type ShownState, takesPart, tieBetween } from '../health/disk-state.ts';
+import { REDUNDANCY, type ShownVolume } from '../health/volume-state.ts';
+import { Badge, SpaceMeter } from './marks.tsx';
 
-const REDUNDANCY: Readonly<Record<ShownRedundancy, { tone: Tone; word: string; meaning: string }>> = {
-  full: { tone: 'good', word: 'full', meaning: 'Every copy is complete.' },
-  rebuilding: {
-    tone: 'busy',
-    word: 'rebuilding',
-    meaning: 'A new copy is being made from the complete one. The volume serves as always.',
-  },
-  reduced: {
-    tone: 'warn',
-    word: 'reduced',
-    meaning: 'One complete copy is left: losing its disk now would lose data.',
-  },
-  waiting: {
-    tone: 'bad',
-    word: 'in doubt',
-    meaning: 'A disk with one of the copies does not answer. The volume waits for it until it answers or is cut.',
-  },
-  lost: { tone: 'bad', word: 'lost', meaning: 'No complete copy can be reached. The volume cannot serve.' },
-};
-
-export function RedundancyBadge({ redundancy }: { redundancy: ShownRedundancy }): JSX.Element {
-  const { tone, word } = REDUNDANCY[redundancy];
+/** How a volume is, in one word. */
+export function VolumeBadge({ shown }: { shown: ShownVolume }): JSX.Element {
   return (
-    <span title={REDUNDANCY[redundancy].meaning}>
-      <Badge tone={tone}>redundancy {word}</Badge>
+    <span title={shown.meaning}>
+      <Badge tone={shown.tone}>{shown.word}</Badge>
     </span>
   );
 }
 
-export function redundancyMeaning(redundancy: ShownRedundancy): string {
-  return REDUNDANCY[redundancy].meaning;
+/** How full a volume is; nothing where that was never read, which is not the same as empty. */
+export function VolumeSpace({
+  volume,
+  shown,
+}: {
+  volume: Pick<VolumeView, 'name' | 'usedBytes' | 'sizeBytes' | 'freeBytes'>;
+  shown: Pick<ShownVolume, 'figures'>;
+}): JSX.Element {
+  if (!shown.figures) return <p className="soft small">How full it is is not known: it has not been read yet.</p>;
+  return (
+    <SpaceMeter
+      usedBytes={volume.usedBytes}
+      limitBytes={volume.sizeBytes}
+      freeBytes={volume.freeBytes}
+      label={`Space used on ${volume.name}`}
+    />
+  );
 }
 
 const WIDTH = 46;
@@ -132,7 +122,7 @@ export function DiskPicture({
   );
 }
 
-function Tie({ x, redundancy }: { x: number; redundancy: Redundancy }): JSX.Element {
+function Tie({ x, redundancy }: { x: number; redundancy: Redundancy | 'unknown' }): JSX.Element {
   return (
     <g className={`tie tie-${redundancy}`}>
       <path d={`M${x + 3} 29h${GAP - 6}M${x + 3} 37h${GAP - 6}`} />
@@ -203,7 +193,7 @@ export function VolumePicture({
 }
 
 /** What ties two disks together, on its own. */
-export function TiePicture({ redundancy }: { redundancy: Redundancy }): JSX.Element {
+export function TiePicture({ redundancy }: { redundancy: Redundancy | 'unknown' }): JSX.Element {
   return (
     <svg className="tie-picture" viewBox={`0 0 ${GAP} ${HEIGHT}`} width={GAP} height={HEIGHT} aria-hidden="true">
       <Tie x={0} redundancy={redundancy} />

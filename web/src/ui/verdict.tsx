@@ -1,7 +1,8 @@
 import type { JSX, ReactNode } from 'react';
-import { formatClock } from '../format/format.ts';
-import { useLostAt } from '../frame/connection.ts';
+import { useLost } from '../frame/connection.ts';
 import { actSentence } from '../health/headline.ts';
+import { lossStory } from '../health/loss-words.ts';
+import { useNow } from './hooks.ts';
 import { Icon, type IconName } from './icon.tsx';
 
 export type VerdictTone = 'good' | 'busy' | 'warn' | 'bad';
@@ -15,7 +16,9 @@ const MARKS: Readonly<Record<VerdictTone, IconName>> = {
 
 /** Whether a person must act: in words, with a shape, in a colour. Without a connection nobody is told that there is nothing to do. */
 export function ActLine({ acts }: { acts: readonly string[] }): JSX.Element {
-  const lostAt = useLostAt();
+  const loss = useLost();
+  const now = useNow();
+  const lostAt = loss?.since ?? null;
   const must = acts.length > 0;
   const look = must ? 'act-must' : lostAt === null ? 'act-nothing' : 'act-unseen';
   return (
@@ -33,14 +36,7 @@ export function ActLine({ acts }: { acts: readonly string[] }): JSX.Element {
             ))}
           </ol>
         )}
-        {lostAt !== null && (
-          <p className="anywhere">
-            This page has had no connection to the platform since {formatClock(new Date(lostAt).toISOString(), lostAt)},
-            and keeps trying. Either your own network is away or the control plane, which is started again by itself;
-            websites are served and disks are repaired without it. If this lasts longer than a minute, look at the
-            control plane's log.
-          </p>
-        )}
+        {loss !== null && <p className="anywhere">{lossStory(loss, now)}</p>}
       </div>
     </div>
   );

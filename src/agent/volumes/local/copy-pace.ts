@@ -28,6 +28,14 @@ const MiB = 1024 ** 2;
  */
 const IN_TURNS = 2;
 
+/** How fast it was on the whole and what it may do now: two moments, so never as if one held the other. */
+export function paceSentence(copiedBytes: number, milliseconds: number, limit: number | null): string {
+  const average = `${Math.round((copiedBytes * 1000) / Math.max(1, milliseconds) / MiB)} MiB/s on average`;
+  return limit === null
+    ? average
+    : `${average}; at most ${Math.round(limit / MiB)} MiB/s just now, so that nobody else is slowed`;
+}
+
 /**
  * Holds the copying of one volume back as far as everybody else needs it. It looks at the machine twice a second; the rule is
  * in src/model/copy-pace.ts. While the volume commits, the copy is let through: the commit waits for the piece that is being copied, and
@@ -118,11 +126,10 @@ export class CopyPace implements AsyncDisposable {
     };
   }
 
-  /** Where it is, for a person: "31 MiB/s, held to 32 MiB/s so that nobody else is slowed". */
+  /** Where it is, for a person. */
   sentence(): string {
     const { copiedBytes, milliseconds, limit } = this.figures;
-    const speed = `${Math.round((copiedBytes * 1000) / Math.max(1, milliseconds) / MiB)} MiB/s`;
-    return limit === null ? speed : `${speed}, held to ${Math.round(limit / MiB)} MiB/s so that nobody else is slowed`;
+    return paceSentence(copiedBytes, milliseconds, limit);
   }
 
   #schedule(): void {

@@ -37,6 +37,7 @@ const REPLACE_PROGRAM = join(import.meta.dirname, 'replace.py');
 /** Copies the volume onto a new replica, which takes the place of `target.replaces`, and makes the mirror whole again. */
 export async function rebuildReplica(state: VolumeState, target: ReplicaRecord, journey: Journey): Promise<void> {
   if (target.state === 'healthy') return await cleanLeaving(state);
+  journey.plan(['Prepare the disk', 'Copy', 'Mirror what was written meanwhile', 'Verify', 'Take it into service']);
   await journey.step('Prepare the disk', async (report) => {
     await prepareTarget(state, target);
     report.detail(target.disk);

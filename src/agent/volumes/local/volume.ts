@@ -238,6 +238,7 @@ export class LocalVolume implements EngineVolume {
 
   async scrub(journey: Journey): Promise<void> {
     this.#assertOpen();
+    journey.plan(this.#state.healthy().map(({ id }) => `Scrub ${id}`));
     for (const replica of this.#state.healthy()) {
       await journey.step(`Scrub ${replica.id}`, async (report) => {
         const result = await scrubDevice(this.#state, replica, report, journey.signal);

@@ -14,6 +14,7 @@ export function plainJourney(): Journey & { steps: string[]; fractions: number[]
   return {
     steps,
     fractions,
+    plan: () => undefined,
     signal: controller.signal,
     stop: () => controller.abort(),
     step: async (name, work) => {

@@ -73,6 +73,47 @@ describe('events', () => {
     expect(alices()).not.toMatch(/event: (?:health|incident)/);
   });
 
+  it('tell a member at once what the storage under them does, and nobody on other storage', async () => {
+    const { apiToken } = await bench.member('bob');
+    const bobs = await listen({ authorization: `Token ${apiToken}`, ...visitor });
+    const alices = await listen({ cookie: alice.cookie, ...visitor });
+    const volume =
+      (
+        await bench.context.database
+          .selectFrom('accounts')
+          .select('volume')
+          .where('name', '=', 'alice')
+          .executeTakeFirstOrThrow()
+      ).volume ?? '';
+    await bench.context.database
+      .updateTable('accounts')
+      .set({ volume: 'elsewhere' })
+      .where('name', '=', 'bob')
+      .execute();
+    bench.context.world.apply({ type: 'account', name: 'bob' });
+    await until(() => bobs().includes('event: account'), "bob's move", 20_000);
+    bench.context.world.apply({ type: 'volume', volume: someVolume(volume, { state: 'trouble' }) });
+    await until(() => alices().includes('event: storage\ndata: {"service":"stopped"}'), 'being told', 20_000);
+    const stopped = await alice.send('GET', `${API}/sites`);
+    expect(stopped.json<SiteView[]>().every((site) => site.storage === 'stopped')).toBe(true);
+    bench.context.world.apply({ type: 'volume', volume: someVolume(volume) });
+    await until(
+      () => alices().includes('event: storage\ndata: {"service":"serving"}'),
+      'being told of the end',
+      20_000,
+    );
+    expect(bobs()).not.toContain('event: storage');
+  });
+
+  it('begin with a heartbeat, go on with it, and say since when the agent has not been heard', async () => {
+    const alices = await listen({ cookie: alice.cookie, ...visitor });
+    const beats = (): number => alices().split('event: heartbeat').length - 1;
+    await until(() => beats() >= 2, 'the second beat', 20_000);
+    expect(alices()).toContain('"agentSilentSince":null');
+    bench.context.world.agentIsSilent('2026-01-01T00:00:00.000Z');
+    await until(() => alices().includes('"agentSilentSince":"2026-01-01T00:00:00.000Z"'), 'being told', 20_000);
+  });
+
   it('end for an account that is disabled, and for no other', async () => {
     const { apiToken } = await bench.member('bob');
     await listen({ authorization: `Token ${apiToken}`, ...visitor });

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Heartbeat, StorageService } from '../../../protocol/browser.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import type { ControlContext } from '../../context.ts';
 import { volumeView } from '../../platform/volume-view.ts';
@@ -13,8 +14,8 @@ import { accountView } from './accounts.ts';
 
 /** A reader that has let this much pile up is dropped; its browser connects again and asks for everything. */
 const BUFFER_LIMIT_BYTES = 256 * 1024;
-/** A comment now and then keeps proxies from ending the connection, and finds readers that are gone. */
-const HEARTBEAT_MS = 15_000;
+/** Silence is not health: a page that hears nothing for six seconds says that it is not up to date. Finds readers that are gone, too. */
+const HEARTBEAT_MS = 2_000;
 const READERS_PER_ACCOUNT = 20;
 const READERS = 2_000;
 
@@ -23,6 +24,8 @@ interface Reader {
   /** Account name; only its things are sent. */
   account: string | undefined;
   operator: boolean;
+  /** Where the account lives. */
+  volume: string | null;
 }
 
 /** Live updates as server-sent events, each with the whole view as data; src/protocol/browser.ts lists them. */
@@ -38,7 +41,44 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
     reader.response.write(text);
   }
 
+  /** What each volume did for its members when they were last told. */
+  const services = new Map<string, StorageService>();
+
+  /**
+   * Members are told at once when the storage under them changes, and nothing of why: their dashboard says that. An incident always
+   * changes it; figures of a volume only when they come to another service.
+   */
+  function tellStorage(change: WorldChange): void {
+    const volume =
+      change.type === 'volume'
+        ? change.volume.name
+        : change.type === 'trouble'
+          ? change.trouble.volume
+          : change.type === 'incident'
+            ? change.incident.volume
+            : null;
+    if (volume === null) return;
+    const service = context.world.serviceOf(volume);
+    if (change.type !== 'incident' && (services.get(volume) ?? 'serving') === service) return;
+    services.set(volume, service);
+    for (const reader of readers) {
+      const own = reader.volume === volume;
+      if (own || reader.operator)
+        send(reader, `event: storage\ndata: ${JSON.stringify({ service: own ? service : null })}\n\n`);
+    }
+  }
+
+  function heartbeatText(): string {
+    const data: Heartbeat = { at: context.now().toISOString(), agentSilentSince: context.world.agentSilentSince };
+    return `event: heartbeat\ndata: ${JSON.stringify(data)}\n\n`;
+  }
+
   async function tell(change: WorldChange): Promise<void> {
+    tellStorage(change);
+    if (change.type === 'agent') {
+      for (const reader of readers) send(reader, heartbeatText());
+      return;
+    }
     const message = await messageFor(context, change);
     if (!message) return;
     const text = `event: ${message.event}\ndata: ${JSON.stringify(message.data)}\n\n`;
@@ -51,6 +91,7 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
   /** Who may not sign in any more is not told any more either. */
   async function dismiss(name: string): Promise<void> {
     const account = await findAccount(context.database, name);
+    for (const reader of readers) if (reader.account === name) reader.volume = account?.volume ?? null;
     if (account && account.disabled === 0 && account.state !== 'deleting') return;
     for (const reader of readers) {
       if (reader.account !== name) continue;
@@ -102,7 +143,8 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
   }
 
   const heartbeat = setInterval(() => {
-    for (const reader of readers) send(reader, ': still here\n\n');
+    const text = heartbeatText();
+    for (const reader of readers) send(reader, text);
   }, HEARTBEAT_MS);
   heartbeat.unref();
   server.addHook('preClose', (done) => {
@@ -116,7 +158,8 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
 
   server.get('/api/holdfast/events', (request, reply) => {
     if (request.identity.kind === 'command-line') requireOperator(request);
-    const account = request.identity.kind === 'command-line' ? undefined : requireAccount(request).name;
+    const row = request.identity.kind === 'command-line' ? undefined : requireAccount(request);
+    const account = row?.name;
     const own = [...readers].filter((reader) => reader.account === account).length;
     if (own >= READERS_PER_ACCOUNT || readers.size >= READERS) {
       throw new HoldfastError('too-many-requests', 'Too many pages are open. Close some of them.', {
@@ -132,8 +175,9 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
       'x-content-type-options': 'nosniff',
     });
     response.write('retry: 2000\n\n');
-    const reader: Reader = { response, account, operator: isOperator(request.identity) };
+    const reader: Reader = { response, account, operator: isOperator(request.identity), volume: row?.volume ?? null };
     readers.add(reader);
+    send(reader, heartbeatText());
     if (reader.operator) watchHealth();
     response.on('close', () => readers.delete(reader));
     response.on('error', () => readers.delete(reader));
@@ -151,6 +195,7 @@ async function messageFor(context: ControlContext, change: WorldChange): Promise
   switch (change.type) {
     case 'volume':
       return { event: 'volume', data: volumeView(change.volume, await volumeOccupancy(context.database)) };
+    case 'agent': // Every heartbeat says it.
     case 'trouble':
       return undefined; // The incident made of it is told instead.
     case 'incident':

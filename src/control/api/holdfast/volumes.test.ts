@@ -87,7 +87,7 @@ describe('volumes, status, dashboard', () => {
     expect(texts).toContain('being repaired');
     expect(texts).toContain('Line 3 is wrong.');
     const platform = dashboardSchema.parse((await bench.operator('GET', `${API}/dashboard`)).json()).platform;
-    expect(platform).toMatchObject({ accounts: 1, sites: 1, sitesFailed: 1, agentReachable: true });
+    expect(platform).toMatchObject({ accounts: 1, sites: 1, sitesFailed: 0, sitesStopped: 1, agentReachable: true });
   });
 
   it('writes an audit log that parses and holds no secret', async () => {

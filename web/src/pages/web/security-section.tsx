@@ -1,6 +1,6 @@
 import { type JSX, useState } from 'react';
 import type { SiteView } from '../../../../src/protocol/browser.ts';
-import { formatAgo, formatDate } from '../../format/format.ts';
+import { formatDate, formatFrom } from '../../format/format.ts';
 import { Button } from '../../ui/button.tsx';
 import { useUnsaved } from '../../frame/unsaved.tsx';
 import { AreaField, Switch, TextField } from '../../ui/field.tsx';
@@ -127,7 +127,10 @@ function Https({ site }: { site: SiteView }): JSX.Element {
             rows={[
               ['Certificate', certificate.custom ? 'Your own' : "The platform's, renewed by itself"],
               ['Issued by', certificate.issuer],
-              ['Valid until', `${formatDate(certificate.notAfter)} (${formatAgo(certificate.notAfter, now)})`],
+              [
+                daysLeft !== undefined && daysLeft < 0 ? 'Was valid until' : 'Valid until',
+                `${formatDate(certificate.notAfter)} (${formatFrom(certificate.notAfter, now)})`,
+              ],
             ]}
           />
         )}

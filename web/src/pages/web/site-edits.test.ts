@@ -6,7 +6,7 @@ const site: SiteView = {
   id: '0123456789ab', account: 'alice', domain: 'alice.localhost', url: '', kind: 'wsgi', enabled: true, pythonVersion: '3.11',
   virtualenv: '', sourceDirectory: '/home/alice/mysite', workingDirectory: '/home/alice/', wsgiFile: '/var/www/alice_localhost_wsgi.py',
   command: '', forceHttps: false, protection: null, staticFiles: [{ id: 7, url: '/static/', path: '/home/alice/static' }],
-  staticHeaders: [], stopFirst: false, workers: 1, createdAt: '', status: null, certificate: null,
+  staticHeaders: [], stopFirst: false, workers: 1, createdAt: '', storage: 'serving', status: null, certificate: null,
 }; // prettier-ignore
 
 describe('the preview of a change', () => {

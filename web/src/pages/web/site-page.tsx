@@ -6,12 +6,14 @@ import { ApiError } from '../../api/client.ts';
 import { siteQuery } from '../../api/queries.ts';
 import { formatAgo, formatBytes, formatDate, formatTime } from '../../format/format.ts';
 import { editAddress, filesAddress } from '../../format/paths.ts';
+import { useLostAt } from '../../frame/connection.ts';
 import { PageHead } from '../../frame/shell.tsx';
+import { siteStateOf } from '../../health/site-state.ts';
 import { useSession } from '../../frame/session.tsx';
 import { useShortcuts } from '../../frame/shortcuts.tsx';
 import { Button, LinkButton, OutLink } from '../../ui/button.tsx';
 import { useNow, useTitle } from '../../ui/hooks.ts';
-import { Facts, Panel, SiteBadge, siteStateOf } from '../../ui/marks.tsx';
+import { Facts, Panel, SiteBadge } from '../../ui/marks.tsx';
 import { ErrorPanel, Note, Skeleton } from '../../ui/states.tsx';
 import { CodeSection } from './code-section.tsx';
 import { FailurePanel } from './failure.tsx';
@@ -34,7 +36,7 @@ const SECTIONS = [
 
 function Overview({ site }: { site: SiteView }): JSX.Element {
   const now = useNow();
-  const state = siteStateOf(site.status, site.enabled);
+  const state = siteStateOf(site, useLostAt() !== null);
   const { account } = useSession();
   const mine = site.account === account.name;
   const directory =
@@ -101,7 +103,7 @@ function Overview({ site }: { site: SiteView }): JSX.Element {
       <Panel title="Now">
         <Facts
           rows={[
-            ['State', <SiteBadge key="s" status={site.status} enabled={site.enabled} />],
+            ['State', <SiteBadge key="s" site={site} />],
             ['Meaning', state.meaning],
             [
               'Since',
@@ -174,7 +176,7 @@ function SiteFrame({ site, section }: { site: SiteView; section: string | undefi
         title={site.domain}
         under={
           <p className="row soft" aria-live="polite">
-            <SiteBadge status={site.status} enabled={site.enabled} />
+            <SiteBadge site={site} />
             <span>{KIND_WORDS[site.kind]}</span>
             {site.account !== account.name && <span>of {site.account}</span>}
           </p>

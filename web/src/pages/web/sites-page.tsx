@@ -48,7 +48,7 @@ function SiteTable({ sites, owners }: { sites: readonly SiteView[]; owners: bool
                 </td>
               )}
               <td>
-                <SiteBadge status={site.status} enabled={site.enabled} />
+                <SiteBadge site={site} />
               </td>
               <td data-label="Runs as">
                 {KIND_WORDS[site.kind]}

@@ -105,7 +105,7 @@ export function Answers({
               <AccountNames names={names} />
             </details>
           )}
-          <span className="soft small">{requestsFelt(incident.impact.requests)}</span>
+          <span className="soft small">{requestsFelt(incident)}</span>
           {!over && <span className="soft small">{everybodyElse(incident)}</span>}
         </dd>
       </div>

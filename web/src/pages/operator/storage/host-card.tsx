@@ -30,7 +30,14 @@ function percent(value: number): string {
 }
 
 /** The machine: is it watched, is it under pressure, does it repair by itself. */
-export function HostCard({ host }: { host: HostHealth | null }): JSX.Element {
+export function HostCard({
+  host,
+  old: notUpToDate,
+}: {
+  host: HostHealth | null;
+  /** The page is not up to date: this is how it was. */
+  old: boolean;
+}): JSX.Element {
   const client = useQueryClient();
   const [asking, setAsking] = useState(false);
   const change = useMutation({
@@ -57,7 +64,9 @@ export function HostCard({ host }: { host: HostHealth | null }): JSX.Element {
       </section>
     );
   }
-  const { tone, word } = CONDITIONS[host.condition];
+  const seen = CONDITIONS[host.condition];
+  const tone = notUpToDate ? 'quiet' : seen.tone;
+  const word = notUpToDate ? `when last seen: ${seen.word}` : seen.word;
   const stuck = host.stuck.filter((each) => each.programs > 0);
   return (
     <section className="panel host" aria-label={`Host ${host.name}`}>
@@ -96,7 +105,9 @@ export function HostCard({ host }: { host: HostHealth | null }): JSX.Element {
       </div>
       <div className={`host-reaction${host.reaction ? '' : ' host-reaction-off'}`}>
         <p>
-          <Badge tone={host.reaction ? 'good' : 'bad'}>Repairs by itself: {host.reaction ? 'on' : 'off'}</Badge>
+          <Badge tone={host.reaction ? (notUpToDate ? 'quiet' : 'good') : 'bad'}>
+            Repairs by itself: {host.reaction ? 'on' : 'off'}
+          </Badge>
         </p>
         <p className="soft small">
           {host.reaction

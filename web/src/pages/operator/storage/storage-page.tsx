@@ -44,6 +44,8 @@ function Storage(): JSX.Element {
   const byId = new Map((operations.data ?? []).map((operation) => [operation.id, operation]));
   const open = (incidents.data ?? []).filter((incident) => incident.state === 'open');
   const host = health.data?.host ?? null;
+  // Of a page that is not up to date no disk is shown as if it were seen.
+  const disks = connected ? host?.disks : undefined;
   const list = volumes.data ?? [];
   const residents = new Map<string, string[]>();
   for (const account of accounts.data ?? []) {
@@ -67,7 +69,7 @@ function Storage(): JSX.Element {
       volume.replicas.some((replica) => replica.disk.toLowerCase().includes(needle)) ||
       residents.get(volume.name)?.some((name) => name.includes(needle)) === true,
   );
-  const eyes = found.filter((volume) => needsEyes({ volume, incident: incidentOf(volume), disks: host?.disks }));
+  const eyes = found.filter((volume) => needsEyes({ volume, incident: incidentOf(volume), disks }));
   const well = found.filter((volume) => !eyes.includes(volume));
   const isOpen = (volume: VolumeView): boolean =>
     opened[volume.name] ?? (eyes.includes(volume) || list.length <= WHOLE);
@@ -78,7 +80,7 @@ function Storage(): JSX.Element {
         volume={volume}
         operation={operationOf(volume)}
         incident={incidentOf(volume)}
-        disks={host?.disks}
+        disks={disks}
         residents={accounts.data === undefined ? undefined : (residents.get(volume.name) ?? [])}
         onFold={list.length > WHOLE ? () => setOpened({ ...opened, [volume.name]: false }) : undefined}
       />
@@ -86,9 +88,7 @@ function Storage(): JSX.Element {
       <VolumeLine
         key={volume.name}
         volume={volume}
-        states={volume.replicas
-          .map((replica) => shownState(replica, healthOf(host?.disks, volume.name, replica)))
-          .join(' ')}
+        states={volume.replicas.map((replica) => shownState(replica, healthOf(disks, volume.name, replica))).join(' ')}
         onOpen={openOne}
       />
     );
@@ -165,7 +165,7 @@ function Storage(): JSX.Element {
                 act={false}
               />
             ))}
-          <HostCard host={host} />
+          <HostCard host={host} old={!connected} />
           {list.length === 0 && (
             <Panel flush>
               <Empty

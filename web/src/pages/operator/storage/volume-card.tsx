@@ -7,7 +7,7 @@ import type { IncidentSummary } from '../../../../../src/protocol/incidents.ts';
 import type { Operation, Replica } from '../../../../../src/protocol/volumes.ts';
 import { call } from '../../../api/client.ts';
 import { dashboardQuery, operationsQuery, volumesQuery } from '../../../api/queries.ts';
-import { count, formatAgo, formatBytes, fullness, roomLeft } from '../../../format/format.ts';
+import { count, formatBytes, fullness, readSentence, roomLeft } from '../../../format/format.ts';
 import {
   answers,
   healthOf,
@@ -18,14 +18,15 @@ import {
   takesPart,
   tieBetween,
 } from '../../../health/disk-state.ts';
+import { useLostAt } from '../../../frame/connection.ts';
 import { culpritStory, incidentTone } from '../../../health/incident-words.ts';
+import { volumeShown } from '../../../health/volume-state.ts';
 import { Button } from '../../../ui/button.tsx';
 import { ConfirmDialog } from '../../../ui/dialog.tsx';
 import { useNow } from '../../../ui/hooks.ts';
 import { Icon } from '../../../ui/icon.tsx';
-import { Badge, SpaceMeter } from '../../../ui/marks.tsx';
 import { OperationCard, operationTitle } from '../../../ui/operations.tsx';
-import { rebuildShare, RedundancyBadge, redundancyMeaning, TiePicture, VolumePicture } from '../../../ui/replicas.tsx';
+import { rebuildShare, TiePicture, VolumeBadge, VolumePicture, VolumeSpace } from '../../../ui/replicas.tsx';
 import { Note } from '../../../ui/states.tsx';
 import { showProblem, showToast } from '../../../ui/toast.tsx';
 import { DiskTile } from './disk-tile.tsx';
@@ -74,24 +75,16 @@ export const VolumeLine = memo(function VolumeLine({
 }): JSX.Element {
   const each = words.split(' ');
   const states = Object.fromEntries(volume.replicas.map((replica, index) => [replica.id, each[index] as ShownState]));
+  const shown = volumeShown(volume, each as ShownState[], undefined, useLostAt() !== null);
   return (
     <section className="panel volume-line" id={`volume-${volume.name}`} aria-label={`Volume ${volume.name}`}>
       <VolumePicture volume={volume} states={states} />
       <div className="volume-line-words">
         <p className="row row-between">
           <strong className="anywhere volume-name">{volume.name}</strong>
-          {volume.state === 'closed' ? (
-            <Badge tone="off">closed</Badge>
-          ) : (
-            <RedundancyBadge redundancy={shownRedundancy(volume.redundancy, each as ShownState[])} />
-          )}
+          <VolumeBadge shown={shown} />
         </p>
-        <SpaceMeter
-          usedBytes={volume.usedBytes}
-          limitBytes={volume.sizeBytes}
-          freeBytes={volume.freeBytes}
-          label={`Space used on ${volume.name}`}
-        />
+        <VolumeSpace volume={volume} shown={shown} />
         <p className="row row-between small">
           <span className="soft">{count(volume.accounts, 'account')}</span>
           <Button small look="link" aria-expanded={false} onClick={() => onOpen(volume.name)}>
@@ -127,6 +120,7 @@ function useVolumeActions(volume: VolumeView) {
 export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | undefined }): JSX.Element {
   const { volume, operation, incident, disks, residents, onFold } = props;
   const now = useNow();
+  const old = useLostAt() !== null;
   const [doing, setDoing] = useState<Doing | null>(null);
   const [aside, setAside] = useState<Replica | null>(null);
   const { act, remove } = useVolumeActions(volume);
@@ -151,6 +145,12 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
   );
   const broken = ['reduced', 'waiting', 'lost'].includes(redundancy) || volume.state === 'trouble';
   const tone = incident === undefined ? (broken ? 'warn' : 'plain') : incidentTone(incident);
+  const whole = volumeShown(
+    volume,
+    shown.map(({ state }) => state),
+    incident && incidentTone(incident),
+    old,
+  );
   return (
     <section
       className={`panel panel-flush volume volume-${tone}`}
@@ -160,9 +160,7 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
       <header className="panel-head">
         <h2 className="row">
           <span className="anywhere">{volume.name}</span>
-          {volume.state === 'closed' && <Badge tone="off">closed</Badge>}
-          {volume.state === 'trouble' && <Badge tone="bad">out of service</Badge>}
-          <RedundancyBadge redundancy={redundancy} />
+          <VolumeBadge shown={whole} />
           {incident !== undefined && (
             <Link className={`volume-incident volume-incident-${tone}`} to={`/incidents/${incident.id}`}>
               <Icon name={tone === 'busy' ? 'info' : 'warning'} />
@@ -217,21 +215,16 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
       )}
       <div className="volume-figures">
         <div className="stack-s">
-          <SpaceMeter
-            usedBytes={volume.usedBytes}
-            limitBytes={volume.sizeBytes}
-            freeBytes={volume.freeBytes}
-            label={`Space used on ${volume.name}`}
-          />
+          <VolumeSpace volume={volume} shown={whole} />
           <p className="soft small tabular">
             {tellKept && `The file system keeps ${formatBytes(kept)} for itself. `}
-            {formatBytes(volume.promisedBytes)} promised to accounts. Read {formatAgo(volume.readAt, now)}.
+            {formatBytes(volume.promisedBytes)} promised to accounts. {readSentence(volume.readAt, now)}
           </p>
         </div>
         <div className="stack-s">
           <Residents total={volume.accounts} names={residents} />
-          {(incident === undefined || redundancy !== 'full') && (
-            <p className="soft small">{redundancyMeaning(redundancy)}</p>
+          {(incident === undefined || redundancy !== 'full' || volume.state === 'closed') && (
+            <p className="soft small">{whole.meaning}</p>
           )}
         </div>
       </div>
