@@ -193,6 +193,26 @@ describe('acts against troubles', () => {
     },
   );
 
+  test('what stood in the way of a repair and gave way to it is in the timeline, once', async () => {
+    see('r1');
+    await until(
+      () => {
+        see();
+        return storage.operations.length > 0;
+      },
+      'the rebuild beginning',
+      20_000,
+    );
+    const note = 'A balance was under way on the volume one and was cancelled.';
+    storage.operations = storage.operations.map((one) => ({ ...one, notes: [note] }));
+    const noted = (): string[] => texts().filter((text) => text === note);
+    await until(() => noted().length > 0, 'the note being taken up', 20_000);
+    storage.end(null);
+    const resolves = (): boolean => texts().includes('The copy is complete.');
+    await until(resolves, 'the end being taken up', 20_000);
+    expect(noted()).toEqual([note]);
+  });
+
   const silentSince = (milliseconds: number): NonNullable<VolumeStatus['silence']> => ({
     since: new Date(Date.now() - milliseconds).toISOString(),
     cause: 'locked-up',

@@ -20,6 +20,8 @@ export type OperationWork = (journey: Journey) => Promise<void>;
 
 /** Finished operations that are kept to be looked at. */
 const KEPT = 50;
+/** Sentences about what an operation met; one that goes on meeting the same says it once. */
+const MOST_NOTES = 20;
 /** Progress is told at most this often. */
 const TELL_EVERY_MS = 500;
 
@@ -33,6 +35,7 @@ export class Operations {
   readonly #tell: (operation: Operation) => void;
   readonly #all = new Map<string, { operation: Operation; input: OperationInput }>();
   readonly #running = new Map<string, Promise<void>>();
+  readonly #endings = new Map<string, AbortController>();
   readonly #stopping = new AbortController();
 
   constructor(directory: string, log: Logger, tell: (operation: Operation) => void) {
@@ -117,7 +120,16 @@ export class Operations {
       this.#log.error({ operation: operation.id, error }, 'an operation could not be journaled');
     });
     this.#running.set(operation.id, run);
-    void run.finally(() => this.#running.delete(operation.id));
+    void run.finally(() => {
+      this.#running.delete(operation.id);
+      this.#endings.delete(operation.id);
+    });
+  }
+
+  /** Ends a running operation where it can be ended, for a reason in one sentence; answers when it has ended. */
+  async interrupt(id: string, reason: string): Promise<void> {
+    this.#endings.get(id)?.abort(reason);
+    await this.#running.get(id);
   }
 
   /** Waits for one operation to end; for tests and for work that follows on it. */
@@ -138,16 +150,15 @@ export class Operations {
       operation.state = 'done';
       operation.progress = 1;
     } catch (error) {
-      if (error instanceof JourneyInterrupted || this.#stopping.signal.aborted) return;
+      if (this.#stopping.signal.aborted) return;
+      const ended = this.#endings.get(operation.id)?.signal;
+      if (error instanceof JourneyInterrupted && ended?.aborted !== true) return;
       this.#log.error(
         { operation: operation.id, kind: operation.kind, subject: operation.subject, error },
         'operation failed',
       );
       operation.state = 'failed';
-      operation.error =
-        error instanceof HoldfastError
-          ? [error.message, ...(error.details ?? [])].join('\n')
-          : "Something unexpected happened; see the agent's log.";
+      operation.error = ended?.aborted === true ? String(ended.reason) : sentenceOf(error);
     }
     operation.finishedAt = new Date().toISOString();
     await this.#save(operation);
@@ -155,8 +166,10 @@ export class Operations {
 
   #journey(operation: Operation): Journey {
     let told = 0;
+    const ending = new AbortController();
+    this.#endings.set(operation.id, ending);
     return {
-      signal: this.#stopping.signal,
+      signal: AbortSignal.any([this.#stopping.signal, ending.signal]),
       step: async (name, work) => {
         let step = operation.steps.find((candidate) => candidate.name === name && candidate.state !== 'done');
         if (step === undefined) operation.steps.push((step = { name, state: 'running', detail: null }));
@@ -171,6 +184,12 @@ export class Operations {
             this.#tell(structuredClone(operation));
           },
           detail: (text) => (step.detail = text),
+          note: (sentence) => {
+            const notes = (operation.notes ??= []);
+            if (notes.includes(sentence) || notes.length >= MOST_NOTES) return;
+            notes.push(sentence);
+            this.#tell(structuredClone(operation));
+          },
           pace: (pace) => (operation.pace = pace),
           skip: (reason) => {
             step.state = 'skipped';
@@ -183,9 +202,10 @@ export class Operations {
           await this.#save(operation);
           return result;
         } catch (error) {
-          if (!(error instanceof JourneyInterrupted) && !this.#stopping.signal.aborted) {
+          const ended = ending.signal.aborted;
+          if ((ended || !(error instanceof JourneyInterrupted)) && !this.#stopping.signal.aborted) {
             step.state = 'failed';
-            step.detail = error instanceof Error ? error.message : String(error);
+            step.detail = ended ? String(ending.signal.reason) : error instanceof Error ? error.message : String(error);
             await this.#save(operation);
           }
           throw error;
@@ -211,4 +231,9 @@ export class Operations {
       await removeDurably(join(this.#directory, `${operation.id}.json`));
     }
   }
+}
+
+function sentenceOf(error: unknown): string {
+  if (error instanceof HoldfastError) return [error.message, ...(error.details ?? [])].join('\n');
+  return "Something unexpected happened; see the agent's log.";
 }

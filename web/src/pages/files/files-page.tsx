@@ -26,6 +26,7 @@ import { Icon } from '../../ui/icon.tsx';
 import { Panel, SpaceMeter } from '../../ui/marks.tsx';
 import { Empty, ErrorPanel, Note, Skeleton } from '../../ui/states.tsx';
 import { showProblem, showToast } from '../../ui/toast.tsx';
+import { giveRoomBack } from './compact.ts';
 import { FileTable } from './file-table.tsx';
 import { NameDialog, OverwriteDialog } from './file-dialogs.tsx';
 import { arrange, directoriesOf, type Picked, pickedFromDrop, pickedFromInput, type Sort } from './listing.ts';
@@ -162,6 +163,17 @@ function Browser({ path }: { path: string }): JSX.Element {
       refresh();
     }
     showToast(done === 1 ? `${targets[0] ?? ''} is deleted.` : `${count(done, 'entry', 'entries')} deleted.`);
+  };
+
+  const giveBack = async (name: string): Promise<void> => {
+    showToast(`Giving room back of ${name}. It can be used meanwhile.`);
+    try {
+      showToast(await giveRoomBack(joinPath(path, name), name));
+    } catch (error) {
+      showProblem(error);
+    } finally {
+      void client.invalidateQueries({ queryKey: dashboardQuery.queryKey });
+    }
   };
 
   const chosen = [...selected].filter((name) => names.has(name));
@@ -307,6 +319,7 @@ function Browser({ path }: { path: string }): JSX.Element {
               selected={selected}
               onSelect={setSelected}
               onRename={(entry) => setOpen({ what: 'rename', entry })}
+              onGiveBack={(entry) => void giveBack(entry.name)}
               onDelete={(targets) => setOpen({ what: 'delete', names: targets })}
             />
           )}
