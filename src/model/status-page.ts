@@ -81,7 +81,7 @@ const DISK_DOES: Record<FaultKind, string> = {
   full: 'is full',
   corrupt: 'has returned wrong data, which was noticed',
   lost: 'has disappeared',
-  uncounted: 'does not count what its accounts use, so their limits do not hold',
+  uncounted: 'is counting anew what its accounts use',
 };
 
 const WORST: Record<ComponentStatus, number> = {
