@@ -162,14 +162,18 @@ export async function copyOnto(
     target.replaces === null ? undefined : state.record.replicas.find((replica) => replica.id === target.replaces);
   if (device === undefined) throw new HoldfastError('disk-unusable', `The disk ${target.disk} is not attached.`);
   if (source === undefined) return report.skip('the copy is complete');
-  await using _checksums = await KeptChecksums.begin(state);
-  await using pace = await CopyPace.begin(state, device, 'written');
   const { mount } = state.directories;
   const inUse = async (): Promise<boolean> =>
     (await filesystem.devicesOf(state.record.uuid)).includes(basename(device));
+  const clear = (): Promise<void> =>
+    makeWay(state, report, signal, async (work) => work === 'device replace' && (await inUse()));
+  // Before anything of the volume is read: what moves its pieces keeps readers waiting.
+  await patiently(signal, clear);
+  await using _checksums = await KeptChecksums.begin(state);
+  await using pace = await CopyPace.begin(state, device, 'written');
 
   const start = async (): Promise<void> => {
-    await makeWay(state, report, signal, async (work) => work === 'device replace' && (await inUse()));
+    await clear();
     let status = await copyNow(state);
     if (status.state === 'suspended') {
       // Its target was away when the volume was mounted; what was copied is of no use.
