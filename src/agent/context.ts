@@ -39,6 +39,11 @@ export interface StoragePart {
   handlers: HandlersOf<'volumes'> & HandlersOf<'spares'> & HandlersOf<'operations'> & HandlersOf<'accounts'>;
   /** Throws `not-found`, `volume-closed` or `storage-repair` at once; never waits on the volume. */
   homeOf(account: string): AccountHome;
+  /**
+   * Does something for an account while it may hold so many bytes more than its limit; answers also by how much less it holds then.
+   * Throws as `homeOf` does, and `too-many-requests` while it does so already.
+   */
+  withRoom<T>(account: string, bytes: number, work: () => Promise<T>): Promise<{ result: T; freedBytes: number }>;
   /** Called when a volume opens, closes or gets into trouble. */
   onVolumeChange(listener: (volume: string, usable: boolean) => void): void;
 

@@ -8,9 +8,10 @@ export type DiskCondition = 'healthy' | 'slow' | 'hung' | 'failed' | 'unknown';
 
 /**
  * hung: requests are in the disk and none completes. failing: it answers with errors. slow: it answers, many times slower than its
- * peers, for a minute. full: no room. corrupt: it returns wrong data. lost: it is not there.
+ * peers, for a minute. full: no room. corrupt: it returns wrong data. lost: it is not there. uncounted: what its accounts use is not counted,
+ * so that their limits do not hold.
  */
-export type FaultKind = 'hung' | 'failing' | 'slow' | 'full' | 'corrupt' | 'lost';
+export type FaultKind = 'hung' | 'failing' | 'slow' | 'full' | 'corrupt' | 'lost' | 'uncounted';
 
 export interface Culprit {
   kind: 'disk' | 'volume' | 'host';
@@ -31,6 +32,8 @@ export interface Diagnosis {
 }
 
 /** The same trouble has the same key, however often it is seen: "disk:home1/r2:hung". Flapping and hanging are one. */
-export function troubleKeyOf({ culprit }: Pick<Diagnosis, 'culprit'>): string {
+export function troubleKeyOf({ culprit, fault }: Pick<Diagnosis, 'culprit'> & Partial<Diagnosis>): string {
+  // A volume may be full as well, or not answer, while nothing on it is counted: that is another trouble.
+  if (fault === 'uncounted') return ['limits', culprit.volume ?? '-', '-'].join(':');
   return [culprit.kind, culprit.volume ?? '-', culprit.replica ?? '-'].join(':');
 }

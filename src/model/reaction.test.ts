@@ -298,6 +298,29 @@ describe('what is done', () => {
     expect(acts(decide(situation({ ...cut, troubles: [trouble('one', 'r1', { retryAt: NOW + 1 })] })))).toEqual([]);
   });
 
+  test('a scrub that runs gives way to a missing copy; other work does not', () => {
+    const given = (more: Partial<VolumeView>): Situation =>
+      situation({
+        troubles: [trouble('one', 'r1', { cutAt: NOW - 100 })],
+        volumes: [volume('one', ['failed', 'healthy'], { busy: true, ...more })],
+      });
+    expect(acts(decide(given({ scrubbing: true })))).toEqual(['restore one']);
+    expect(acts(decide(given({ scrubbing: false })))).toEqual([]);
+  });
+
+  test('limits that do not hold are mended by the storage: a person is needed only when it says so, whoever repairs disks', () => {
+    const culprit = { kind: 'volume' as const, volume: 'one', replica: null, disk: null };
+    const diagnoses: Diagnosis[] = [{ culprit, fault: 'uncounted', evidence: ['It was seen.'], ruledOut: [] }];
+    const troubles = [trouble('one', '-', { key: 'limits:one:-', fault: 'uncounted' })];
+    for (const reaction of [true, false]) {
+      expect(decide(situation({ reaction, diagnoses, troubles, volumes: [volume('one')] }))).toEqual([]);
+      const asks = volume('one', undefined, { limitsAdvice: 'Close it and open it again.' });
+      expect(decide(situation({ reaction, diagnoses, troubles, volumes: [asks] }))).toEqual([
+        { do: 'person', key: 'limits:one:-', sentence: 'Close it and open it again.' },
+      ]);
+    }
+  });
+
   test('nothing is taken in while the volume refuses it', () => {
     const given = (state: VolumeView['state']): Situation =>
       situation({

@@ -39,9 +39,13 @@ export interface VolumeView {
   replicas: readonly { id: string; disk: string; state: ReplicaState }[];
   /** An operation (rebuild, scrub ...) is running. */
   busy: boolean;
+  /** What runs is a scrub, which gives way to a repair of redundancy. */
+  scrubbing?: boolean;
   held: boolean;
   /** What a person has to do about a volume that does not answer although its disks do; null: it answers, or they do not. */
   advice: string | null;
+  /** What a person has to do about limits that do not hold; null: nothing, it is mended by itself. */
+  limitsAdvice?: string | null;
 }
 
 /** What is remembered of an open trouble, beside its diagnosis. */
@@ -97,17 +101,20 @@ const UNFIT: ReadonlySet<Diagnosis['fault']> = new Set(['hung', 'failing', 'lost
 /** A replica with one of these is no reason to give up another that only has one of these, too. */
 const DOUBTFUL: ReadonlySet<Diagnosis['fault']> = new Set(['slow', 'corrupt']);
 
-const WORST_FIRST: readonly Diagnosis['fault'][] = ['lost', 'failing', 'hung', 'slow', 'corrupt', 'full'];
+const WORST_FIRST: readonly Diagnosis['fault'][] = ['lost', 'failing', 'hung', 'slow', 'corrupt', 'full', 'uncounted'];
 
 export function decide(situation: Situation): Decision[] {
   const { diagnoses, reaction } = situation;
   if (!reaction) {
     return [
-      ...diagnoses.map((one): Decision => ({
-        do: 'person',
-        key: troubleKeyOf(one),
-        sentence: onlyForPeople(one, situation) ?? switchedOff(one),
-      })),
+      // What the storage mends by itself, whoever repairs its disks, is nothing to be switched on for.
+      ...diagnoses
+        .filter((one) => one.fault !== 'uncounted' || onlyForPeople(one, situation))
+        .map((one): Decision => ({
+          do: 'person',
+          key: troubleKeyOf(one),
+          sentence: onlyForPeople(one, situation) ?? switchedOff(one),
+        })),
       // Held by the platform, so nobody else can let it go.
       ...(diagnoses.some((one) => one.culprit.kind === 'host') ? [] : inTurn(situation))
         .filter((volume) => mayBeReleased(volume, situation))
@@ -135,6 +142,7 @@ export function decide(situation: Situation): Decision[] {
 function onlyForPeople({ culprit, fault }: Diagnosis, { volumes }: Situation): string | undefined {
   if (culprit.kind !== 'volume') return undefined;
   const name = culprit.volume ?? '';
+  if (fault === 'uncounted') return volumes.find((volume) => volume.name === name)?.limitsAdvice ?? undefined;
   if (fault !== 'full') return volumes.find((volume) => volume.name === name)?.advice ?? undefined;
   return `Make the volume ${name} larger (holdfast volume grow ${name}), or ask its largest accounts to make room.`;
 }
@@ -243,10 +251,10 @@ function decideVolume(volume: VolumeView, situation: Situation, turn: { taken: b
     lacksOne(volume) &&
     volume.state === 'open' &&
     !volume.held &&
-    !volume.busy &&
+    (!volume.busy || volume.scrubbing === true) &&
     !cutting &&
     well.length > 0;
-  const due = open.find((one) => one.retryAt <= now);
+  const due = open.find((one) => one.fault !== 'uncounted' && one.retryAt <= now);
   if (ready && due !== undefined && open.every((one) => one.retryAt <= now)) {
     decisions.push({ do: 'restore', key: due.key, volume: volume.name });
   }

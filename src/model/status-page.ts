@@ -92,6 +92,7 @@ const DISK_DID: Record<FaultKind, string> = {
   full: 'was full',
   corrupt: 'returned wrong data, which was noticed',
   lost: 'disappeared',
+  uncounted: 'was counting anew what its accounts use',
 };
 
 const DISK_DOES: Record<FaultKind, string> = {
@@ -101,6 +102,7 @@ const DISK_DOES: Record<FaultKind, string> = {
   full: 'is full',
   corrupt: 'has returned wrong data, which was noticed',
   lost: 'has disappeared',
+  uncounted: 'is counting anew what its accounts use',
 };
 
 const WORST: Record<ComponentStatus, number> = {

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { FULL_SHARE, ROOM_SHARE } from './reaction.ts';
+import { troubleKeyOf } from './health.ts';
 import { diagnoseVolume, type VolumeFacts } from './volume-diagnosis.ts';
 import type { ReplicaState } from './volumes.ts';
 
@@ -72,6 +73,16 @@ describe('what a volume itself tells', () => {
       culprit: { kind: 'volume', volume: 'home1', replica: null, disk: null },
       evidence: ['99 % of the room on the volume home1 is used; 2 MiB are left.'],
     });
+  });
+
+  test('limits that do not hold are a trouble of their own, beside a volume that is full', () => {
+    const why = 'The kernel has stopped counting.';
+    const full = { sizeBytes: 384 * MiB, usedBytes: 337 * MiB, freeBytes: 0 };
+    const found = diagnoseVolume(volume({ ...full, uncounted: { why } }), { full: false });
+    expect(found.map(({ fault }) => fault)).toEqual(['full', 'uncounted']);
+    expect(found.map(troubleKeyOf)).toEqual(['volume:home1:-', 'limits:home1:-']);
+    expect(found[1]?.evidence).toEqual([why, expect.stringMatching(/limits of the accounts .*home1 are not enforced/)]);
+    expect(faults(volume({ uncounted: null }))).toEqual([]);
   });
 
   test('a volume of which nothing is known yet is not full', () => {

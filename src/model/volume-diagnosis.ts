@@ -13,6 +13,8 @@ export interface VolumeFacts {
   freeBytes?: number | undefined;
   replicas: readonly { id: string; disk: string; state: ReplicaState }[];
   operation: string | null;
+  /** Why the limits of its accounts do not hold now. */
+  uncounted?: { why: string } | null | undefined;
 }
 
 const mebibytes = (bytes: number): string => `${Math.floor(bytes / 1024 ** 2)} MiB`;
@@ -48,6 +50,17 @@ export function diagnoseVolume(volume: VolumeFacts, known: { full: boolean }): D
       fault: 'full',
       evidence: [`${percent(share)} of the room on the volume ${volume.name} is used; ${mebibytes(room)} are left.`],
       ruledOut: ['Its disks are well: it has no room, nothing is broken.'],
+    });
+  }
+  if (volume.uncounted) {
+    found.push({
+      culprit: { kind: 'volume', volume: volume.name, replica: null, disk: null },
+      fault: 'uncounted',
+      evidence: [
+        volume.uncounted.why,
+        `The limits of the accounts on the volume ${volume.name} are not enforced until it counts again.`,
+      ],
+      ruledOut: ['Its disks are well, and nothing on it is lost.'],
     });
   }
   return found;

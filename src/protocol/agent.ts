@@ -191,6 +191,8 @@ export const agentMethods = {
   'files.makeDirectory': method(byPath, z.object({ created: z.boolean() }), 15_000),
   /** Directories recursively. */
   'files.remove': method(byPath, z.object({ removed: z.boolean() }), 60_000),
+  /** Writes a file anew in one piece, so that what its old versions hold is given back. */
+  'files.compact': method(byPath, z.object({ freedBytes: z.number() }), 75_000),
   'files.rename': method(
     z.object({ account: z.string(), from: memberPathSchema, to: memberPathSchema }),
     nothing,

@@ -30,6 +30,18 @@ export const replicaSchema = z.object({
 });
 export type Replica = z.infer<typeof replicaSchema>;
 
+/** Why the limits of a volume's accounts do not hold now. */
+export const uncountedSchema = z.object({
+  /** When that was first seen. */
+  since: z.string(),
+  why: z.string(),
+  /** What the platform does about it, one sentence. */
+  doing: z.string(),
+  /** What a person has to do; null: nothing. */
+  mustAct: z.string().nullable(),
+});
+export type Uncounted = z.infer<typeof uncountedSchema>;
+
 export const volumeStatusSchema = z.object({
   name: z.string(),
   engine: z.enum(['local', 'cluster']),
@@ -54,6 +66,8 @@ export const volumeStatusSchema = z.object({
     })
     .nullable()
     .optional(),
+  /** Why the limits of its accounts do not hold now; null: nothing is known against them. */
+  uncounted: uncountedSchema.nullable().optional(),
   /** When these figures were read, ISO 8601. A volume that does not answer keeps its last ones. */
   readAt: z.string(),
 });
@@ -97,6 +111,8 @@ export const operationSchema = z.object({
   steps: z.array(operationStepSchema),
   /** Of its last copy. */
   pace: operationPaceSchema.optional(),
+  /** What it met and did about it, for the timeline of an incident: complete sentences, each once. */
+  notes: z.array(z.string()).optional(),
   error: z.string().nullable(),
   startedAt: z.string(),
   finishedAt: z.string().nullable(),

@@ -5,6 +5,7 @@ import type { AccountSpec } from '../../protocol/sites.ts';
 import type { AgentContext, ProgramsPart, StoragePart } from '../context.ts';
 import { SFTP_SERVER, type Sandboxes } from '../programs/sandbox.ts';
 import { FileWorkers, WORKER_LIMITS, type WorkerLimits } from './file-workers.ts';
+import { createCompact } from './compact.ts';
 import { LogFiles } from './log-files.ts';
 import { LogRotation } from './log-rotation.ts';
 import { memberPath, writablePath } from './member-paths.ts';
@@ -12,7 +13,8 @@ import { MemberFiles } from './member-files.ts';
 
 /** What files need of the other parts. */
 export interface FilesGround {
-  storage: Pick<StoragePart, 'homeOf'>;
+  /** Without `withRoom` there are no limits that would have to be lifted. */
+  storage: Pick<StoragePart, 'homeOf'> & Partial<Pick<StoragePart, 'withRoom'>>;
   sandboxes: Pick<Sandboxes, 'spawn' | 'run' | 'end'>;
   accountOf(name: string): AccountSpec | undefined;
   gateway: { reopenLogs(): void };
@@ -28,7 +30,14 @@ export interface FilesPart {
   release(account: string): Promise<void>;
   handlers: Pick<
     ProgramsPart['handlers'],
-    'files.stat' | 'files.list' | 'files.tree' | 'files.makeDirectory' | 'files.remove' | 'files.rename' | 'logs.tail'
+    | 'files.stat'
+    | 'files.list'
+    | 'files.tree'
+    | 'files.makeDirectory'
+    | 'files.remove'
+    | 'files.rename'
+    | 'files.compact'
+    | 'logs.tail'
   >;
   readFile: ProgramsPart['readFile'];
   writeFile: ProgramsPart['writeFile'];
@@ -73,6 +82,18 @@ export function createFiles(
       { deadlineMs, outputLimit: 64 * 1024 },
     );
   });
+  const compact = createCompact({
+    sizeOf: async (account, path) => await files.fileSize(account, path),
+    run: async (name, command, deadlineMs) => {
+      const request = { account: accountOf(name), home: ground.storage.homeOf(name), command };
+      return await ground.sandboxes.run(request, { deadlineMs, outputLimit: 64 * 1024 });
+    },
+    withRoom: async (account, bytes, work) => {
+      const { storage } = ground;
+      if (storage.withRoom !== undefined) return await storage.withRoom(account, bytes, work);
+      return { result: await work(), freedBytes: 0 };
+    },
+  });
   const logs = new LogFiles(layout.logs);
   const rotation = new LogRotation({
     logs: layout.logs,
@@ -113,6 +134,10 @@ export function createFiles(
       'files.remove': async ({ account, path: given }) => {
         const { path, isLog } = memberPath(account, given);
         return isLog ? await logs.remove(account, path) : await files.remove(account, path);
+      },
+      'files.compact': async ({ account, path: given }) => {
+        const { path } = writablePath(account, given);
+        return await compact(account, path);
       },
       'files.rename': async ({ account, from, to }) => {
         await files.rename(account, from, to);

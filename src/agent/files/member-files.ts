@@ -54,6 +54,19 @@ export class MemberFiles {
     });
   }
 
+  /** Of a plain file, by its own name: a link is none. Throws `not-found`, `input-invalid`. */
+  async fileSize(account: string, given: string): Promise<number> {
+    const { path } = memberPath(account, given);
+    if (hasRawBytes(path)) {
+      throw new HoldfastError('input-invalid', 'This cannot be done with a name that is not UTF-8. Rename it first.', {
+        field: 'path',
+      });
+    }
+    const { type, size } = await this.stat(account, path);
+    if (type !== 'file') throw new HoldfastError('input-invalid', `${path} is not a plain file.`, { field: 'path' });
+    return size;
+  }
+
   async list(account: string, given: string): Promise<{ entries: FileEntry[]; truncated: boolean }> {
     const { path } = memberPath(account, given);
     return await this.#use(account, path, async (client) => {
@@ -334,7 +347,7 @@ export function writeProblem(output: string): HoldfastError | undefined {
   if (/Disk quota exceeded/i.test(output)) {
     return new HoldfastError(
       'quota-exceeded',
-      'Your disk space is used up. Delete a file you no longer need, then try again; deleting works, making a file shorter does not. The file is as before.',
+      'Your disk space is used up. Delete a file you no longer need, then try again; deleting works, making a file shorter does not. The file is as before. A database file that is written to in place is charged up to twice its size: "Give room back" beside it on the Files page ends that.',
     );
   }
   if (/No space left on device/i.test(output)) {

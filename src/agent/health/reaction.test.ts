@@ -25,6 +25,7 @@ class OneVolume {
   asked = 0;
   doubts = 0;
   silence: VolumeStatus['silence'] = null;
+  uncounted: VolumeStatus['uncounted'] = null;
   scrubs = 0;
   deleted = false;
   loaded: Promise<void> = Promise.resolve();
@@ -56,6 +57,7 @@ class OneVolume {
         })),
         operation: running?.id ?? null,
         silence: this.silence,
+        uncounted: this.uncounted,
         readAt: STARTED,
       },
     ];
@@ -193,6 +195,26 @@ describe('acts against troubles', () => {
     },
   );
 
+  test('what stood in the way of a repair and gave way to it is in the timeline, once', async () => {
+    see('r1');
+    await until(
+      () => {
+        see();
+        return storage.operations.length > 0;
+      },
+      'the rebuild beginning',
+      20_000,
+    );
+    const note = 'A balance was under way on the volume one and was cancelled.';
+    storage.operations = storage.operations.map((one) => ({ ...one, notes: [note] }));
+    const noted = (): string[] => texts().filter((text) => text === note);
+    await until(() => noted().length > 0, 'the note being taken up', 20_000);
+    storage.end(null);
+    const resolves = (): boolean => texts().includes('The copy is complete.');
+    await until(resolves, 'the end being taken up', 20_000);
+    expect(noted()).toEqual([note]);
+  });
+
   const silentSince = (milliseconds: number): NonNullable<VolumeStatus['silence']> => ({
     since: new Date(Date.now() - milliseconds).toISOString(),
     cause: 'locked-up',
@@ -224,6 +246,34 @@ describe('acts against troubles', () => {
       20_000,
     );
     expect(texts().at(-1)).toBe('The volume one answers again.');
+  });
+
+  test('while limits do not hold there is an incident, which says what is done and who is needed, and ends by itself', async () => {
+    storage.uncounted = { since: STARTED, why: 'Nothing is counted.', doing: 'Counting anew.', mustAct: null };
+    see();
+    expect(reaction.troubles()).toMatchObject([
+      {
+        key: 'limits:one:-',
+        service: 'serving',
+        doing: 'Counting anew.',
+        mustAct: null,
+        diagnosis: { fault: 'uncounted', evidence: ['Nothing is counted.', expect.stringMatching(/not enforced/)] },
+      },
+    ]);
+    storage.uncounted = { ...storage.uncounted, mustAct: 'Close it and open it again.' };
+    see();
+    expect(reaction.troubles()[0]?.mustAct).toBe('Close it and open it again.');
+    storage.uncounted = null;
+    await until(
+      () => {
+        see();
+        return reaction.troubles()[0]?.state === 'resolved';
+      },
+      'the trouble being over',
+      20_000,
+    );
+    expect(texts().at(-1)).toMatch(/counted again, which was proven by a write/);
+    expect(storage.operations).toEqual([]);
   });
 
   test('while a disk of it or the host is to blame, or stalls, a volume that does not answer is no trouble of its own', () => {

@@ -268,7 +268,9 @@ export class Reaction {
         busy:
           status.operation !== null ||
           this.#open().some(({ trouble }) => trouble.volume === status.name && trouble.operation !== null),
+        scrubbing: this.#operations.some((one) => one.id === status.operation && one.kind === 'volume-scrub'),
         held: this.#held.has(status.name),
+        limitsAdvice: status.uncounted?.mustAct ?? null,
         advice: status.silence ? adviceOnSilence(status.name, status.silence) : null,
       })),
       troubles: this.#open().map(({ trouble, memory }) => ({
@@ -432,7 +434,9 @@ export class Reaction {
       if (memory.unhealed) this.#lookWhetherHealed(known);
       if (trouble.operation === null) continue;
       const operation = this.#operations.find((one) => one.id === trouble.operation);
-      if (operation === undefined || operation.state === 'running') continue;
+      if (operation === undefined) continue;
+      this.#takeNotes(known, operation);
+      if (operation.state === 'running') continue;
       trouble.operation = null;
       if (operation.kind === 'volume-scrub') memory.scrubbedAt = Date.now();
       if (operation.state === 'done') {
@@ -464,6 +468,12 @@ export class Reaction {
       if (memory.failures >= FAILURES_BEFORE_PERSON) memory.needs = `${why} ${failsAgain(trouble.volume)}`;
       this.#write(known, 'result', `That did not succeed: ${why} It is tried again.`);
     }
+  }
+
+  /** What stood in the way of a repair, and gave way to it. */
+  #takeNotes(known: KnownTrouble, { notes = [] }: Operation): void {
+    for (const note of notes)
+      if (!known.trouble.timeline.some(({ text }) => text === note)) this.#write(known, 'action', note);
   }
 
   /** Somebody replaced what was damaged, and had the volume read again. */
@@ -511,6 +521,7 @@ export class Reaction {
     }
     if (this.#held.has(trouble.volume ?? '')) return 'Waiting for a disk of the volume to answer again.';
     const { culprit, fault } = trouble.diagnosis;
+    if (fault === 'uncounted') return status?.uncounted?.doing ?? 'Watching whether what is written is counted.';
     if (culprit.kind === 'volume' && fault === 'hung')
       return 'Asking the volume again every few seconds: it goes on by itself when it answers.';
     if (person) return 'Waiting for a person.';
@@ -553,7 +564,9 @@ export class Reaction {
       if (trouble.operation !== null || memory.unhealed) continue;
       const { kind } = trouble.diagnosis.culprit;
       if (kind === 'host') this.#close(known, 'The disks of this host answer again.');
-      else if (trouble.diagnosis.fault === 'full') this.#close(known, `The volume ${trouble.volume} has room again.`);
+      else if (trouble.diagnosis.fault === 'uncounted') {
+        if (!status?.uncounted) this.#close(known, countsAgain(status, trouble.volume));
+      } else if (trouble.diagnosis.fault === 'full') this.#close(known, `The volume ${trouble.volume} has room again.`);
       else if (status?.silence) continue;
       else if (kind === 'volume') this.#close(known, `The volume ${trouble.volume} answers again.`);
       else if (status?.state === 'closed') this.#close(known, `The volume ${trouble.volume} was closed.`);
@@ -650,6 +663,11 @@ function shownOf(trouble: Trouble): string {
   return JSON.stringify({ ...trouble, diagnosis: trouble.diagnosis.fault });
 }
 
+function countsAgain(status: VolumeStatus | undefined, volume: string | null): string {
+  if (status?.state === 'closed') return `The volume ${volume} was closed.`;
+  return `What is written to the volume ${volume} is counted again, which was proven by a write: its limits hold.`;
+}
+
 function stillThere(status: VolumeStatus, trouble: Trouble): boolean {
   return status.replicas.some((one) => one.id === trouble.diagnosis.culprit.replica);
 }
@@ -663,6 +681,7 @@ function firstSign({ culprit, fault }: Diagnosis): string {
     full: `${name} has become full.`,
     corrupt: `First wrong data from ${name}.`,
     lost: `${name} was there last.`,
+    uncounted: `What is written to ${name} stops being counted.`,
   };
   if (culprit.kind === 'host') return 'The last request that completed on this host before it stopped.';
   return culprit.kind === 'volume' && fault === 'hung'

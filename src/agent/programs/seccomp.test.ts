@@ -75,10 +75,11 @@ describe.each(['x64', 'arm64'] as const)('the filter for %s', (architecture) => 
     expect(run(ioctl, 0n, 0x5401n)).toBe(ALLOW);
   });
 
-  test('refuses subvolumes and snapshots, which no quota would count, and lets files be copied by reference', () => {
+  test('refuses subvolumes and snapshots, which no quota would count, and lets files be copied by reference and defragmented', () => {
     for (const request of [0x50009401n, 0x5000940en, 0x50009417n, 0x50009418n])
       expect(run(ioctl, 0n, request)).toBe(errno(1));
-    for (const request of [0x40049409n, 0x4020940dn, 0xc0189436n]) expect(run(ioctl, 0n, request)).toBe(ALLOW);
+    for (const request of [0x40049409n, 0x4020940dn, 0xc0189436n, 0x40309410n])
+      expect(run(ioctl, 0n, request)).toBe(ALLOW);
   });
 
   test('allows Unix, IP and netlink sockets only', () => {

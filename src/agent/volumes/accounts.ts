@@ -5,7 +5,7 @@ import type { AccountHome } from '../context.ts';
 import { writeDurably } from './durable.ts';
 import type { AccountWanted } from './engine.ts';
 import type { Lane } from './lane.ts';
-import { parseQuotaGroups, parseSubvolumes } from './local/btrfs-output.ts';
+import { parseSubvolumes } from './local/btrfs-output.ts';
 import { referencedBytes } from './local/filesystem.ts';
 import { loadAccounts, type AccountRecord } from './local/record.ts';
 
@@ -25,6 +25,7 @@ export class AccountHomes {
   readonly #file: string;
   readonly #lane: Lane;
   readonly #known = new Map<string, AccountRecord>();
+  readonly #changing = new Set<string>();
   /** What the volume itself holds was compared with the list since it was opened. */
   #compared = false;
   #saving: Promise<void> = Promise.resolve();
@@ -46,6 +47,11 @@ export class AccountHomes {
     return this.#known.has(name);
   }
 
+  /** Those whose limit nobody is changing now. */
+  settled(): AccountRecord[] {
+    return [...this.#known.values()].filter(({ name }) => !this.#changing.has(name));
+  }
+
   names(): string[] {
     return [...this.#known.keys()];
   }
@@ -65,8 +71,6 @@ export class AccountHomes {
     const quota = await runCommand('btrfs', ['qgroup', 'show', this.#mount], { deadlineMs: COMMAND_DEADLINE_MS });
     if (quota.code !== 0) await mustRun('btrfs', ['quota', 'enable', this.#mount], { deadlineMs: COMMAND_DEADLINE_MS });
     const list = await mustRun('btrfs', ['subvolume', 'list', this.#mount], { deadlineMs: COMMAND_DEADLINE_MS });
-    const groups = await this.#readGroups();
-    const limits = new Map(groups.map((group) => [group.subvolume, group.limitBytes]));
     const subvolumes = parseSubvolumes(list.stdout);
     let changed = false;
     for (const [name, account] of this.#known) {
@@ -76,9 +80,9 @@ export class AccountHomes {
         changed = true;
         continue;
       }
-      const limitBytes = limits.get(subvolume) ?? 0;
-      changed ||= subvolume !== account.subvolume || limitBytes !== account.limitBytes;
-      this.#known.set(name, { ...account, subvolume, limitBytes });
+      // The limit is the one that was wanted: whether the volume has it is compared all the time (quotas.ts).
+      changed ||= subvolume !== account.subvolume;
+      this.#known.set(name, { ...account, subvolume });
     }
     this.#compared = true;
     if (changed) await this.#save();
@@ -92,18 +96,23 @@ export class AccountHomes {
     const known = this.#known.get(account.name);
     const limit = account.limits.diskBytes;
     if (known !== undefined && this.#compared && known.limitBytes === limit) return { created: false };
-    const output = await this.#lane.run(() =>
-      this.#script(['ensure', this.#mount, account.name, String(account.uid), String(limit), SKELETON]),
-    );
-    const [what, id] = output.split(' ');
-    this.#known.set(account.name, {
-      name: account.name,
-      uid: known?.uid ?? account.uid,
-      subvolume: Number(id),
-      limitBytes: limit,
-    });
-    await this.#save();
-    return { created: what === 'created' };
+    this.#changing.add(account.name);
+    try {
+      const output = await this.#lane.run(() =>
+        this.#script(['ensure', this.#mount, account.name, String(account.uid), String(limit), SKELETON]),
+      );
+      const [what, id] = output.split(' ');
+      this.#known.set(account.name, {
+        name: account.name,
+        uid: known?.uid ?? account.uid,
+        subvolume: Number(id),
+        limitBytes: limit,
+      });
+      await this.#save();
+      return { created: what === 'created' };
+    } finally {
+      this.#changing.delete(account.name);
+    }
   }
 
   async remove(name: string): Promise<{ removed: boolean }> {
@@ -111,6 +120,40 @@ export class AccountHomes {
     const known = this.#known.delete(name);
     if (known) await this.#save();
     return { removed: output === 'removed' };
+  }
+
+  /**
+   * Does something while an account may hold so many bytes more, one at a time; whatever becomes of it, the limit is as before then. Should
+   * the agent be killed meanwhile, the watch over the limits sets it again. Answers also by how much less the account holds.
+   */
+  async withRoom<T>(name: string, bytes: number, work: () => Promise<T>): Promise<{ result: T; freedBytes: number }> {
+    const { usedBytes: before, limitBytes } = await this.usage(name);
+    if (this.#changing.has(name)) {
+      throw new HoldfastError('too-many-requests', 'That is being done already. Try again in a moment.', {
+        retryAfterSeconds: 5,
+      });
+    }
+    this.#changing.add(name);
+    try {
+      if (limitBytes > 0) await this.#limit(name, limitBytes + bytes);
+      const result = await work();
+      return { result, freedBytes: before - (await this.usage(name)).usedBytes };
+    } finally {
+      try {
+        // Its plan may have been changed meanwhile.
+        const wanted = this.#known.get(name)?.limitBytes ?? 0;
+        if (limitBytes > 0 && wanted > 0) await this.#limit(name, wanted);
+      } finally {
+        this.#changing.delete(name);
+      }
+    }
+  }
+
+  async #limit(name: string, bytes: number): Promise<void> {
+    const group = `0/${this.#known.get(name)?.subvolume}`;
+    await this.#lane.run(() =>
+      mustRun('btrfs', ['qgroup', 'limit', String(bytes), group, this.#mount], { deadlineMs: COMMAND_DEADLINE_MS }),
+    );
   }
 
   /** Asks the kernel's memory, not the disks: it is answered while they hang. */
@@ -130,14 +173,6 @@ export class AccountHomes {
       );
     }
     return { usedBytes, limitBytes: account.limitBytes };
-  }
-
-  async #readGroups(): Promise<ReturnType<typeof parseQuotaGroups>> {
-    const result = await mustRun('btrfs', ['qgroup', 'show', '--raw', '-r', this.#mount], {
-      deadlineMs: 8_000,
-      outputLimit: 16 * 1024 * 1024,
-    });
-    return parseQuotaGroups(result.stdout);
   }
 
   async #script(parameters: string[]): Promise<string> {

@@ -113,6 +113,8 @@ export interface EngineVolume {
   ensureAccount(account: AccountWanted): Promise<{ created: boolean }>;
   removeAccount(name: string): Promise<{ removed: boolean }>;
   usage(name: string): Promise<{ usedBytes: number; limitBytes: number }>;
+  /** Does something while an account may hold so many bytes more; answers also by how much less it holds then. */
+  withRoom<T>(account: string, bytes: number, work: () => Promise<T>): Promise<{ result: T; freedBytes: number }>;
 
   /** Called after every change of what `status` answers, other than figures. */
   onChange(listener: () => void): void;

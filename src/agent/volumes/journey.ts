@@ -17,6 +17,8 @@ export interface StepReport {
   /** 0 to 1, of this step. */
   progress(fraction: number): void;
   detail(text: string): void;
+  /** A complete sentence about something it met and did, for the timeline of an incident. Said again it is there once. */
+  note(sentence: string): void;
   /** How fast it copies, and what it is held to. */
   pace(pace: OperationPace): void;
   /** The step had nothing to do. */

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { Operation } from '../../protocol/volumes.ts';
 import { createLogger } from '../../runtime/log.ts';
-import { type Journey, JourneyInterrupted } from './journey.ts';
+import { JourneyInterrupted, type Journey } from './journey.ts';
 import { Operations } from './operations.ts';
 
 describe('operations', () => {
@@ -147,6 +147,31 @@ describe('operations', () => {
     expect(JSON.parse(await readFile(join(directory, `${begun.id}.json`), 'utf8'))).toMatchObject({
       operation: { state: 'done' },
     });
+  });
+
+  test('one that is ended for a reason has failed with it, and is not taken up again', async () => {
+    const operations = make();
+    const reading = Promise.withResolvers<void>();
+    const waits = (journey: Journey): Promise<void> =>
+      journey.step('read', async (report) => {
+        for (const note of ['A scrub gave way.', 'A scrub gave way.']) report.note(note);
+        reading.resolve();
+        await new Promise((resolve) => journey.signal.addEventListener('abort', resolve));
+        throw new JourneyInterrupted();
+      });
+    const begun = await operations.begin('volume-scrub', 'one', {}, waits);
+    await reading.promise;
+    await operations.interrupt(begun.id, 'A copy is missing.');
+    expect(operations.list()).toMatchObject([
+      {
+        state: 'failed',
+        error: 'A copy is missing.',
+        steps: [{ name: 'read', state: 'failed', detail: 'A copy is missing.' }],
+        notes: ['A scrub gave way.'],
+      },
+    ]);
+    expect(operations.runningOn('one')).toBeUndefined();
+    expect(await make().load()).toEqual([]);
   });
 
   test('a damaged journal does not keep the others from being read', async () => {

@@ -21,6 +21,8 @@ export type OperationWork = (journey: Journey) => Promise<void>;
 
 /** Finished operations that are kept to be looked at. */
 const KEPT = 50;
+/** Sentences about what an operation met; one that goes on meeting the same says it once. */
+const MOST_NOTES = 20;
 /** Progress is told at most this often. */
 const TELL_EVERY_MS = 500;
 
@@ -34,6 +36,7 @@ export class Operations {
   readonly #tell: (operation: Operation) => void;
   readonly #all = new Map<string, { operation: Operation; input: OperationInput }>();
   readonly #running = new Map<string, Promise<void>>();
+  readonly #endings = new Map<string, AbortController>();
   readonly #stopping = new AbortController();
 
   constructor(directory: string, log: Logger, tell: (operation: Operation) => void) {
@@ -118,7 +121,16 @@ export class Operations {
       this.#log.error({ operation: operation.id, error }, 'an operation could not be journaled');
     });
     this.#running.set(operation.id, run);
-    void run.finally(() => this.#running.delete(operation.id));
+    void run.finally(() => {
+      this.#running.delete(operation.id);
+      this.#endings.delete(operation.id);
+    });
+  }
+
+  /** Ends a running operation where it can be ended, for a reason in one sentence; answers when it has ended. */
+  async interrupt(id: string, reason: string): Promise<void> {
+    this.#endings.get(id)?.abort(reason);
+    await this.#running.get(id);
   }
 
   /** Waits for one operation to end; for tests and for work that follows on it. */
@@ -140,16 +152,15 @@ export class Operations {
       operation.state = 'done';
       operation.progress = 1;
     } catch (error) {
-      if (error instanceof JourneyInterrupted || this.#stopping.signal.aborted) return;
+      if (this.#stopping.signal.aborted) return;
+      const ended = this.#endings.get(operation.id)?.signal;
+      if (error instanceof JourneyInterrupted && ended?.aborted !== true) return;
       this.#log.error(
         { operation: operation.id, kind: operation.kind, subject: operation.subject, error },
         'operation failed',
       );
       operation.state = 'failed';
-      operation.error =
-        error instanceof HoldfastError
-          ? [error.message, ...(error.details ?? [])].join('\n')
-          : "Something unexpected happened; see the agent's log.";
+      operation.error = ended?.aborted === true ? String(ended.reason) : sentenceOf(error);
     }
     operation.finishedAt = new Date().toISOString();
     await this.#save(operation);
@@ -166,8 +177,10 @@ export class Operations {
       most = Math.max(most, now ?? 0);
       operation.progress = now === null && most === 0 ? null : most;
     };
+    const ending = new AbortController();
+    this.#endings.set(operation.id, ending);
     return {
-      signal: this.#stopping.signal,
+      signal: AbortSignal.any([this.#stopping.signal, ending.signal]),
       plan: (names) => {
         for (const name of names)
           if (!operation.steps.some((step) => step.name === name))
@@ -190,6 +203,12 @@ export class Operations {
             this.#tell(structuredClone(operation));
           },
           detail: (text) => (step.detail = text),
+          note: (sentence) => {
+            const notes = (operation.notes ??= []);
+            if (notes.includes(sentence) || notes.length >= MOST_NOTES) return;
+            notes.push(sentence);
+            this.#tell(structuredClone(operation));
+          },
           pace: (pace) => (operation.pace = pace),
           skip: (reason) => {
             step.state = 'skipped';
@@ -202,9 +221,10 @@ export class Operations {
           await this.#save(operation);
           return result;
         } catch (error) {
-          if (!(error instanceof JourneyInterrupted) && !this.#stopping.signal.aborted) {
+          const ended = ending.signal.aborted;
+          if ((ended || !(error instanceof JourneyInterrupted)) && !this.#stopping.signal.aborted) {
             step.state = 'failed';
-            step.detail = error instanceof Error ? error.message : String(error);
+            step.detail = ended ? String(ending.signal.reason) : error instanceof Error ? error.message : String(error);
             await this.#save(operation);
           }
           throw error;
@@ -230,4 +250,9 @@ export class Operations {
       await removeDurably(join(this.#directory, `${operation.id}.json`));
     }
   }
+}
+
+function sentenceOf(error: unknown): string {
+  if (error instanceof HoldfastError) return [error.message, ...(error.details ?? [])].join('\n');
+  return "Something unexpected happened; see the agent's log.";
 }

@@ -113,6 +113,7 @@ class Storage implements StoragePart {
       'volumes.recover': async ({ name }) => {
         await this.#known.promise;
         const volume = this.#volume(name);
+        await this.#endScrub(volume);
         const running = this.#operations.runningOn(name);
         if (running !== undefined && RESTORING.has(running.kind)) return { operation: running };
         const plan = await planRecovery(volume, this.#disks());
@@ -239,6 +240,16 @@ class Storage implements StoragePart {
     return volume.homeOf(account);
   }
 
+  async withRoom<T>(
+    account: string,
+    bytes: number,
+    work: () => Promise<T>,
+  ): Promise<{ result: T; freedBytes: number }> {
+    const volume = this.#volumeOf(account);
+    if (volume === undefined) throw new HoldfastError('not-found', `The account ${account} has no home on this host.`);
+    return await volume.withRoom(account, bytes, work);
+  }
+
   async known(): Promise<void> {
     await this.#known.promise;
   }
@@ -362,7 +373,20 @@ class Storage implements StoragePart {
     };
   }
 
+  /** A copy is missing: to make it comes before reading what is there, which may take a day. */
+  async #endScrub(volume: EngineVolume): Promise<void> {
+    const running = this.#operations.runningOn(volume.name);
+    if (running?.kind !== 'volume-scrub' || volume.status().redundancy === 'full') return;
+    const reason = `It was ended because a copy of the volume ${volume.name} is missing, which is made first. Start it again when redundancy is full.`;
+    await within(
+      CLOSE_DEADLINE_MS,
+      `ending the scrub of ${volume.name}`,
+      this.#operations.interrupt(running.id, reason),
+    );
+  }
+
   async #takeIn(volume: EngineVolume, disk: string | undefined, replaces?: string): Promise<Operation> {
+    await this.#endScrub(volume);
     this.#operations.assertFree(volume.name);
     const replica = await this.#disks(disk, replaces).take(volume);
     try {

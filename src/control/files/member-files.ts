@@ -102,6 +102,14 @@ export async function renameFile(
   );
 }
 
+/** Writes a file anew in one piece. Answers how many bytes the account holds less then. */
+export async function compactFile(context: ControlContext, account: AccountRow, path: string): Promise<number> {
+  const { freedBytes } = await context.fileCalls.run(volumeOf(account), account.name, () =>
+    context.agent.call('files.compact', { account: account.name, path }),
+  );
+  return Math.max(0, freedBytes);
+}
+
 /** Makes the directory and the missing ones above it. Whether it is new. */
 export async function makeDirectory(context: ControlContext, account: AccountRow, path: string): Promise<boolean> {
   if (isMemberRoot(account, path)) return false;

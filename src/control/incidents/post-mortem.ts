@@ -10,6 +10,7 @@ const FAULTS: Record<FaultKind, string> = {
   full: 'had no room left',
   corrupt: 'returned wrong data; checksums found it',
   lost: 'was not there any more',
+  uncounted: 'did not count what its accounts used, so that their limits did not hold',
 };
 
 const SEVERITIES: Record<Incident['severity'], string> = {

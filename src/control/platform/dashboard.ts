@@ -85,6 +85,11 @@ function memberSentence({ service, fault }: IncidentSummary): Notice {
       'The storage that you share with others is full, so writing files may fail. Nothing is lost; the operator has been told.';
     return { about, level: 'problem', text };
   }
+  if (fault === 'uncounted') {
+    const text =
+      'What you use of your storage is being counted anew; the figure shown here may be wrong until then. Nothing is lost, and there is nothing you have to do.';
+    return { about, level: 'info', text };
+  }
   if (service === 'waiting') {
     const text =
       'A disk under your storage has stopped answering, so your sites and files wait. The platform is taking it out of use; nothing is lost.';

@@ -490,6 +490,11 @@ export class MemoryAgent implements AgentClient {
       for (const other of this.files.keys()) if (other.startsWith(`${key}/`)) this.files.delete(other);
       return await Promise.resolve({ removed });
     },
+    'files.compact': async ({ account, path }) => {
+      const content = this.files.get(this.#key(account, path));
+      if (!content) throw new HoldfastError('not-found', `No such file or directory: ${path}`);
+      return await Promise.resolve({ freedBytes: content.length });
+    },
     'files.rename': async ({ account, from, to }) => {
       const content = this.files.get(this.#key(account, from));
       if (content === undefined) throw new HoldfastError('not-found', `No such file or directory: ${from}`);

@@ -11,6 +11,10 @@ const FAULTS: Readonly<Record<FaultKind, { word: string; meaning: string }>> = {
   slow: { word: 'slow', meaning: 'It answers, but many times slower than its peers.' },
   full: { word: 'full', meaning: 'It has no room left.' },
   corrupt: { word: 'returning wrong data', meaning: 'What it returns is not what was written; the checksums show it.' },
+  uncounted: {
+    word: 'not counting what its accounts use',
+    meaning: 'The limits of its accounts do not hold until it counts again.',
+  },
   lost: { word: 'gone', meaning: 'It is not there any more.' },
 };
 
@@ -20,6 +24,7 @@ export function faultWord(fault: FaultKind): string {
 
 /** What is meant by it; an empty string where the word says it all. */
 export function faultMeaning(fault: FaultKind, kind: Culprit['kind']): string {
+  if (fault === 'uncounted') return FAULTS[fault].meaning;
   if (kind === 'volume') return fault === 'hung' ? 'Its disks answer, and its file system does not.' : '';
   return kind === 'disk' ? FAULTS[fault].meaning : '';
 }
@@ -83,6 +88,7 @@ export function whoIsAffected(
   if (service === 'stopped') return `${who}: out of service until the storage is back.`;
   if (service === 'waiting') return `${who}: their requests are waiting right now.`;
   if (fault === 'full') return `${who}: what they read is served, what they write may be refused.`;
+  if (fault === 'uncounted') return `${who}: served as always; their limits do not hold until it counts again.`;
   return `${who}: served as always.`;
 }
 

@@ -4,7 +4,6 @@ import {
   parseBalanceProgress,
   parseCommitMilliseconds,
   parseErrorStats,
-  parseQuotaGroups,
   parseSubvolumes,
   parseSuperBlock,
 } from './btrfs-output.ts';
@@ -84,32 +83,6 @@ describe('what btrfs prints', () => {
     expect(parseCommitMilliseconds(stats.replace('340', '0'))).toBe(0);
     expect(parseCommitMilliseconds(stats.replace(/^cur.*\n/m, ''))).toBeUndefined();
     fc.assert(fc.property(fc.string(), (text) => void parseCommitMilliseconds(text)));
-  });
-
-  test('quota groups of level 0 are read, with and without limits, whatever the paths are called', () => {
-    const group = fc.record({
-      subvolume: fc.integer({ min: 256, max: 2 ** 40 }),
-      referencedBytes: fc.nat(2 ** 31 - 1),
-      limitBytes: fc.nat(2 ** 31 - 1),
-    });
-    fc.assert(
-      fc.property(fc.array(group), fc.stringMatching(/^[\w /.-]{0,20}$/), (groups, path) => {
-        const lines = groups.map(
-          ({ subvolume, referencedBytes, limitBytes }) =>
-            `0/${subvolume}    ${referencedBytes}   ${referencedBytes}  ${limitBytes === 0 ? 'none' : limitBytes}   ${path} `,
-        );
-        const text = [
-          'Qgroupid    Referenced    Exclusive  Max referenced  Path ',
-          '--------    ----------    ---------  ------ ---- ',
-          ...lines,
-          '1/5  1 1 none  x',
-        ].join('\n');
-        expect(parseQuotaGroups(text)).toEqual(groups);
-      }),
-    );
-    expect(parseQuotaGroups('0/257  -16384  -16384 none x')).toEqual([
-      { subvolume: 257, referencedBytes: 0, limitBytes: 0 },
-    ]);
   });
 
   test('subvolumes are read by their path', () => {

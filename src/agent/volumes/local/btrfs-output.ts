@@ -53,30 +53,6 @@ export function parseSuperBlock(text: string): SuperBlock | undefined {
   return { uuid, deviceUuid, deviceId, generation, logRoot, deviceBytes, numberOfDevices };
 }
 
-export interface QuotaGroup {
-  /** Id of the subvolume. */
-  subvolume: number;
-  referencedBytes: number;
-  /** 0 = no limit. */
-  limitBytes: number;
-}
-
-/** `btrfs qgroup show --raw -r`: "0/256  16384  16384  20971520 [path]". Only level 0. */
-export function parseQuotaGroups(text: string): QuotaGroup[] {
-  const groups: QuotaGroup[] = [];
-  for (const line of text.split('\n')) {
-    const match = /^0\/(\d+)\s+(-?\d+)\s+(-?\d+)\s+(\d+|none)\b/.exec(line.trim());
-    if (!match) continue;
-    groups.push({
-      subvolume: Number(match[1]),
-      // Right after a crash the kernel's count can be below zero until its rescan; nobody uses less than nothing.
-      referencedBytes: Math.max(0, Number(match[2])),
-      limitBytes: match[4] === 'none' ? 0 : Number(match[4]),
-    });
-  }
-  return groups;
-}
-
 /** `btrfs subvolume list <mount>`: "ID 256 gen 15 top level 5 path accounts/alice". Path -> id. */
 export function parseSubvolumes(text: string): Map<string, number> {
   const subvolumes = new Map<string, number>();

@@ -12,6 +12,7 @@ import { assertNothingHangs } from './registering.ts';
 import { NO_ERRORS, type ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
 import { decideTrust, type Candidate, type Trust } from './trust.ts';
+import { endBalance } from './under-way.ts';
 import { cutValve } from './valve.ts';
 
 /**
@@ -32,6 +33,7 @@ export async function openVolume(state: VolumeState): Promise<void> {
       throw new HoldfastError('storage-repair', 'it does not answer. It is asked again every few seconds.');
     }
     await state.accounts.opened();
+    state.quotas.begin();
   } catch (error) {
     const reason = error instanceof HoldfastError ? error.message : String(error);
     const sentence = `The volume ${state.name} could not be opened: ${reason}`;
@@ -48,7 +50,9 @@ export async function openVolume(state: VolumeState): Promise<void> {
 /** Unmounts and lets go of every disk. Throws `volume-in-use` when programs still use it. */
 export async function closeVolume(state: VolumeState): Promise<void> {
   const { mount } = state.directories;
+  await state.quotas.stop();
   if (state.trouble !== null && (await mountAt(mount)) !== undefined) await clearDead(state);
+  await endBalance(state);
   await filesystem.unmountFileSystem(mount, state.name);
   await filesystem.waitReleased(state.record.uuid, 5_000).catch((cause: unknown) => {
     throw new HoldfastError('volume-in-use', `Programs still use the volume ${state.name}. Stop them, then close it.`, {
@@ -118,6 +122,7 @@ async function cutLeftDisk(state: VolumeState, replica: ReplicaRecord, present: 
 /** Removes what is left of a file system whose disks are gone (everything was killed, or both replicas failed). */
 async function clearDead(state: VolumeState): Promise<void> {
   const { uuid } = state.record;
+  await state.quotas.stop();
   state.mounted = false;
   state.changed();
   const mounted = (await mountAt(state.directories.mount)) !== undefined;

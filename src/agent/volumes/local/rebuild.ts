@@ -16,6 +16,7 @@ import { NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
 import { scrubDevice } from './scrubbing.ts';
 import { neededToCopy, unallocatedBytes } from './space.ts';
 import { damagedSentence, type VolumeState } from './state.ts';
+import { endScrub, makeWay } from './under-way.ts';
 import { makeImage, removeValve, valveServes } from './valve.ts';
 
 const COMMAND_DEADLINE_MS = 60_000;
@@ -31,6 +32,10 @@ const EMPTY_PERCENT = [NEARLY_EMPTY_PERCENT, 30, 50, 70, 85];
 const PIECES_AT_ONCE = 4;
 /** A copy that has not moved for this long is given up: its disk, not its size, is the trouble. */
 const STALL_MS = 15 * 60_000;
+
+const NO_ROOM = /No space left on device/;
+/** What replace.py says when something was begun between our looking and the kernel's. */
+const OTHER_WORK = /other work is under way|a scrub is running/;
 
 const REPLACE_PROGRAM = join(import.meta.dirname, 'replace.py');
 
@@ -48,6 +53,8 @@ export async function rebuildReplica(state: VolumeState, target: ReplicaRecord, 
   let damaged = 0;
   await journey.step('Verify', async (report) => {
     before = (await filesystem.errorsOf(state.record.uuid, target.deviceId)) ?? NO_ERRORS;
+    // A scrub is refused beside a copy, not beside the others.
+    await makeWay(state, report, journey.signal, (work) => Promise.resolve(work !== 'device replace'));
     const compared = await writeErrorsOf(state, target);
     damaged = (await scrubDevice(state, target, report, journey.signal)).uncorrectable;
     if (damaged === 0) return;
@@ -156,13 +163,18 @@ export async function copyOnto(
     target.replaces === null ? undefined : state.record.replicas.find((replica) => replica.id === target.replaces);
   if (device === undefined) throw new HoldfastError('disk-unusable', `The disk ${target.disk} is not attached.`);
   if (source === undefined) return report.skip('the copy is complete');
-  await using _checksums = await KeptChecksums.begin(state);
-  await using pace = await CopyPace.begin(state, device, 'written');
   const { mount } = state.directories;
   const inUse = async (): Promise<boolean> =>
     (await filesystem.devicesOf(state.record.uuid)).includes(basename(device));
+  const clear = (): Promise<void> =>
+    makeWay(state, report, signal, async (work) => work === 'device replace' && (await inUse()));
+  // Before anything of the volume is read: what moves its pieces keeps readers waiting.
+  await patiently(signal, clear);
+  await using _checksums = await KeptChecksums.begin(state);
+  await using pace = await CopyPace.begin(state, device, 'written');
 
   const start = async (): Promise<void> => {
+    await clear();
     let status = await copyNow(state);
     if (status.state === 'suspended') {
       // Its target was away when the volume was mounted; what was copied is of no use.
@@ -172,6 +184,7 @@ export async function copyOnto(
       status = await copyNow(state);
     }
     if (status.state === 'running' || (await inUse())) return;
+    await endScrub(state, report, signal);
     await wipe(device, target.kind, state.record.uuid);
     const reading = source.state === 'healthy' ? 'always' : 'avoid';
     const parameters = ['-I', REPLACE_PROGRAM, mount, String(source.deviceId), device, reading];
@@ -179,12 +192,13 @@ export async function copyOnto(
     const { stderr } = await state.lane.run(() => mustRun(...command, { deadlineMs: COMMAND_DEADLINE_MS }));
     pace.heed(stderr);
   };
-  /** How it ended; `no-room`: the kernel did not even begin. */
-  const once = async (): Promise<'no-room' | Awaited<ReturnType<typeof watchCopy>>> => {
+  /** How it ended; `no-room` and `refused`: the kernel did not even begin. */
+  const once = async (): Promise<'no-room' | 'refused' | Awaited<ReturnType<typeof watchCopy>>> => {
     try {
       await patiently(signal, start);
     } catch (error) {
-      if (saysNoRoom(error)) return 'no-room';
+      if (says(error, NO_ROOM)) return 'no-room';
+      if (says(error, OTHER_WORK)) return 'refused';
       throw error;
     }
     return await watchCopy(state, target.disk, report, pace, signal);
@@ -216,11 +230,8 @@ export async function copyOnto(
   });
 }
 
-function saysNoRoom(error: unknown): boolean {
-  return (
-    error instanceof HoldfastError &&
-    /No space left on device/.test([error.message, ...(error.details ?? [])].join(' '))
-  );
+function says(error: unknown, what: RegExp): boolean {
+  return error instanceof HoldfastError && what.test([error.message, ...(error.details ?? [])].join(' '));
 }
 
 function tooFullToCopy(volume: string): HoldfastError {
@@ -249,7 +260,7 @@ async function makeRoom(state: VolumeState, attempt: number, report: StepReport,
   }
 }
 
-/** Moves pieces of the file system, to the end; goes on with what runs since before a restart. */
+/** Moves pieces of the file system, to the end. What an earlier agent began is begun again: it is not known with which filters it runs. */
 async function balance(
   state: VolumeState,
   filters: readonly string[],
@@ -257,16 +268,11 @@ async function balance(
   signal: AbortSignal,
 ): Promise<void> {
   const { mount } = state.directories;
-  const work = await filesystem.runningWork(state.record.uuid);
-  if (work === 'balance paused') {
-    await runCommand('btrfs', ['balance', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS });
-  }
-  if (work === 'none' || work === 'balance paused') {
-    const parameters = ['balance', 'start', '--background', ...filters, mount];
-    await patiently(signal, () =>
-      state.lane.run(() => mustRun('btrfs', parameters, { deadlineMs: COMMAND_DEADLINE_MS })),
-    );
-  }
+  const parameters = ['balance', 'start', '--background', ...filters, mount];
+  await patiently(signal, async () => {
+    await makeWay(state, report, signal);
+    await state.lane.run(() => mustRun('btrfs', parameters, { deadlineMs: COMMAND_DEADLINE_MS }));
+  });
   for (;;) {
     const shown = await patiently(signal, () =>
       runCommand('btrfs', ['balance', 'status', mount], { deadlineMs: COMMAND_DEADLINE_MS }),

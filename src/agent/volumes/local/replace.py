@@ -19,6 +19,8 @@ DEV_REPLACE = 0xCA289435
 START, STATUS = 0, 1
 STARTED, FINISHED = 1, 2
 RESULTS = {1: "no copy was started", 2: "a copy is running already", 3: "a scrub is running"}
+# linux/btrfs.h: enum btrfs_err_code. This one is no errno: the call answers it as if it had gone well.
+EXCLUSIVE_WORK = 5
 
 
 def main():
@@ -38,9 +40,11 @@ def main():
             os.dup2(null, standard)
         buffer = bytearray(start)
         try:
-            fcntl.ioctl(descriptor, DEV_REPLACE, buffer, True)
+            refused = fcntl.ioctl(descriptor, DEV_REPLACE, buffer, True)
             code = struct.unpack_from("=Q", buffer, 8)[0]
             message = RESULTS.get(code, f"result {code}") if code else ""
+            if refused:
+                message = "other work is under way" if refused == EXCLUSIVE_WORK else f"refused with {refused}"
         except OSError as error:
             message = os.strerror(error.errno)
         os.write(writing, message.encode() or b"\0")

@@ -5,6 +5,7 @@ import { JourneyInterrupted, type StepReport } from '../journey.ts';
 import { CopyPace } from './copy-pace.ts';
 import type { ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
+import { endScrub } from './under-way.ts';
 
 const COMMAND_DEADLINE_MS = 60_000;
 /** How much of a device one scrubbing process does, so that a scrub can be resumed and each process has a deadline. */
@@ -33,6 +34,7 @@ export async function scrubDevice(
   await using pace = await CopyPace.begin(state, device, 'read');
   for (let start = 0; start < size; start += SCRUB_SLICE_BYTES) {
     if (signal.aborted) throw new JourneyInterrupted();
+    await endScrub(state, report, signal);
     const cancel = (): void => {
       runCommand('btrfs', ['scrub', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS }).catch((error: unknown) => {
         state.log.warn({ volume: state.name, error }, 'scrub could not be cancelled');

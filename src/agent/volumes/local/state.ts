@@ -7,6 +7,7 @@ import { within } from '../../../runtime/deadline.ts';
 import type { AgentContext, WatchedDisk } from '../../context.ts';
 import { AccountHomes } from '../accounts.ts';
 import { Lane } from '../lane.ts';
+import { QuotaWatch } from '../quotas.ts';
 import type { AttachedDisk } from './attach.ts';
 import type { DeviceErrors } from './btrfs-output.ts';
 import { cutDriverOf } from './cut/driver.ts';
@@ -55,6 +56,7 @@ export class VolumeState {
   readonly directories: VolumeDirectories;
   readonly lane: Lane;
   readonly accounts: AccountHomes;
+  readonly quotas: QuotaWatch;
   readonly probe: Probe;
   readonly reads = new DiskReads();
   readonly attached = new Map<string, AttachedDisk>();
@@ -97,6 +99,14 @@ export class VolumeState {
     this.probe = new Probe(join(this.directories.mount, '.probe'));
     const list = join(context.layout.agent, 'accounts', `${record.name}.json`);
     this.accounts = new AccountHomes(record.name, record.uuid, this.directories.mount, list, this.lane);
+    this.quotas = new QuotaWatch({
+      name: record.name,
+      uuid: record.uuid,
+      mount: this.directories.mount,
+      log: context.log,
+      accounts: () => this.accounts.settled(),
+      changed: () => this.changed(),
+    });
   }
 
   get name(): string {
@@ -319,6 +329,7 @@ export class VolumeState {
       replicas,
       operation: null,
       silence: this.silence,
+      uncounted: this.open ? this.quotas.uncounted : null,
       readAt: this.readAt.toISOString(),
     };
   }

@@ -18,6 +18,7 @@ import { cleanLeaving, discardDisk, dismiss, rebuildReplica } from './rebuild.ts
 import { scrubDevice } from './scrubbing.ts';
 import { loadRecords, NO_ERRORS, removeRecord, type ReplicaRecord } from './record.ts';
 import { damagedSentence, type VolumeState } from './state.ts';
+import { assertNoCopy, makeWay } from './under-way.ts';
 import { removeDirectory } from './valve.ts';
 import { heal, hungReplicas, lookAt, probe } from './watching.ts';
 
@@ -107,14 +108,16 @@ export class LocalVolume implements EngineVolume {
     await this.#faults.end();
     await this.#inTurn(async () => {
       const { record } = this.#state;
-      if (how === 'keep' && record.wantedOpen) {
-        // Closed first: a volume that is in use stays open, and wanted.
+      try {
         await closeVolume(this.#state);
-        record.wantedOpen = false;
-        await this.#state.save();
-      } else {
-        await closeVolume(this.#state);
+      } finally {
+        // Refused: it stays open, and is watched on.
+        if (this.#state.open) this.#state.quotas.begin();
       }
+      if (how !== 'keep' || !record.wantedOpen) return;
+      // Closed first: a volume that is in use stays open, and wanted.
+      record.wantedOpen = false;
+      await this.#state.save();
     });
   }
 
@@ -131,6 +134,7 @@ export class LocalVolume implements EngineVolume {
       }
     })
       .then(() => probe(this.#state))
+      .then(() => this.#watchLimits())
       .catch((error: unknown) => {
         this.#state.log.error({ volume: this.name, error }, 'looking at a volume failed');
       });
@@ -238,6 +242,7 @@ export class LocalVolume implements EngineVolume {
 
   async scrub(journey: Journey): Promise<void> {
     this.#assertOpen();
+    await assertNoCopy(this.#state);
     journey.plan(this.#state.healthy().map(({ id }) => `Scrub ${id}`));
     for (const replica of this.#state.healthy()) {
       await journey.step(`Scrub ${replica.id}`, async (report) => {
@@ -300,10 +305,11 @@ export class LocalVolume implements EngineVolume {
       }
       await rebuildReplica(state, target, journey);
     }
-    await journey.step('Use the new size', async () => {
+    await journey.step('Use the new size', async (report) => {
       for (const replica of state.healthy()) {
         const device = state.attached.get(replica.id)?.device;
         replica.bytes = (device === undefined ? undefined : await deviceBytes(device)) ?? replica.bytes;
+        await makeWay(state, report, journey.signal);
         const parameters = ['filesystem', 'resize', `${replica.deviceId}:max`, state.directories.mount];
         await state.lane.run(() => mustRun('btrfs', parameters, { deadlineMs: 60_000 }));
       }
@@ -368,12 +374,28 @@ export class LocalVolume implements EngineVolume {
 
   async removeAccount(name: string): Promise<{ removed: boolean }> {
     this.assertUsable();
+    this.#state.quotas.assertCounted();
     return await this.#state.accounts.remove(name);
   }
 
   async usage(name: string): Promise<{ usedBytes: number; limitBytes: number }> {
     this.assertUsable();
     return await this.#state.accounts.usage(name);
+  }
+
+  /** Only of a volume that answers: what hangs keeps the process that asks. */
+  #watchLimits(): void {
+    const { open, trouble, silence, lane, quotas } = this.#state;
+    if (open && trouble === null && silence === null && !lane.broken) quotas.look();
+  }
+
+  async withRoom<T>(
+    account: string,
+    bytes: number,
+    work: () => Promise<T>,
+  ): Promise<{ result: T; freedBytes: number }> {
+    this.assertUsable();
+    return await this.#state.accounts.withRoom(account, bytes, work);
   }
 
   #assertOpen(): void {

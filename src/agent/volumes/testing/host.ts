@@ -66,8 +66,13 @@ export class StorageHost {
   }
 
   /** Makes a volume with one account; answers the account's home. */
-  async create(name: string, disks: string[] = [], uid = this.context.ids.firstAccount): Promise<string> {
-    const operation = await this.storage.handlers['volumes.create']({ name, disks, imageBytes: DISK_BYTES });
+  async create(
+    name: string,
+    disks: string[] = [],
+    uid = this.context.ids.firstAccount,
+    imageBytes = DISK_BYTES,
+  ): Promise<string> {
+    const operation = await this.storage.handlers['volumes.create']({ name, disks, imageBytes });
     const made = await this.ended(operation);
     if (made.state !== 'done') throw new Error(`the volume was not made: ${made.error}`);
     const limits: PlanLimits = { ...(DEFAULT_PLANS['starter'] as PlanLimits), diskBytes: 200 * MiB };

@@ -8,6 +8,7 @@ export function plainJourney(): Journey & { steps: string[]; fractions: number[]
   const report: StepReport = {
     progress: (fraction) => void fractions.push(fraction),
     detail: () => undefined,
+    note: () => undefined,
     pace: () => undefined,
     skip: () => undefined,
   };

@@ -6,7 +6,7 @@ import { HoldfastError } from '../../../protocol/errors.ts';
 import { insteadOfSchema, memberPathSchema, type InsteadOf } from '../../../protocol/files.ts';
 import type { ControlContext } from '../../context.ts';
 import {
-  checkMemberPath, listDirectory, makeDirectory, openFile, removeFile, renameFile, saveFile,
+  checkMemberPath, compactFile, listDirectory, makeDirectory, openFile, removeFile, renameFile, saveFile,
 } from '../../files/member-files.ts'; // prettier-ignore
 import { audit } from '../../platform/audit.ts';
 import type { AccountRow } from '../../store/accounts.ts';
@@ -146,6 +146,21 @@ export function registerFiles(server: ZodServer, context: ControlContext): void 
         checkMemberPath(owner, request.body.to),
       );
       return {};
+    },
+  );
+
+  server.post(
+    '/api/holdfast/files/compact',
+    {
+      schema: {
+        querystring: account,
+        body: z.object({ path: memberPathSchema }),
+        response: { 200: z.object({ freedBytes: z.number() }) },
+      },
+    },
+    async (request) => {
+      const owner = await ownerOf(context, request, request.query.account, request.body.path);
+      return { freedBytes: await compactFile(context, owner, checkMemberPath(owner, request.body.path)) };
     },
   );
 

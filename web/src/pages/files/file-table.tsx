@@ -6,6 +6,7 @@ import { editAddress, filesAddress, joinPath } from '../../format/paths.ts';
 import { Button } from '../../ui/button.tsx';
 import { useNow } from '../../ui/hooks.ts';
 import { Icon } from '../../ui/icon.tsx';
+import { mayHoldMore } from './compact.ts';
 import { downloadAddress } from './content.ts';
 import { formatMode, type Sort, type SortKey } from './listing.ts';
 
@@ -21,6 +22,7 @@ interface FileTableProps {
   selected: ReadonlySet<string>;
   onSelect: (selected: ReadonlySet<string>) => void;
   onRename: (entry: FileEntry) => void;
+  onGiveBack: (entry: FileEntry) => void;
   onDelete: (names: readonly string[]) => void;
 }
 
@@ -184,6 +186,18 @@ export function FileTable(props: FileTableProps): JSX.Element {
                       <Icon name="download" />
                       <span className="visually-hidden">Download {entry.name}</span>
                     </a>
+                  )}
+                  {writable && mayHoldMore(entry) && (
+                    <Button
+                      small
+                      look="quiet"
+                      icon="disks"
+                      iconOnly
+                      title="Give room back: a database that is written in place holds up to twice its size"
+                      onClick={() => props.onGiveBack(entry)}
+                    >
+                      {`Give room back of ${entry.name}`}
+                    </Button>
                   )}
                   {writable && (
                     <>

@@ -26,6 +26,7 @@ import { Panel, SpaceMeter } from '../../ui/marks.tsx';
 import { Empty, ErrorPanel, messageOf, Note, Skeleton } from '../../ui/states.tsx';
 import { showProblem, showToast } from '../../ui/toast.tsx';
 import { DeleteDialog } from './delete-dialog.tsx';
+import { giveRoomBack } from './compact.ts';
 import { FileTable } from './file-table.tsx';
 import { NameDialog, OverwriteDialog } from './file-dialogs.tsx';
 import { arrange, directoriesOf, type Picked, pickedFromDrop, pickedFromInput, type Sort } from './listing.ts';
@@ -169,6 +170,17 @@ function Browser({ path }: { path: string }): JSX.Element {
     );
     if (clashes.length > 0) setOpen({ what: 'overwrite', picked, names: clashes });
     else void upload(picked, 'all');
+  };
+
+  const giveBack = async (name: string): Promise<void> => {
+    showToast(`Giving room back of ${name}. It can be used meanwhile.`);
+    try {
+      showToast(await giveRoomBack(joinPath(path, name), name));
+    } catch (error) {
+      showProblem(error);
+    } finally {
+      void client.invalidateQueries({ queryKey: dashboardQuery.queryKey });
+    }
   };
 
   const chosen = [...selected].filter((name) => names.has(name));
@@ -322,6 +334,7 @@ function Browser({ path }: { path: string }): JSX.Element {
               selected={selected}
               onSelect={setSelected}
               onRename={(entry) => setOpen({ what: 'rename', entry })}
+              onGiveBack={(entry) => void giveBack(entry.name)}
               onDelete={(targets) => setOpen({ what: 'delete', names: targets })}
             />
           )}
