@@ -8,9 +8,10 @@ export type DiskCondition = 'healthy' | 'slow' | 'hung' | 'failed' | 'unknown';
 
 /**
  * hung: requests are in the disk and none completes. failing: it answers with errors. slow: it answers, many times slower than its
- * peers, for a minute. full: no room. corrupt: it returns wrong data. lost: it is not there.
+ * peers, for a minute. full: no room. corrupt: it returns wrong data. lost: it is not there. unopened: a volume that should be open and
+ * cannot be opened.
  */
-export type FaultKind = 'hung' | 'failing' | 'slow' | 'full' | 'corrupt' | 'lost';
+export type FaultKind = 'hung' | 'failing' | 'slow' | 'full' | 'corrupt' | 'lost' | 'unopened';
 
 export interface Culprit {
   kind: 'disk' | 'volume' | 'host';

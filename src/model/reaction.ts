@@ -40,7 +40,7 @@ export interface VolumeView {
   /** An operation (rebuild, scrub ...) is running. */
   busy: boolean;
   held: boolean;
-  /** What a person has to do about a volume that does not answer although its disks do; null: it answers, or they do not. */
+  /** What a person has to do about a volume that does not answer although its disks do, or that cannot be opened; null: nothing. */
   advice: string | null;
 }
 

@@ -81,6 +81,7 @@ const DISK_DOES: Record<FaultKind, string> = {
   full: 'is full',
   corrupt: 'has returned wrong data, which was noticed',
   lost: 'has disappeared',
+  unopened: 'cannot be opened',
 };
 
 const WORST: Record<ComponentStatus, number> = {

@@ -54,6 +54,10 @@ export const volumeStatusSchema = z.object({
     })
     .nullable()
     .optional(),
+  /** Whether it should be open: nobody closed it. */
+  wantedOpen: z.boolean().optional(),
+  /** Since when it cannot be opened although it should be (src/model/unopened-volume.ts); null: it is open, or closed on purpose. */
+  unopened: z.object({ since: z.string(), reason: z.string(), heldBy: z.string().nullable() }).nullable().optional(),
   /** When these figures were read, ISO 8601. A volume that does not answer keeps its last ones. */
   readAt: z.string(),
 });

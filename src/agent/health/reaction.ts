@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { troubleKeyOf, type Diagnosis } from '../../model/health.ts';
 import { decide, retryDelayMs, type Decision, type Situation } from '../../model/reaction.ts';
 import { adviceOnSilence, diagnoseSilence } from '../../model/silent-volume.ts';
+import { adviceOnUnopened, diagnoseUnopened } from '../../model/unopened-volume.ts';
 import { diagnoseVolume } from '../../model/volume-diagnosis.ts';
 import { ERRORS, HoldfastError, type ErrorCode } from '../../protocol/errors.ts';
 import type { TimelineEntry, Trouble } from '../../protocol/health.ts';
@@ -171,13 +172,25 @@ export class Reaction {
       const own = diagnoseVolume(status, { full });
       const silent = this.#silent(status, [...found.map(({ diagnosis }) => diagnosis), ...own]);
       if (silent !== undefined) found.push(silent);
+      const unopened = silent === undefined ? this.#unopened(status, own) : undefined;
+      if (unopened !== undefined) found.push(unopened);
       for (const diagnosis of own) {
         // One that does not answer is not full as well.
-        const told = keys.has(troubleKeyOf(diagnosis)) || (silent !== undefined && diagnosis.fault === 'full');
+        const other = silent ?? unopened;
+        const told = keys.has(troubleKeyOf(diagnosis)) || (other !== undefined && diagnosis.fault === 'full');
         if (!told) found.push({ diagnosis, agoMs: 0 });
       }
     }
     return found;
+  }
+
+  /** It cannot be opened, and that is more than that no disk of it is there, which is told of its disks. */
+  #unopened({ name, unopened, silence, redundancy }: VolumeStatus, own: readonly Diagnosis[]): SeenTrouble | undefined {
+    if (!unopened || silence) return undefined;
+    if (redundancy === 'lost' && own.some(({ culprit }) => culprit.kind === 'disk')) return undefined;
+    const now = Date.now();
+    const diagnosis = diagnoseUnopened(name, unopened, now);
+    return diagnosis && { diagnosis, agoMs: Math.max(0, now - Date.parse(unopened.since)) };
   }
 
   /** It does not answer, and neither its disks nor the host are to blame, nor were a moment ago. */
@@ -269,7 +282,7 @@ export class Reaction {
           status.operation !== null ||
           this.#open().some(({ trouble }) => trouble.volume === status.name && trouble.operation !== null),
         held: this.#held.has(status.name),
-        advice: status.silence ? adviceOnSilence(status.name, status.silence) : null,
+        advice: adviceOn(status),
       })),
       troubles: this.#open().map(({ trouble, memory }) => ({
         key: trouble.key,
@@ -513,6 +526,7 @@ export class Reaction {
     const { culprit, fault } = trouble.diagnosis;
     if (culprit.kind === 'volume' && fault === 'hung')
       return 'Asking the volume again every few seconds: it goes on by itself when it answers.';
+    if (fault === 'unopened') return 'Trying to open the volume again every few seconds.';
     if (person) return 'Waiting for a person.';
     if (trouble.diagnosis.fault === 'corrupt') return 'Watching whether anything else is wrong.';
     if (memory.cutAt !== null || status?.redundancy === 'reduced') {
@@ -554,8 +568,13 @@ export class Reaction {
       const { kind } = trouble.diagnosis.culprit;
       if (kind === 'host') this.#close(known, 'The disks of this host answer again.');
       else if (trouble.diagnosis.fault === 'full') this.#close(known, `The volume ${trouble.volume} has room again.`);
-      else if (status?.silence) continue;
-      else if (kind === 'volume') this.#close(known, `The volume ${trouble.volume} answers again.`);
+      else if (status?.silence || status?.unopened) continue;
+      else if (trouble.diagnosis.fault === 'unopened') {
+        if (status?.state === 'open') this.#close(known, `The volume ${trouble.volume} is open again.`);
+        // One that has not been tried since the agent started is closed, too, and nothing is over.
+        else if (status?.state === 'closed' && status.wantedOpen !== true)
+          this.#close(known, `The volume ${trouble.volume} was closed.`);
+      } else if (kind === 'volume') this.#close(known, `The volume ${trouble.volume} answers again.`);
       else if (status?.state === 'closed') this.#close(known, `The volume ${trouble.volume} was closed.`);
       else if (status?.redundancy !== 'full' || status.state !== 'open' || this.#held.has(status.name)) continue;
       else if (trouble.diagnosis.fault === 'corrupt') this.#close(known, 'Nothing wrong is found any more.');
@@ -654,6 +673,11 @@ function stillThere(status: VolumeStatus, trouble: Trouble): boolean {
   return status.replicas.some((one) => one.id === trouble.diagnosis.culprit.replica);
 }
 
+function adviceOn({ name, silence, unopened }: VolumeStatus): string | null {
+  if (silence) return adviceOnSilence(name, silence);
+  return unopened ? adviceOnUnopened(name, unopened) : null;
+}
+
 function firstSign({ culprit, fault }: Diagnosis): string {
   const name = culprit.disk ?? culprit.volume ?? 'the host';
   const signs: Record<Diagnosis['fault'], string> = {
@@ -663,6 +687,7 @@ function firstSign({ culprit, fault }: Diagnosis): string {
     full: `${name} has become full.`,
     corrupt: `First wrong data from ${name}.`,
     lost: `${name} was there last.`,
+    unopened: `The volume ${name} could not be opened.`,
   };
   if (culprit.kind === 'host') return 'The last request that completed on this host before it stopped.';
   return culprit.kind === 'volume' && fault === 'hung'

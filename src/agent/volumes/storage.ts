@@ -220,16 +220,19 @@ class Storage implements StoragePart {
     await within(CLOSE_DEADLINE_MS, 'pausing storage operations', this.#operations.stop()).catch((error: unknown) => {
       this.#context.log.warn({ error }, 'a storage operation did not pause in time');
     });
+    const left: string[] = [];
     await Promise.all(
       [...this.#volumes.values()].map(async (volume) => {
         this.#announce(volume.name, false);
         await within(CLOSE_DEADLINE_MS, `closing the volume ${volume.name}`, volume.close('forget')).catch(
           (error: unknown) => {
             this.#context.log.error({ volume: volume.name, error }, 'volume could not be closed');
+            left.push(error instanceof Error ? error.message : String(error));
           },
         );
       }),
     );
+    if (left.length > 0) throw new HoldfastError('volume-in-use', left.join(' '));
   }
 
   homeOf(account: string): AccountHome {

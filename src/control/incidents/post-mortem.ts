@@ -10,6 +10,7 @@ const FAULTS: Record<FaultKind, string> = {
   full: 'had no room left',
   corrupt: 'returned wrong data; checksums found it',
   lost: 'was not there any more',
+  unopened: 'could not be opened',
 };
 
 const SEVERITIES: Record<Incident['severity'], string> = {

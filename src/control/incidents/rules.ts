@@ -22,6 +22,7 @@ export function titleOf({ culprit, fault }: Pick<Diagnosis, 'culprit' | 'fault'>
     const disk = culprit.replica ?? culprit.disk ?? 'unknown';
     return culprit.volume === null ? `disk ${disk} ${fault}` : `${culprit.volume}: disk ${disk} ${fault}`;
   }
+  if (fault === 'unopened') return `${culprit.volume ?? 'a volume'}: cannot be opened`;
   if (culprit.kind === 'volume') return `${culprit.volume ?? 'a volume'}: volume ${fault}`;
   return `the host: storage ${fault}`;
 }

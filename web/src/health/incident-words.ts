@@ -12,6 +12,7 @@ const FAULTS: Readonly<Record<FaultKind, { word: string; meaning: string }>> = {
   full: { word: 'full', meaning: 'It has no room left.' },
   corrupt: { word: 'returning wrong data', meaning: 'What it returns is not what was written; the checksums show it.' },
   lost: { word: 'gone', meaning: 'It is not there any more.' },
+  unopened: { word: 'not open', meaning: 'It should be open, and it cannot be opened.' },
 };
 
 export function faultWord(fault: FaultKind): string {
@@ -20,6 +21,7 @@ export function faultWord(fault: FaultKind): string {
 
 /** What is meant by it; an empty string where the word says it all. */
 export function faultMeaning(fault: FaultKind, kind: Culprit['kind']): string {
+  if (fault === 'unopened') return FAULTS[fault].meaning;
   if (kind === 'volume') return fault === 'hung' ? 'Its disks answer, and its file system does not.' : '';
   return kind === 'disk' ? FAULTS[fault].meaning : '';
 }
