@@ -1,13 +1,15 @@
 import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { mustRun, runCommand } from '../../runtime/command.ts';
 import { until } from '../../runtime/deadline.ts';
 import { processesNamed, readMounts, readOrUndefined } from './local/proc.ts';
 import { directoriesOf } from './local/state.ts';
-import { StorageHost } from './testing/host.ts';
+import { attachLoop } from './local/loops.ts';
+import { DISK_BYTES, StorageHost } from './testing/host.ts';
 import { inVolume } from './testing/member.ts';
-import { OtherProgram } from './testing/other-program.ts';
+import { OtherProgram } from '../../runtime/testing/other-program.ts';
 
 /** Mounts, loop devices and valves of a home on this machine. */
 async function leftOf(home: string): Promise<string[]> {
@@ -90,6 +92,40 @@ describe('another program has the mounts of a volume', () => {
     expect(await leftOf(host.home)).toEqual([]);
   }, 120_000);
 
+  test('a deletion that is refused leaves the volume in service', async () => {
+    await host.storage.handlers['accounts.remove']({ name: 'of-one', volume: 'one' });
+    const other = await begin('private', mountPoint());
+    const usable: boolean[] = [];
+    host.storage.onVolumeChange((_name, is) => usable.push(is));
+    const deletion = await host.ended(await host.storage.handlers['volumes.delete']({ name: 'one' }));
+    expect(deletion).toMatchObject({ state: 'failed', error: expect.stringContaining(`pid ${other.pid}`) });
+    expect(host.status('one')).toMatchObject({ state: 'open', trouble: null });
+    expect(usable).toEqual([false, true]);
+    await other.end();
+    expect(await host.ended(await host.storage.handlers['volumes.delete']({ name: 'one' }))).toMatchObject({
+      state: 'done',
+    });
+    expect(await leftOf(host.home)).toEqual([]);
+  }, 120_000);
+
+  test('a rebuild that cannot be begun leaves the spare disk a spare', async () => {
+    const image = join(host.home, 'real.img');
+    await mustRun('truncate', ['--size', String(DISK_BYTES), image], { deadlineMs: 5_000 });
+    const disk = await attachLoop(image);
+    const { handlers } = host.storage;
+    await handlers['spares.add']({ disk });
+    await host.storage.cut('one', 'r1', 'it hung.');
+    const journals = join(host.context.layout.agent, 'operations');
+    await rename(journals, `${journals}.away`);
+    await writeFile(journals, 'no directory');
+    await expect(handlers['volumes.addReplica']({ name: 'one' })).rejects.toThrow(/ENOTDIR|EEXIST/);
+    expect((await handlers['spares.list']({})).map((spare) => spare.disk)).toEqual([disk]);
+    expect(host.status('one').replicas).toHaveLength(2);
+    await rm(journals);
+    await rename(`${journals}.away`, journals);
+    expect(await host.ended(await handlers['volumes.addReplica']({ name: 'one' }))).toMatchObject({ state: 'done' });
+  }, 120_000);
+
   test('the volume is mounted a second time by somebody: closing is refused and says where', async () => {
     const place = mkdtempSync('/var/tmp/holdfast-second-mount-');
     await mustRun('mount', ['--bind', mountPoint(), place], { deadlineMs: 20_000 });
@@ -148,6 +184,10 @@ describe('another program has the mounts of a volume', () => {
     const status = host.status('one');
     expect(status.state).toBe('trouble');
     expect(status.trouble).toMatch(named);
+    await expect(host.storage.handlers['volumes.open']({ name: 'one' })).rejects.toMatchObject({
+      code: 'storage-repair',
+      message: expect.stringMatching(/^The volume one could not be opened: .*It is tried again every few seconds\.$/),
+    });
     const plan = await host.storage.handlers['volumes.planRecovery']({ name: 'one' });
     expect(plan.problem).toMatch(named);
     expect(other.alive).toBe(true);

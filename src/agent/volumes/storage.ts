@@ -367,12 +367,17 @@ class Storage implements StoragePart {
 
   async #takeIn(volume: EngineVolume, disk: string | undefined, replaces?: string): Promise<Operation> {
     this.#operations.assertFree(volume.name);
+    const spares = this.#spares.list();
     const replica = await this.#disks(disk, replaces).take(volume);
+    const taken = spares.find((spare) =>
+      volume.status().replicas.some((one) => one.id === replica && one.disk === spare.disk),
+    );
     try {
       const kind = replaces === undefined ? 'volume-rebuild' : 'volume-replace-disk';
       return await this.#begin(kind, volume.name, { replica });
     } catch (error) {
       await volume.abandonReplica(replica);
+      if (taken !== undefined) await this.#spares.add(taken);
       throw error;
     }
   }
@@ -438,7 +443,13 @@ class Storage implements StoragePart {
         const volume = this.#volumes.get(name);
         if (volume === undefined) return;
         this.#announce(name, false);
-        await volume.delete(journey);
+        try {
+          await volume.delete(journey);
+        } catch (error) {
+          // Refused, it is as usable as before.
+          this.#changed(volume);
+          throw error;
+        }
         this.#forget(name);
         return;
       }

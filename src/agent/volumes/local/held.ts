@@ -96,5 +96,6 @@ export async function dropCopies(path: string, log: VolumeState['log']): Promise
     log.warn({ path, error }, 'copies of a mount in other namespaces could not be taken away');
     return;
   }
-  await mkdir(path, { mode: 0o700 });
+  // Somebody else who opens or closes it may have made it meanwhile.
+  await mkdir(path, { recursive: true, mode: 0o700 });
 }

@@ -31,7 +31,7 @@ export async function openVolume(state: VolumeState): Promise<void> {
     state.mounted = true;
     state.changed();
     if (!(await state.answers())) {
-      throw new HoldfastError('storage-repair', 'it does not answer. It is asked again every few seconds.');
+      throw new HoldfastError('storage-repair', 'it does not answer.');
     }
     await state.accounts.opened();
   } catch (error) {
@@ -45,7 +45,12 @@ export async function openVolume(state: VolumeState): Promise<void> {
       heldBy: error instanceof Held ? error.heldBy : null,
     };
     state.fault(sentence);
-    throw error;
+    if (!(error instanceof HoldfastError)) throw error;
+    throw new HoldfastError(error.code, `${sentence} It is tried again every few seconds.`, {
+      cause: error,
+      ...(error.details === undefined ? {} : { details: error.details }),
+      ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds }),
+    });
   }
   state.open = true;
   state.unopened = null;

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { until } from '../../../runtime/deadline.ts';
+import { until } from '../deadline.ts';
 
 /** Some program of this machine with a mount namespace of its own, as a container or a backup has: it has copies of all mounts there are. */
 export class OtherProgram {
