@@ -63,7 +63,7 @@ describe('two platforms, one of them below /tmp, and another program with a copy
       await untouched(two);
     }
     expect(others.every(({ alive }) => alive)).toBe(true);
-  });
+  }, 900_000);
 
   it('says what is left and who holds it when a program uses a volume, and the next start takes it over as it is', async () => {
     const other = await OtherProgram.start('private', join(first.layout.volumes, 'home1', 'mnt'));

@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { mkdir } from 'node:fs/promises';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { runCommand } from '../../../runtime/command.ts';
+import { until } from '../../../runtime/deadline.ts';
 import { attachDisk, detachDisk, findAttached, kernelName } from './attach.ts';
 import { readSuperBlock } from './disks.ts';
 import * as filesystem from './filesystem.ts';
@@ -14,6 +15,9 @@ import { NO_ERRORS, type ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
 import { decideTrust, type Candidate, type Trust } from './trust.ts';
 import { cutValve } from './valve.ts';
+
+/** So long an unmount that is refused because the volume is in use is tried again. */
+const BUSY_MS = 3_000;
 
 /**
  * Opens a volume: takes over a mount that an earlier agent left, or joins a file system that others keep in the kernel, or removes a dead
@@ -97,9 +101,21 @@ export async function closeVolume(state: VolumeState): Promise<void> {
 async function unmount(state: VolumeState): Promise<void> {
   const { mount } = state.directories;
   await assertNobodyElse(state);
-  await filesystem.unmountFileSystem(mount, state.name).catch(async (error: unknown) => {
-    if (!(error instanceof HoldfastError) || error.code !== 'volume-in-use') throw error;
-    throw inUse(state, await keepersOf(state, true), error);
+  let busy: HoldfastError | undefined;
+  const unmounted = async (): Promise<boolean> => {
+    try {
+      await filesystem.unmountFileSystem(mount, state.name);
+      return true;
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code !== 'volume-in-use') throw error;
+      busy = error;
+      return false;
+    }
+  };
+  // Programs that were ended a moment ago may take a moment to be gone.
+  await until(unmounted, `unmounting the volume ${state.name}`, BUSY_MS, 250).catch(async (error: unknown) => {
+    if (busy === undefined) throw error;
+    throw inUse(state, await keepersOf(state, true), busy);
   });
   await dropCopies(mount, state.log);
 }
