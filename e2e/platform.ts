@@ -62,9 +62,9 @@ export class Platform {
     this.configuration = readConfiguration(this.environment);
   }
 
-  /** A platform that has not been started. Its home lies on a real disk: /tmp may be a small tmpfs. */
-  static async make(): Promise<Platform> {
-    return new Platform(mkdtempSync('/var/tmp/holdfast-e2e-'), await freePort(), await freePort());
+  /** A platform that has not been started. Its home lies on a real disk unless a test asks for another: /tmp may be a small tmpfs. */
+  static async make(prefix = '/var/tmp/holdfast-e2e-'): Promise<Platform> {
+    return new Platform(mkdtempSync(prefix), await freePort(), await freePort());
   }
 
   get layout(): ReturnType<typeof layoutOf> {
@@ -118,8 +118,13 @@ export class Platform {
     return match[1];
   }
 
-  /** Ctrl-C, and waits for the end. */
-  async stop(): Promise<void> {
+  /** Everything that `npm start` has said since it was started. */
+  read(): string {
+    return readFileSync(join(this.home, 'start.out'), 'utf8');
+  }
+
+  /** Ctrl-C, and waits for the end. Its exit code; 0 when it did not run. */
+  async stop(): Promise<number | null> {
     const record = readRecord(join(this.configuration.runDirectory, 'supervisor.json'));
     if (record) process.kill(record.pid, 'SIGINT');
     const child = this.#child;
@@ -127,6 +132,7 @@ export class Platform {
       await until(() => child.exitCode !== null || child.signalCode !== null, 'the end of npm start', 120_000, 50);
     }
     this.#child = undefined;
+    return child === undefined ? 0 : child.exitCode;
   }
 
   /** pid of one of the platform's own processes. */

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { AgentHandlers } from '../protocol/agent.ts';
+import { HoldfastError } from '../protocol/errors.ts';
 import { within } from '../runtime/deadline.ts';
 import { PulseWatch } from '../runtime/pulse.ts';
 import { readRecord } from '../runtime/process-record.ts';
@@ -195,13 +196,16 @@ export function composeAgent(context: AgentContext): ComposedAgent {
           },
         ]);
       }
+      const failed: string[] = [];
       for (const [name, step] of steps) {
         try {
           await step();
         } catch (error) {
           log.error({ error, part: name }, 'could not be stopped cleanly; going on with the rest');
+          failed.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
         }
       }
+      if (how === 'stop' && failed.length > 0) throw new HoldfastError('internal', failed.join(' '));
     },
   };
 }

@@ -34,7 +34,7 @@ export interface AccountHome {
 export interface StoragePart {
   /** Opens every known volume, each on its own with a deadline; a volume that cannot open never holds up another. */
   start(): Promise<void>;
-  /** Closes every volume (programs are stopped by then). */
+  /** Closes every volume (programs are stopped by then). Throws, saying which ones could not be closed, when it has tried all. */
   stop(): Promise<void>;
   handlers: HandlersOf<'volumes'> & HandlersOf<'spares'> & HandlersOf<'operations'> & HandlersOf<'accounts'>;
   /** Throws `not-found`, `volume-closed` or `storage-repair` at once; never waits on the volume. */

@@ -9,9 +9,9 @@ export type DiskCondition = 'healthy' | 'slow' | 'hung' | 'failed' | 'unknown';
 /**
  * hung: requests are in the disk and none completes. failing: it answers with errors. slow: it answers, many times slower than its
  * peers, for a minute. full: no room. corrupt: it returns wrong data. lost: it is not there. uncounted: what its accounts use is not counted,
- * so that their limits do not hold.
+ * so that their limits do not hold. unopened: a volume that should be open and cannot be opened.
  */
-export type FaultKind = 'hung' | 'failing' | 'slow' | 'full' | 'corrupt' | 'lost' | 'uncounted';
+export type FaultKind = 'hung' | 'failing' | 'slow' | 'full' | 'corrupt' | 'lost' | 'uncounted' | 'unopened';
 
 export interface Culprit {
   kind: 'disk' | 'volume' | 'host';

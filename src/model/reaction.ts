@@ -42,7 +42,7 @@ export interface VolumeView {
   /** What runs is a scrub, which gives way to a repair of redundancy. */
   scrubbing?: boolean;
   held: boolean;
-  /** What a person has to do about a volume that does not answer although its disks do; null: it answers, or they do not. */
+  /** What a person has to do about a volume that does not answer although its disks do, or that cannot be opened; null: nothing. */
   advice: string | null;
   /** What a person has to do about limits that do not hold; null: nothing, it is mended by itself. */
   limitsAdvice?: string | null;

@@ -93,6 +93,7 @@ const DISK_DID: Record<FaultKind, string> = {
   corrupt: 'returned wrong data, which was noticed',
   lost: 'disappeared',
   uncounted: 'was counting anew what its accounts use',
+  unopened: 'could not be opened',
 };
 
 const DISK_DOES: Record<FaultKind, string> = {
@@ -103,6 +104,7 @@ const DISK_DOES: Record<FaultKind, string> = {
   corrupt: 'has returned wrong data, which was noticed',
   lost: 'has disappeared',
   uncounted: 'is counting anew what its accounts use',
+  unopened: 'cannot be opened',
 };
 
 const WORST: Record<ComponentStatus, number> = {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-export const faultKindSchema = z.enum(['hung', 'failing', 'slow', 'full', 'corrupt', 'lost', 'uncounted']);
+export const faultKindSchema = z.enum(['hung', 'failing', 'slow', 'full', 'corrupt', 'lost', 'uncounted', 'unopened']);
 export const diskConditionSchema = z.enum(['healthy', 'slow', 'hung', 'failed', 'unknown']);
 
 export const culpritSchema = z.object({

@@ -68,6 +68,10 @@ export const volumeStatusSchema = z.object({
     .optional(),
   /** Why the limits of its accounts do not hold now; null: nothing is known against them. */
   uncounted: uncountedSchema.nullable().optional(),
+  /** Whether it should be open: nobody closed it. */
+  wantedOpen: z.boolean().optional(),
+  /** Since when it cannot be opened although it should be (src/model/unopened-volume.ts); null: it is open, or closed on purpose. */
+  unopened: z.object({ since: z.string(), reason: z.string(), heldBy: z.string().nullable() }).nullable().optional(),
   /** When these figures were read, ISO 8601. A volume that does not answer keeps its last ones. */
   readAt: z.string(),
 });

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { readFileSync, realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 
 /** Where everything of one instance lives, and on which ports it answers. Read once, from the environment. */
 export interface Configuration {
-  /** HOLDFAST_HOME, absolute. Holds all state that must survive a reboot. */
+  /** HOLDFAST_HOME, absolute and without symbolic links. Holds all state that must survive a reboot. */
   home: string;
   /** 8 hexadecimal characters that tell instances on one machine apart; derived from home. */
   instance: string;
@@ -55,9 +55,20 @@ export function rebuildSetting({ rebuildLimit }: Pick<Configuration, 'rebuildLim
 
 export const SOURCE_DIRECTORY = resolve(import.meta.dirname, '../..');
 
+/** A path without symbolic links, as the kernel names what is mounted there; what of it does not exist yet stays as it is. */
+function withoutLinks(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch (error) {
+    const above = dirname(path);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || above === path) return path;
+    return join(withoutLinks(above), basename(path));
+  }
+}
+
 /** Reads the configuration. Throws an Error with a sentence for a person when a value cannot be used. */
 export function readConfiguration(environment: NodeJS.ProcessEnv = process.env): Configuration {
-  const home = resolve(environment['HOLDFAST_HOME'] || DEFAULT_HOME);
+  const home = withoutLinks(resolve(environment['HOLDFAST_HOME'] || DEFAULT_HOME));
   const domain = (environment['HOLDFAST_DOMAIN'] || 'localhost').toLowerCase();
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(domain))
     throw new Error(`HOLDFAST_DOMAIN=${domain} is not a domain name.`);

@@ -26,6 +26,8 @@ class OneVolume {
   doubts = 0;
   silence: VolumeStatus['silence'] = null;
   uncounted: VolumeStatus['uncounted'] = null;
+  unopened: VolumeStatus['unopened'] = null;
+  wantedOpen = true;
   scrubs = 0;
   deleted = false;
   loaded: Promise<void> = Promise.resolve();
@@ -58,6 +60,8 @@ class OneVolume {
         operation: running?.id ?? null,
         silence: this.silence,
         uncounted: this.uncounted,
+        unopened: this.unopened,
+        wantedOpen: this.wantedOpen,
         readAt: STARTED,
       },
     ];
@@ -170,6 +174,31 @@ describe('acts against troubles', () => {
 
   const see = (...replicas: string[]): void =>
     reaction.take({ troubles: replicas.map((one) => ({ diagnosis: sick(one, 'hung'), agoMs: 700 })), suspects: [] });
+  const resolves = (): Promise<void> =>
+    until(
+      () => {
+        see();
+        return reaction.troubles().every(({ state }) => state === 'resolved');
+      },
+      'the trouble being over',
+      20_000,
+      100,
+    );
+  /** It is looked at for longer than a trouble needs to be taken for over. */
+  const stays = async (condition: () => boolean): Promise<void> => {
+    let looks = 0;
+    await until(
+      () => {
+        see();
+        expect(condition()).toBe(true);
+        looks += 1;
+        return looks > 45;
+      },
+      'many looks',
+      60_000,
+      100,
+    );
+  };
   const texts = (): string[] => reaction.troubles().flatMap(({ timeline }) => timeline.map(({ text }) => text));
   const remembered = async (): Promise<TroubleMemory[]> => (await journal.load(Date.now())).map(({ memory }) => memory);
   const asked = (): (string | null)[] => [...new Set(told.map(({ mustAct }) => mustAct))];
@@ -360,6 +389,67 @@ describe('acts against troubles', () => {
     await reaction.stop();
     await until(async () => (await remembered()).length === 1, 'the record', 10_000);
     expect((await remembered()).map(({ cutAt }) => typeof cutAt)).toEqual(['number']);
+  });
+
+  test('a volume that cannot be opened is a trouble that names who holds it and asks for a person, until it is open again', async () => {
+    const holder = '`backup` (pid 12, running since 2026-01-01 00:00:00 UTC)';
+    storage.state = 'trouble';
+    storage.unopened = {
+      since: new Date(Date.now() - 1_000).toISOString(),
+      reason: `held by ${holder}.`,
+      heldBy: holder,
+    };
+    see();
+    // One whose disks come and go is open again within seconds.
+    expect(reaction.troubles()).toEqual([]);
+    storage.unopened.since = new Date(Date.now() - 20_000).toISOString();
+    see();
+    const [trouble] = reaction.troubles();
+    expect(trouble).toMatchObject({
+      key: 'volume:one:-',
+      state: 'open',
+      service: 'stopped',
+      since: storage.unopened.since,
+      diagnosis: { fault: 'unopened', evidence: [expect.stringContaining('pid 12')] },
+      mustAct: expect.stringContaining(`End ${holder}`),
+    });
+    // The agent starts anew, and has not tried it yet: nothing is over.
+    const { since } = storage.unopened;
+    storage.unopened = null;
+    storage.state = 'closed';
+    await stays(() => reaction.troubles()[0]?.state === 'open');
+    storage.unopened = { since, reason: 'again', heldBy: null };
+    storage.state = 'trouble';
+    see();
+    expect(reaction.troubles()).toHaveLength(1);
+    storage.unopened = null;
+    storage.state = 'open';
+    await resolves();
+    expect(texts().at(-1)).toBe('The volume one is open again.');
+  });
+
+  test('a volume that cannot be opened because none of its disks is there is told of its disks alone', () => {
+    storage.state = 'trouble';
+    storage.states = ['missing', 'missing'];
+    storage.unopened = { since: STARTED, reason: 'No complete replica is there.', heldBy: null };
+    see();
+    expect(reaction.troubles().map(({ diagnosis }) => diagnosis.fault)).toEqual(['lost', 'lost']);
+    // With one that is there it is not the disks.
+    storage.states = ['healthy', 'missing'];
+    see();
+    expect(reaction.troubles().map(({ diagnosis }) => diagnosis.fault)).toContain('unopened');
+  });
+
+  test('a volume that an operator closes instead is no trouble any more', async () => {
+    storage.state = 'trouble';
+    storage.unopened = { since: STARTED, reason: 'It cannot.', heldBy: null };
+    see();
+    expect(reaction.troubles()).toHaveLength(1);
+    storage.unopened = null;
+    storage.state = 'closed';
+    storage.wantedOpen = false;
+    await resolves();
+    expect(texts().at(-1)).toBe('The volume one was closed.');
   });
 
   test('what a watcher said before it fell silent is no basis for an act', async () => {

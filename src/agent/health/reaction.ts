@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { troubleKeyOf, type Diagnosis } from '../../model/health.ts';
 import { decide, retryDelayMs, type Decision, type Situation } from '../../model/reaction.ts';
 import { adviceOnSilence, diagnoseSilence } from '../../model/silent-volume.ts';
+import { adviceOnUnopened, diagnoseUnopened } from '../../model/unopened-volume.ts';
 import { diagnoseVolume } from '../../model/volume-diagnosis.ts';
 import { ERRORS, HoldfastError, type ErrorCode } from '../../protocol/errors.ts';
 import type { TimelineEntry, Trouble } from '../../protocol/health.ts';
@@ -171,13 +172,25 @@ export class Reaction {
       const own = diagnoseVolume(status, { full });
       const silent = this.#silent(status, [...found.map(({ diagnosis }) => diagnosis), ...own]);
       if (silent !== undefined) found.push(silent);
+      const unopened = silent === undefined ? this.#unopened(status, own) : undefined;
+      if (unopened !== undefined) found.push(unopened);
       for (const diagnosis of own) {
         // One that does not answer is not full as well.
-        const told = keys.has(troubleKeyOf(diagnosis)) || (silent !== undefined && diagnosis.fault === 'full');
+        const other = silent ?? unopened;
+        const told = keys.has(troubleKeyOf(diagnosis)) || (other !== undefined && diagnosis.fault === 'full');
         if (!told) found.push({ diagnosis, agoMs: 0 });
       }
     }
     return found;
+  }
+
+  /** It cannot be opened, and that is more than that no disk of it is there, which is told of its disks. */
+  #unopened({ name, unopened, silence, redundancy }: VolumeStatus, own: readonly Diagnosis[]): SeenTrouble | undefined {
+    if (!unopened || silence) return undefined;
+    if (redundancy === 'lost' && own.some(({ culprit }) => culprit.kind === 'disk')) return undefined;
+    const now = Date.now();
+    const diagnosis = diagnoseUnopened(name, unopened, now);
+    return diagnosis && { diagnosis, agoMs: Math.max(0, now - Date.parse(unopened.since)) };
   }
 
   /** It does not answer, and neither its disks nor the host are to blame, nor were a moment ago. */
@@ -271,7 +284,7 @@ export class Reaction {
         scrubbing: this.#operations.some((one) => one.id === status.operation && one.kind === 'volume-scrub'),
         held: this.#held.has(status.name),
         limitsAdvice: status.uncounted?.mustAct ?? null,
-        advice: status.silence ? adviceOnSilence(status.name, status.silence) : null,
+        advice: adviceOn(status),
       })),
       troubles: this.#open().map(({ trouble, memory }) => ({
         key: trouble.key,
@@ -524,6 +537,7 @@ export class Reaction {
     if (fault === 'uncounted') return status?.uncounted?.doing ?? 'Watching whether what is written is counted.';
     if (culprit.kind === 'volume' && fault === 'hung')
       return 'Asking the volume again every few seconds: it goes on by itself when it answers.';
+    if (fault === 'unopened') return 'Trying to open the volume again every few seconds.';
     if (person) return 'Waiting for a person.';
     if (trouble.diagnosis.fault === 'corrupt') return 'Watching whether anything else is wrong.';
     if (memory.cutAt !== null || status?.redundancy === 'reduced') {
@@ -567,8 +581,13 @@ export class Reaction {
       else if (trouble.diagnosis.fault === 'uncounted') {
         if (!status?.uncounted) this.#close(known, countsAgain(status, trouble.volume));
       } else if (trouble.diagnosis.fault === 'full') this.#close(known, `The volume ${trouble.volume} has room again.`);
-      else if (status?.silence) continue;
-      else if (kind === 'volume') this.#close(known, `The volume ${trouble.volume} answers again.`);
+      else if (status?.silence || status?.unopened) continue;
+      else if (trouble.diagnosis.fault === 'unopened') {
+        if (status?.state === 'open') this.#close(known, `The volume ${trouble.volume} is open again.`);
+        // One that has not been tried since the agent started is closed, too, and nothing is over.
+        else if (status?.state === 'closed' && status.wantedOpen !== true)
+          this.#close(known, `The volume ${trouble.volume} was closed.`);
+      } else if (kind === 'volume') this.#close(known, `The volume ${trouble.volume} answers again.`);
       else if (status?.state === 'closed') this.#close(known, `The volume ${trouble.volume} was closed.`);
       else if (status?.redundancy !== 'full' || status.state !== 'open' || this.#held.has(status.name)) continue;
       else if (trouble.diagnosis.fault === 'corrupt') this.#close(known, 'Nothing wrong is found any more.');
@@ -672,6 +691,11 @@ function stillThere(status: VolumeStatus, trouble: Trouble): boolean {
   return status.replicas.some((one) => one.id === trouble.diagnosis.culprit.replica);
 }
 
+function adviceOn({ name, silence, unopened }: VolumeStatus): string | null {
+  if (silence) return adviceOnSilence(name, silence);
+  return unopened ? adviceOnUnopened(name, unopened) : null;
+}
+
 function firstSign({ culprit, fault }: Diagnosis): string {
   const name = culprit.disk ?? culprit.volume ?? 'the host';
   const signs: Record<Diagnosis['fault'], string> = {
@@ -682,6 +706,7 @@ function firstSign({ culprit, fault }: Diagnosis): string {
     corrupt: `First wrong data from ${name}.`,
     lost: `${name} was there last.`,
     uncounted: `What is written to ${name} stops being counted.`,
+    unopened: `The volume ${name} could not be opened.`,
   };
   if (culprit.kind === 'host') return 'The last request that completed on this host before it stopped.';
   return culprit.kind === 'volume' && fault === 'hung'

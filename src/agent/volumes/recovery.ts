@@ -1,4 +1,5 @@
 import { adviceOnSilence, diagnoseSilence } from '../../model/silent-volume.ts';
+import { adviceOnUnopened } from '../../model/unopened-volume.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { RepairPlan } from '../../protocol/health.ts';
 import { until } from '../../runtime/deadline.ts';
@@ -32,6 +33,8 @@ export async function planRecovery(volume: EngineVolume, disks: TakesDisks): Pro
   else if (!volume.wantedOpen) problem = `The volume ${volume.name} was closed by an operator. Open it first.`;
   else if (status.silence && diagnoseSilence(volume.name, status.silence, Date.now()) !== undefined)
     problem = adviceOnSilence(volume.name, status.silence);
+  // It waits for somebody else, and no step of it could change that.
+  else if (status.unopened?.heldBy) problem = adviceOnUnopened(volume.name, status.unopened);
   else if (!full) {
     const unfinished = volume.unfinishedReplica();
     if (unfinished !== undefined) takes = `${unfinished} was taken in already`;

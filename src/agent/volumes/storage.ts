@@ -221,16 +221,19 @@ class Storage implements StoragePart {
     await within(CLOSE_DEADLINE_MS, 'pausing storage operations', this.#operations.stop()).catch((error: unknown) => {
       this.#context.log.warn({ error }, 'a storage operation did not pause in time');
     });
+    const left: string[] = [];
     await Promise.all(
       [...this.#volumes.values()].map(async (volume) => {
         this.#announce(volume.name, false);
         await within(CLOSE_DEADLINE_MS, `closing the volume ${volume.name}`, volume.close('forget')).catch(
           (error: unknown) => {
             this.#context.log.error({ volume: volume.name, error }, 'volume could not be closed');
+            left.push(error instanceof Error ? error.message : String(error));
           },
         );
       }),
     );
+    if (left.length > 0) throw new HoldfastError('volume-in-use', left.join(' '));
   }
 
   homeOf(account: string): AccountHome {
@@ -388,12 +391,17 @@ class Storage implements StoragePart {
   async #takeIn(volume: EngineVolume, disk: string | undefined, replaces?: string): Promise<Operation> {
     await this.#endScrub(volume);
     this.#operations.assertFree(volume.name);
+    const spares = this.#spares.list();
     const replica = await this.#disks(disk, replaces).take(volume);
+    const taken = spares.find((spare) =>
+      volume.status().replicas.some((one) => one.id === replica && one.disk === spare.disk),
+    );
     try {
       const kind = replaces === undefined ? 'volume-rebuild' : 'volume-replace-disk';
       return await this.#begin(kind, volume.name, { replica });
     } catch (error) {
       await volume.abandonReplica(replica);
+      if (taken !== undefined) await this.#spares.add(taken);
       throw error;
     }
   }
@@ -459,7 +467,13 @@ class Storage implements StoragePart {
         const volume = this.#volumes.get(name);
         if (volume === undefined) return;
         this.#announce(name, false);
-        await volume.delete(journey);
+        try {
+          await volume.delete(journey);
+        } catch (error) {
+          // Refused, it is as usable as before.
+          this.#changed(volume);
+          throw error;
+        }
         this.#forget(name);
         return;
       }

@@ -1,5 +1,14 @@
 import { spawn } from 'node:child_process';
-import { closeSync, copyFileSync, openSync, readFileSync, readlinkSync, statSync, truncateSync } from 'node:fs';
+import {
+  closeSync,
+  copyFileSync,
+  existsSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  truncateSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { basename } from 'node:path';
 import { until } from '../../runtime/deadline.ts';
@@ -44,6 +53,9 @@ export class OwnedChild {
   #record: ProcessRecord | undefined;
   #wanted = false;
   #failures = 0;
+  #lastEnd = 'did not end';
+  /** Where in the log this start's output begins. */
+  #logFrom = 0;
   #startedAt = 0;
   #restart: NodeJS.Timeout | undefined;
   readonly #onDeath: (line: string) => void;
@@ -62,8 +74,30 @@ export class OwnedChild {
     return this.#failures;
   }
 
+  /** How it ended last, as a sentence goes on: "ended (exit code 1)". */
+  get lastEnd(): string {
+    return this.#lastEnd;
+  }
+
+  get name(): string {
+    return this.#definition.name;
+  }
+
+  get logFile(): string {
+    return this.#definition.logFile;
+  }
+
+  /** The end of what it has written since this start. */
+  lastWords(lines: number): string[] {
+    if (!existsSync(this.logFile)) return [];
+    const all = readFileSync(this.logFile);
+    const mine = all.subarray(all.length < this.#logFrom ? 0 : this.#logFrom);
+    return mine.toString('utf8').trimEnd().split('\n').slice(-lines);
+  }
+
   start(): void {
     this.#wanted = true;
+    this.#logFrom = statSync(this.logFile, { throwIfNoEntry: false })?.size ?? 0;
     this.#spawn();
   }
 
@@ -110,6 +144,7 @@ export class OwnedChild {
     if (Date.now() - this.#startedAt > CALM_MS) this.#failures = 0;
     const delay = RESTART_DELAYS[Math.min(this.#failures, RESTART_DELAYS.length - 1)] ?? 0;
     this.#failures += 1;
+    this.#lastEnd = how;
     this.#onDeath(`${this.#definition.name} ${how}; starting it again. Its log: ${this.#definition.logFile}`);
     this.#restart = setTimeout(() => this.#spawn(), delay);
   }

@@ -27,14 +27,15 @@ export function controlCommand(configuration: Configuration): { program: string;
   return {
     program: 'bwrap',
     arguments: [
+      // First, so that what is bound below may lie anywhere: a home or a repository in /tmp or /dev/shm would be covered by these.
+      '--proc', '/proc',
+      '--dev', '/dev',
+      '--tmpfs', '/tmp',
       ...ancestors([...bound, '/run/postgresql'])
         .filter((directory) => !inside.has(directory))
         .flatMap((directory) => ['--perms', '0755', '--dir', directory]),
       ...readOnly.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', path, path]),
       ...(existsSync('/run/postgresql') ? ['--bind', '/run/postgresql', '/run/postgresql'] : []),
-      '--proc', '/proc',
-      '--dev', '/dev',
-      '--tmpfs', '/tmp',
       '--ro-bind', configuration.source, configuration.source,
       '--bind', layout.control, layout.control,
       '--bind', configuration.runDirectory, configuration.runDirectory,

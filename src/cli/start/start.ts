@@ -9,10 +9,14 @@ import { readRecord, recordOf, writeRecord } from '../../runtime/process-record.
 import { api } from '../api.ts';
 import { checkMachine, checkPorts, checkState, userOf } from './checks.ts';
 import { endLeftover, listensOn, OwnedChild } from './child.ts';
+import { assertComingUp } from './coming-up.ts';
 import { controlCommand } from './control-sandbox.ts';
 import { makeDirectories } from './directories.ts';
+import { checkFileSystem, checkHome } from './home.ts';
+import { whatIsLeft } from './left.ts';
 import { installPackages, PLATFORM_PACKAGES } from './packages.ts';
 import { buildPages } from './pages.ts';
+import { readyLines } from './ready.ts';
 import { ServiceWatchdog } from './service-watchdog.ts';
 import { Watches } from './watches.ts';
 
@@ -63,11 +67,6 @@ async function statusOf(configuration: Configuration): Promise<Status | undefine
   }
 }
 
-function lastLines(file: string, count: number): string[] {
-  if (!existsSync(file)) return [];
-  return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-count);
-}
-
 /** The two volumes that a new platform starts with. */
 async function ensureVolumes(configuration: Configuration, say: (line: string) => void): Promise<void> {
   const volumes = (await api(configuration, 'volumes')) as VolumeStatus[];
@@ -111,8 +110,11 @@ function printFirstPassword(configuration: Configuration, say: (line: string) =>
 export async function start(configuration: Configuration, options: StartOptions): Promise<void> {
   const { say } = options;
   checkMachine();
+  checkHome(configuration);
   checkWritable(configuration);
   checkState(configuration);
+  const remark = checkFileSystem(configuration);
+  if (remark !== undefined) say(remark);
   takeLock(configuration);
   // From here on: installing packages may take minutes, and systemd must not take that for hanging.
   new ServiceWatchdog(process.env, say).start();
@@ -190,26 +192,38 @@ export async function start(configuration: Configuration, options: StartOptions)
     control.maintain();
   }, 60_000);
   try {
-    const answering = async (): Promise<boolean> => stopping || (await statusOf(configuration))?.agent === 'reachable';
+    const answering = async (): Promise<boolean> => {
+      assertComingUp([agent, control]);
+      return stopping || (await statusOf(configuration))?.agent === 'reachable';
+    };
     await until(answering, 'the start of the agent and the control plane', READY_DEADLINE_MS, 50).catch(
       (error: unknown) => {
-        const name = agent.failures > 0 ? 'agent' : 'control';
-        throw new HoldfastError('not-ready', `The ${name} does not come up. The end of its log (${logFile(name)}):`, {
-          details: lastLines(logFile(name), 10),
-          cause: error,
-        });
+        if (error instanceof HoldfastError && error.code === 'not-ready') throw error;
+        const slow = agent.failures > 0 ? agent : control;
+        throw new HoldfastError(
+          'not-ready',
+          `The ${slow.name} does not come up. The end of its log (${slow.logFile}):`,
+          {
+            details: slow.lastWords(10),
+            cause: error,
+          },
+        );
       },
     );
     if (!stopping) await ensureVolumes(configuration, say);
     await until(
-      async () => stopping || (await statusOf(configuration))?.ready === true,
+      async () => {
+        assertComingUp([agent, control]);
+        return stopping || (await statusOf(configuration))?.ready === true;
+      },
       'the gateway',
       READY_DEADLINE_MS,
       50,
     );
     if (!stopping) {
       printFirstPassword(configuration, say);
-      say(`ready https://${configuration.domain}:${configuration.httpsPort}/`);
+      const volumes = (await api(configuration, 'volumes')) as VolumeStatus[];
+      for (const line of readyLines(volumes, `https://${configuration.domain}:${configuration.httpsPort}/`)) say(line);
     }
     const why = await stopEarly;
     say(`${why}: stopping sites, gateway and volumes`);
@@ -223,6 +237,16 @@ export async function start(configuration: Configuration, options: StartOptions)
     const how = await agent.stop('SIGINT', STOP_DEADLINE_MS);
     if (how === 'killed') say('The agent did not finish in time and was killed; the next start cleans up.');
     rmSync(recordFileOf(configuration, 'supervisor'), { force: true });
+  }
+  const left = await whatIsLeft(configuration);
+  if (left.length > 0) {
+    throw new HoldfastError(
+      'volume-in-use',
+      'Not everything could be stopped. Left behind, and taken over by the next start:',
+      {
+        details: left,
+      },
+    );
   }
   say('Stopped.');
 }

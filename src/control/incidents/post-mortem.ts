@@ -11,6 +11,7 @@ const FAULTS: Record<FaultKind, string> = {
   corrupt: 'returned wrong data; checksums found it',
   lost: 'was not there any more',
   uncounted: 'did not count what its accounts used, so that their limits did not hold',
+  unopened: 'could not be opened',
 };
 
 const SEVERITIES: Record<Incident['severity'], string> = {

@@ -23,6 +23,7 @@ export function titleOf({ culprit, fault }: Pick<Diagnosis, 'culprit' | 'fault'>
     return culprit.volume === null ? `disk ${disk} ${fault}` : `${culprit.volume}: disk ${disk} ${fault}`;
   }
   if (fault === 'uncounted') return `${culprit.volume ?? 'a volume'}: limits not enforced`;
+  if (fault === 'unopened') return `${culprit.volume ?? 'a volume'}: cannot be opened`;
   if (culprit.kind === 'volume') return `${culprit.volume ?? 'a volume'}: volume ${fault}`;
   return `the host: storage ${fault}`;
 }

@@ -51,5 +51,5 @@ async function askHost({ agent, log }: ControlContext): Promise<AgentOutput<'hos
 }
 
 function hasBeenTried(volume: VolumeStatus, closed: ReadonlySet<string>): boolean {
-  return volume.state !== 'closed' || volume.trouble !== null || closed.has(volume.name);
+  return volume.state !== 'closed' || volume.trouble !== null || volume.wantedOpen === false || closed.has(volume.name);
 }

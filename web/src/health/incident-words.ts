@@ -16,6 +16,7 @@ const FAULTS: Readonly<Record<FaultKind, { word: string; meaning: string }>> = {
     meaning: 'The limits of its accounts do not hold until it counts again.',
   },
   lost: { word: 'gone', meaning: 'It is not there any more.' },
+  unopened: { word: 'not open', meaning: 'It should be open, and it cannot be opened.' },
 };
 
 export function faultWord(fault: FaultKind): string {
@@ -25,6 +26,7 @@ export function faultWord(fault: FaultKind): string {
 /** What is meant by it; an empty string where the word says it all. */
 export function faultMeaning(fault: FaultKind, kind: Culprit['kind']): string {
   if (fault === 'uncounted') return FAULTS[fault].meaning;
+  if (fault === 'unopened') return FAULTS[fault].meaning;
   if (kind === 'volume') return fault === 'hung' ? 'Its disks answer, and its file system does not.' : '';
   return kind === 'disk' ? FAULTS[fault].meaning : '';
 }

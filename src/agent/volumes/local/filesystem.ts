@@ -76,7 +76,7 @@ export async function unmountFileSystem(mountPoint: string, volume: string): Pro
     const result = await runCommand('umount', [mountPoint], { deadlineMs: MOUNT_DEADLINE_MS });
     if (result.code === 0) continue;
     if (/busy/i.test(result.stderr)) {
-      throw new HoldfastError('volume-in-use', `Programs still use the volume ${volume}. Stop them, then close it.`);
+      throw new HoldfastError('volume-in-use', `The volume ${volume} is still used.`);
     }
     throw new HoldfastError('command-failed', `The volume ${volume} could not be unmounted.`, {
       details: result.stderr.trim().split('\n'),

@@ -2,10 +2,12 @@ import { basename } from 'node:path';
 import { mkdir } from 'node:fs/promises';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { runCommand } from '../../../runtime/command.ts';
+import { until } from '../../../runtime/deadline.ts';
 import { attachDisk, detachDisk, findAttached, kernelName } from './attach.ts';
 import { readSuperBlock } from './disks.ts';
 import * as filesystem from './filesystem.ts';
 import { forget } from './forgetting.ts';
+import { assertNobodyElse, dropCopies, inUse, isKept, keepersInWords, keepersOf, type Keepers } from './held.ts';
 import { killHolders } from './holders.ts';
 import { mountAt, type MountEntry } from './proc.ts';
 import { assertNothingHangs } from './registering.ts';
@@ -15,22 +17,26 @@ import { decideTrust, type Candidate, type Trust } from './trust.ts';
 import { endBalance } from './under-way.ts';
 import { cutValve } from './valve.ts';
 
+/** So long an unmount that is refused because the volume is in use is tried again. */
+const BUSY_MS = 3_000;
+
 /**
- * Opens a volume: takes over a mount that an earlier agent left, or removes a dead one and mounts afresh. Only complete
- * replicas are mounted. Throws `storage-repair` when there is none, or when the kernel still holds a dead mount.
+ * Opens a volume: takes over a mount that an earlier agent left, or joins a file system that others keep in the kernel, or removes a dead
+ * one and mounts afresh. Only complete replicas are mounted. Throws `storage-repair` when there is none, or when the kernel still holds
+ * a dead file system.
  */
 export async function openVolume(state: VolumeState): Promise<void> {
   if (state.open && state.trouble === null) return;
   try {
     const mount = await mountAt(state.directories.mount);
-    if (mount === undefined || !(await adopt(state, mount))) {
+    if (!(mount === undefined ? await join(state) : await adopt(state, mount))) {
       await clearDead(state);
       await mountAfresh(state);
     }
     state.mounted = true;
     state.changed();
     if (!(await state.answers())) {
-      throw new HoldfastError('storage-repair', 'it does not answer. It is asked again every few seconds.');
+      throw new HoldfastError('storage-repair', 'it does not answer.');
     }
     await state.accounts.opened();
     state.quotas.begin();
@@ -39,43 +45,118 @@ export async function openVolume(state: VolumeState): Promise<void> {
     const sentence = `The volume ${state.name} could not be opened: ${reason}`;
     // It is tried again every few seconds: said once.
     if (sentence !== state.trouble) state.log.error({ volume: state.name, error }, 'volume could not be opened');
+    state.unopened = {
+      since: state.unopened?.since ?? new Date().toISOString(),
+      reason,
+      heldBy: error instanceof Held ? error.heldBy : null,
+    };
     state.fault(sentence);
-    throw error;
+    if (!(error instanceof HoldfastError)) throw error;
+    throw new HoldfastError(error.code, `${sentence} It is tried again every few seconds.`, {
+      cause: error,
+      ...(error.details === undefined ? {} : { details: error.details }),
+      ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds }),
+    });
   }
   state.open = true;
+  state.unopened = null;
   state.lane.mend();
   state.fault(null);
 }
 
-/** Unmounts and lets go of every disk. Throws `volume-in-use` when programs still use it. */
+/** A file system that cannot be opened again while somebody outside the platform keeps it in the kernel. */
+class Held extends HoldfastError {
+  readonly heldBy: string;
+
+  constructor(heldBy: string, cause?: unknown) {
+    super(
+      'storage-repair',
+      `its old file system does not work any more, and the kernel keeps it for ${heldBy}. It opens by itself when that has ended.`,
+      { cause, retryAfterSeconds: 10 },
+    );
+    this.heldBy = heldBy;
+  }
+}
+
+/** Unmounts and lets go of every disk. Throws `volume-in-use`, naming who uses it; then everything is as it was. */
 export async function closeVolume(state: VolumeState): Promise<void> {
   const { mount } = state.directories;
   await state.quotas.stop();
   if (state.trouble !== null && (await mountAt(mount)) !== undefined) await clearDead(state);
-  await endBalance(state);
-  await filesystem.unmountFileSystem(mount, state.name);
-  await filesystem.waitReleased(state.record.uuid, 5_000).catch((cause: unknown) => {
-    throw new HoldfastError('volume-in-use', `Programs still use the volume ${state.name}. Stop them, then close it.`, {
-      cause,
-    });
-  });
+  try {
+    // A balance keeps the file system mounted, and would be taken for a program.
+    await endBalance(state);
+    if ((await mountAt(mount)) !== undefined) await unmount(state);
+    await filesystem.waitReleased(state.record.uuid, 5_000).catch((cause: unknown) => goOn(state, cause));
+  } catch (error) {
+    // Refused: everything is as it was, the watching of limits, too.
+    if (state.open) state.quotas.begin();
+    throw error;
+  }
   state.open = false;
   state.mounted = false;
   state.silence = null;
+  state.unopened = null;
   state.warning = null;
   state.accounts.closed();
   // Whoever watches the disks lets go of them now: a device that is held open is not detached.
   state.changed();
   for (const replica of state.record.replicas) await detachDisk(replica, state.pathsOf(replica), 'orderly');
+  for (const replica of state.record.replicas)
+    if (replica.kind === 'image') await dropCopies(state.pathsOf(replica).mountPoint, state.log);
   state.attached.clear();
   state.errors.clear();
   state.fault(null);
+}
+
+async function unmount(state: VolumeState): Promise<void> {
+  const { mount } = state.directories;
+  await assertNobodyElse(state);
+  let busy: HoldfastError | undefined;
+  const unmounted = async (): Promise<boolean> => {
+    try {
+      await filesystem.unmountFileSystem(mount, state.name);
+      return true;
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code !== 'volume-in-use') throw error;
+      busy = error;
+      return false;
+    }
+  };
+  // Programs that were ended a moment ago may take a moment to be gone.
+  await until(unmounted, `unmounting the volume ${state.name}`, BUSY_MS, 250).catch(async (error: unknown) => {
+    if (busy === undefined) throw error;
+    throw inUse(state, await keepersOf(state, true), busy);
+  });
+  await dropCopies(mount, state.log);
+}
+
+/** Somebody began to use it in the moment in which it was unmounted: it is mounted again, so that a refusal leaves all as it was. */
+async function goOn(state: VolumeState, cause: unknown): Promise<never> {
+  const keepers = await keepersOf(state, true);
+  if (state.open && (await join(state))) throw inUse(state, keepers, cause);
+  const sentence = `The volume ${state.name} is not mounted, and the kernel keeps its file system for ${keepersInWords(keepers)}. Its disks are let go of when that has ended.`;
+  if (state.record.wantedOpen) state.fault(sentence);
+  throw new HoldfastError('volume-in-use', sentence, { cause });
 }
 
 /** Takes over what an earlier agent mounted, when at least one complete replica still serves. */
 async function adopt(state: VolumeState, mount: MountEntry): Promise<boolean> {
   if (mount.type !== 'btrfs' || filesystem.stoppedWriting(mount) || state.record.unsure === 'reopen') return false;
   const present = new Set(await filesystem.devicesOf(state.record.uuid));
+  const serving = await findServing(state, present);
+  if (serving.length === 0) return false;
+  for (const replica of state.healthy()) {
+    if (!serving.includes(replica))
+      await state.leave(replica, 'failed', 'its disk stopped while the platform was not running.');
+  }
+  await cutLeft(state, present);
+  state.log.info({ volume: state.name, replicas: serving.map((replica) => replica.id) }, 'volume taken over as it was');
+  return true;
+}
+
+/** Complete replicas whose disks work and are part of the file system that the kernel has. Their disks, and those of a rebuild, count as attached. */
+async function findServing(state: VolumeState, present: ReadonlySet<string>): Promise<ReplicaRecord[]> {
   const serving: ReplicaRecord[] = [];
   for (const replica of state.record.replicas) {
     if (replica.state !== 'healthy' && replica.state !== 'rebuilding') continue;
@@ -84,13 +165,32 @@ async function adopt(state: VolumeState, mount: MountEntry): Promise<boolean> {
     state.attached.set(replica.id, disk);
     if (replica.state === 'healthy') serving.push(replica);
   }
-  if (serving.length === 0) return false;
-  for (const replica of state.healthy()) {
-    if (!serving.includes(replica))
-      await state.leave(replica, 'failed', 'its disk stopped while the platform was not running.');
+  return serving;
+}
+
+/**
+ * Mounts a file system again that others keep in the kernel on disks that work: a container that took a copy of our mounts, a backup that
+ * reads. The very same devices are given, so the kernel answers with the file system it has, and there is still one writer.
+ */
+async function join(state: VolumeState): Promise<boolean> {
+  const { record, directories } = state;
+  if (record.unsure === 'reopen' || !(await filesystem.isHeld(record.uuid))) return false;
+  const present = new Set(await filesystem.devicesOf(record.uuid));
+  const serving = await findServing(state, present);
+  const devices = serving.map(({ id }) => state.attached.get(id)?.device).filter((device) => device !== undefined);
+  if (devices.length === 0) return false;
+  await mkdir(directories.mount, { recursive: true, mode: 0o700 });
+  try {
+    await filesystem.mountFileSystem(devices, directories.mount, devices.length < record.replicas.length);
+  } catch (error) {
+    // While another volume hangs nothing is mounted: it is tried again, and nobody is ended for it.
+    if (error instanceof HoldfastError && error.code !== 'command-failed') throw error;
+    state.log.warn({ volume: state.name, devices, error }, 'a file system that others hold could not be joined');
+    return false;
   }
-  await cutLeft(state, present);
-  state.log.info({ volume: state.name, replicas: serving.map((replica) => replica.id) }, 'volume taken over as it was');
+  const mount = await mountAt(directories.mount);
+  if (mount === undefined || !(await adopt(state, mount))) return false;
+  state.mounted = true;
   return true;
 }
 
@@ -131,13 +231,15 @@ async function clearDead(state: VolumeState): Promise<void> {
   const { firstAccount, lastAccount } = state.context.ids;
   const ended = await killHolders(devices, { first: firstAccount, last: lastAccount });
   state.log.warn({ volume: state.name, devices, ended }, 'removing a dead mount');
+  // Members' programs were ended, and may take a moment.
+  const outside = async (): Promise<Keepers> => ({ ...(await keepersOf(state, true)), members: [] });
+  const others = await outside();
+  // As long as they use it, it stays where it is: whoever uses what is mounted nowhere any more can be named by nobody.
+  if (isKept(others)) throw new Held(keepersInWords(others));
   await filesystem.unmountLazily(state.directories.mount);
-  await filesystem.waitReleased(uuid, 15_000).catch((cause: unknown) => {
-    throw new HoldfastError(
-      'storage-repair',
-      `A dead mount of the volume ${state.name} is still held by a process outside the platform. End it; the volume opens by itself then.`,
-      { cause, retryAfterSeconds: 10 },
-    );
+  await dropCopies(state.directories.mount, state.log);
+  await filesystem.waitReleased(uuid, 15_000).catch(async (cause: unknown) => {
+    throw new Held(keepersInWords(await outside()), cause);
   });
 }
 

@@ -11,6 +11,7 @@ describe('what the kernel says', () => {
     ].join('\n');
     expect(parseMountInfo(text)).toEqual([
       {
+        id: '45',
         device: '0:41',
         root: '/',
         mountPoint: '/srv/with space/mnt',
@@ -19,6 +20,7 @@ describe('what the kernel says', () => {
         options: ['rw', 'ssd', 'subvol=/'],
       },
       {
+        id: '46',
         device: '0:42',
         root: '/accounts/alice',
         mountPoint: '/home/alice',

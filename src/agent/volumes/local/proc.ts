@@ -1,46 +1,11 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
+import { parseMountInfo, type MountEntry } from '../../../runtime/mountinfo.ts';
 
 /**
  * What the kernel says about mounts, loop devices and processes, read from /proc and /sys. Nothing here opens a mount, a
  * device or a file behind one, so nothing here can wait for a disk.
  */
-export interface MountEntry {
-  /** "0:39" */
-  device: string;
-  root: string;
-  mountPoint: string;
-  type: string;
-  source: string;
-  /** Options of the file system itself: "ro" here means that the kernel stopped writing. */
-  options: string[];
-}
-
-/** Octal escapes of /proc/self/mountinfo: space, tab, newline, backslash. */
-function unescapeMount(text: string): string {
-  return text.replace(/\\([0-7]{3})/g, (_match, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));
-}
-
-/** Parses /proc/<pid>/mountinfo (proc(5)). Lines it does not understand are left out. */
-export function parseMountInfo(text: string): MountEntry[] {
-  const entries: MountEntry[] = [];
-  for (const line of text.split('\n')) {
-    const fields = line.split(' ');
-    const separator = fields.indexOf('-', 6);
-    const [, , device, root, mountPoint] = fields;
-    const type = fields[separator + 1];
-    const source = fields[separator + 2];
-    if (separator < 0 || !device || !root || !mountPoint || !type || source === undefined) continue;
-    entries.push({
-      device,
-      root: unescapeMount(root),
-      mountPoint: unescapeMount(mountPoint),
-      type,
-      source: unescapeMount(source),
-      options: (fields[separator + 3] ?? '').split(','),
-    });
-  }
-  return entries;
-}
+export { parseMountInfo, type MountEntry };
 
 export async function readMounts(): Promise<MountEntry[]> {
   return parseMountInfo(await readFile('/proc/self/mountinfo', 'utf8'));

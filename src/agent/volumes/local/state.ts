@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path';
 import type { Silence } from '../../../model/silent-volume.ts';
+import type { Unopened } from '../../../model/unopened-volume.ts';
 import { redundancyOf, REPLICAS_WANTED, type ReplicaState } from '../../../model/volumes.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import type { Replica, VolumeStatus } from '../../../protocol/volumes.ts';
@@ -74,6 +75,8 @@ export class VolumeState {
   held: string | null = null;
   /** Since when it has not answered, and why, as far as that is known; null: it answered when it was last asked. */
   silence: Silence | null = null;
+  /** Since when it cannot be opened although it should be, and why; null: it is open, or closed on purpose. */
+  unopened: Unopened | null = null;
   /** Somebody waits for it: it is asked at the next look. */
   doubted = false;
   /** Complete replicas that cannot be reached now. What they hold is still good: they are not given up. */
@@ -330,6 +333,8 @@ export class VolumeState {
       operation: null,
       silence: this.silence,
       uncounted: this.open ? this.quotas.uncounted : null,
+      wantedOpen: this.record.wantedOpen && this.record.phase === 'ready',
+      unopened: this.unopened,
       readAt: this.readAt.toISOString(),
     };
   }

@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { auditEntrySchema, dashboardSchema, type SiteView } from '../../../protocol/browser.ts';
 
+import { HoldfastError } from '../../../protocol/errors.ts';
+import { readClosedVolumes } from '../../store/settings.ts';
 import { openBench, signedInBrowser, type Bench, type Browser } from '../../testing/bench.ts';
 import { someVolume } from '../../testing/memory-agent.ts';
 
@@ -63,6 +65,20 @@ describe('volumes, status, dashboard', () => {
     bench.agent.volumes.set('v2', someVolume('v2'));
     await bench.operator('POST', `${API}/volumes/v2/close`);
     expect(await ready()).toBe(true);
+  });
+
+  it('a close that is refused is not remembered: the volume is as open as before', async () => {
+    const refusal = new HoldfastError('volume-in-use', 'The volume v1 is still used by `sleep` (pid 12).');
+    bench.agent.instead.set('volumes.close', () => Promise.reject(refusal));
+    const answer = await bench.operator('POST', `${API}/volumes/v1/close`);
+    expect([answer.statusCode, answer.json()]).toEqual([
+      409,
+      expect.objectContaining({ code: 'volume-in-use', message: expect.stringContaining('pid 12') }),
+    ]);
+    expect([...(await readClosedVolumes(bench.context.database))]).toEqual([]);
+    bench.agent.instead.delete('volumes.close');
+    expect((await bench.operator('POST', `${API}/volumes/v1/close`)).statusCode).toBe(200);
+    expect([...(await readClosedVolumes(bench.context.database))]).toEqual(['v1']);
   });
 
   it('tells members what is wrong in plain words', async () => {

@@ -92,8 +92,10 @@ export function registerVolumes(server: ZodServer, context: ControlContext): voi
         return await agent.call('volumes.open', { name });
       },
       close: async () => {
+        // Only what was done is remembered: a close that is refused leaves the volume open.
+        const status = await agent.call('volumes.close', { name });
         await rememberClosed(name, true);
-        return await agent.call('volumes.close', { name });
+        return status;
       },
       scrub: () => agent.call('volumes.scrub', { name }),
       'add-replica': () =>

@@ -1,0 +1,101 @@
+import { mkdir, rmdir } from 'node:fs/promises';
+import { HoldfastError } from '../../../protocol/errors.ts';
+import { until } from '../../../runtime/deadline.ts';
+import { findHolders, holdersInWords, type Holder } from '../../../runtime/mount-holders.ts';
+import { devicesOf } from './filesystem.ts';
+import { mountAt, readMounts, type MountEntry } from './proc.ts';
+import type { VolumeState } from './state.ts';
+
+/** Programs of a volume that is closed are told to end a moment before. */
+const PATIENCE_MS = 5_000;
+const LOOK_EVERY_MS = 250;
+
+/** Who keeps the volume's file system in the kernel beside our own mount of it, each group by itself. */
+export interface Keepers {
+  members: Holder[];
+  others: Holder[];
+  /** Where else it is mounted in our own namespace. */
+  places: string[];
+}
+
+/**
+ * Whoever keeps the volume's file system in the kernel. A copy of our mount that nobody uses does not: it goes away with ours
+ * (dropCopies). `here`: also those who use our own mount, whom umount itself refuses; they are looked for only to be named.
+ */
+export async function keepersOf(state: VolumeState, here: boolean): Promise<Keepers> {
+  const { mount } = state.directories;
+  const { firstAccount, lastAccount } = state.context.ids;
+  const sources = new Set((await devicesOf(state.record.uuid)).map((name) => `/dev/${name}`));
+  const mounts = await readMounts();
+  const device = mounts.findLast((one) => one.mountPoint === mount)?.device;
+  const matches = (one: MountEntry): boolean =>
+    one.type === 'btrfs' && (one.device === device || sources.has(one.source));
+  const holders = (await findHolders({ matches, place: mount, here })).filter(
+    ({ how, copy }) => how === 'uses' || !copy,
+  );
+  const isMembers = ({ user }: Holder): boolean => user >= firstAccount && user <= lastAccount;
+  return {
+    members: holders.filter((one) => isMembers(one)),
+    others: holders.filter((one) => !isMembers(one)),
+    places: mounts.filter((one) => matches(one) && one.mountPoint !== mount).map((one) => one.mountPoint),
+  };
+}
+
+export function isKept({ members, others, places }: Keepers): boolean {
+  return members.length + others.length + places.length > 0;
+}
+
+/** "programs of its members: ..., `sleep 60` (pid 12, ...) and a second mount at /mnt/x". */
+export function keepersInWords({ members, others, places }: Keepers): string {
+  const parts = [
+    ...(members.length === 0 ? [] : [`programs of its members: ${holdersInWords(members)}`]),
+    ...(others.length === 0 ? [] : [holdersInWords(others)]),
+    ...places.map((place) => `a second mount at ${place} (umount ${place})`),
+  ];
+  if (parts.length === 0) return 'a process that cannot be seen from here';
+  return parts.length === 1 ? parts.join('') : `${parts.slice(0, -1).join('; ')}; and ${parts.at(-1) ?? ''}`;
+}
+
+/** Throws `volume-in-use`, naming them, while anybody beside our own mount keeps the file system. Changes nothing. */
+export async function assertNobodyElse(state: VolumeState): Promise<void> {
+  let keepers: Keepers = { members: [], others: [], places: [] };
+  await until(
+    async () => {
+      keepers = await keepersOf(state, false);
+      return !isKept(keepers);
+    },
+    `the end of what uses the volume ${state.name}`,
+    PATIENCE_MS,
+    LOOK_EVERY_MS,
+  ).catch((cause: unknown) => {
+    throw inUse(state, keepers, cause);
+  });
+}
+
+/** Says who uses an open volume; it stays as it is. */
+export function inUse(state: VolumeState, keepers: Keepers, cause?: unknown): HoldfastError {
+  return new HoldfastError(
+    'volume-in-use',
+    `The volume ${state.name} is still used by ${keepersInWords(keepers)}. Nothing was changed: it is mounted as before. Stop what uses it, then close it.`,
+    { cause },
+  );
+}
+
+/**
+ * Takes copies of our mount out of every other mount namespace, also of those that let no unmount in: the kernel detaches whatever is
+ * mounted on a directory when that directory is removed (docs/decisions/0014). Nothing may be mounted there in our own.
+ */
+export async function dropCopies(path: string, log: VolumeState['log']): Promise<void> {
+  if ((await mountAt(path)) !== undefined) return;
+  try {
+    await rmdir(path);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return;
+    // Files that somebody laid there while nothing was mounted are not ours to remove.
+    log.warn({ path, error }, 'copies of a mount in other namespaces could not be taken away');
+    return;
+  }
+  // Somebody else who opens or closes it may have made it meanwhile.
+  await mkdir(path, { recursive: true, mode: 0o700 });
+}
