@@ -219,7 +219,6 @@ def watch_for_touch(path, directory, loaded):
 def start():
     global disconnect
     server = os.environ.pop("HOLDFAST_SERVER", "uwsgi")
-    static = os.environ.pop("HOLDFAST_STATIC", "")
     source = os.environ.pop("HOLDFAST_SOURCE_DIRECTORY", "")
     module_name = os.environ["WSGI_MODULE"]
     os.set_inheritable(ERROR_LOG, False)
@@ -247,13 +246,6 @@ def start():
     application = guard(application)
     if server == "gunicorn":
         watch_for_touch(path, directory, loaded)
-        if static:
-            sys.path.insert(0, OWN_DIRECTORY)
-            try:
-                import holdfast_static
-            finally:
-                sys.path.remove(OWN_DIRECTORY)
-            application = holdfast_static.serve(application, static)
     tell("imported")
     os.close(STEPS)
     if server == "uwsgi":
