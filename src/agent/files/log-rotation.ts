@@ -89,7 +89,7 @@ export class LogRotation {
 
   async #gateway(directory: string): Promise<boolean> {
     let moved = false;
-    for (const name of ['platform.log', 'error.log', 'impact.log']) {
+    for (const name of ['platform.log', 'error.log', 'sites.log', 'impact.log']) {
       const path = join(directory, name);
       const entry = await lstat(path).catch(missing);
       if (!entry?.isFile() || entry.size <= (this.#options.largest ?? LARGEST)) continue;

@@ -19,6 +19,7 @@ import { NginxProcess, nginxVersion, openFileLimit } from './nginx-process.ts';
 import { PAGES, renderPage, type PageName } from './pages.ts';
 import { StatusWriter, type StatusSource } from './status-writer.ts';
 import { checkedSpecs, passwordLine } from './plan.ts';
+import { UnansweredLog } from './unanswered.ts';
 import { WakerServer, type Waker } from './waker.ts';
 import { ensureSharedMount } from '../shared-mount.ts';
 import { writeIfChanged, writeWhole } from '../whole-file.ts';
@@ -58,6 +59,7 @@ interface Publication {
 class NginxGateway implements Gateway {
   readonly #context: AgentContext;
   readonly #waker: Waker;
+  readonly #unanswered: UnansweredLog;
   readonly #wakerServer: WakerServer;
   readonly #nginx: NginxProcess;
   readonly #held: HeldVolumes;
@@ -106,6 +108,13 @@ class NginxGateway implements Gateway {
       source: { ...status, gateway: () => this.#wanted === undefined || this.#nginx.alive() },
       log,
     });
+    this.#unanswered = new UnansweredLog({
+      gatewayLogs: join(layout.gateway, 'logs'),
+      logs: layout.logs,
+      memory: join(layout.agent, 'gateway', 'unanswered.json'),
+      siteOf: (id) => this.#specs.find((spec) => spec.id === id),
+      log,
+    });
     this.#wakerServer = new WakerServer({
       held: (volume) => this.#held.has(volume),
       statusUrl,
@@ -142,6 +151,7 @@ class NginxGateway implements Gateway {
     this.#nginx.adopt();
     this.#specs = await this.#remembered();
     await this.publish(this.#specs);
+    this.#unanswered.start();
     this.#watch = setInterval(() => void this.#check(), WATCH_MS);
     this.#renewal = setInterval(() => {
       if (this.#certificates?.renewalDue() !== true) return;
@@ -158,6 +168,7 @@ class NginxGateway implements Gateway {
     await this.#publishing;
     if (how === 'stop') await this.#nginx.stop();
     await this.#wakerServer.stop();
+    await this.#unanswered.stop();
     await this.#status.stop();
     this.#ready = false;
     if (how === 'stop') this.#held.clear();

@@ -3,6 +3,7 @@ import { heldDirectory } from './held-volumes.ts';
 import { IMPACT_FORMAT, IMPACT_LOG } from './impact-log.ts';
 import { pagesLocations, platformServer } from './nginx-platform.ts';
 import { PAGES, type PageText } from './pages.ts';
+import { SITES_LOG } from './unanswered.ts';
 
 /** One site as nginx needs it. Only checked values get here: see `checkedSites` in plan.ts. */
 export interface GatewaySite {
@@ -179,6 +180,9 @@ function maps(plan: GatewayPlan): string {
     map('$request_uri', '$acme', '', [['~^/\\.well-known/acme-challenge/[A-Za-z0-9_-]+$', '1']]),
     map('$http_upgrade', '$upgrade', '', [['~*^websocket$', 'websocket']]),
     map('$http_upgrade', '$connection_header', 'close', [['~*^websocket$', 'upgrade']]),
+    // No connection to a site is used twice, but it is not told so: a server that is to close the connection does it as soon as it has
+    // answered, with the rest of the request unread, and its answer is lost while the gateway still sends.
+    map('$http_upgrade', '$site_connection', '', [['~*^websocket$', 'upgrade']]),
     // Nothing was sent to the site: it is asleep or gone, and the request can be held and sent for the first time.
     // Something was sent: it may have been carried out, and must never be sent again.
     map('$upstream_status:$upstream_bytes_sent', '$reach', 'broken', [
@@ -197,10 +201,12 @@ function siteProxy(plan: GatewayPlan): string {
       proxy_pass http://unix:${plan.run}/s/$site/current/app.sock:;
       proxy_http_version 1.1;
       proxy_set_header Host $asked_host;
-      proxy_set_header Connection $connection_header;
+      proxy_set_header Connection $site_connection;
       proxy_set_header Upgrade $upgrade;
+      # Replaced, not appended: programs believe what stands here, and some of them the first address.
       proxy_set_header X-Real-IP $remote_addr;
-      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header Forwarded "";
       proxy_set_header X-Forwarded-Proto $scheme;
       proxy_set_header X-Forwarded-Host $asked_host;
       proxy_set_header X-Forwarded-Port $server_port;
@@ -215,8 +221,8 @@ function siteProxy(plan: GatewayPlan): string {
       limit_conn sites ${Math.min(MOST_OF_A_SITE, share)};
       limit_conn volumes ${share};
       limit_conn_status 591;
-      # A sleeping site is no error; what a site says is in its own logs.
-      error_log ${plan.gateway}/logs/error.log alert;`;
+      # Read by the agent, which tells the owner: see unanswered.ts.
+      error_log ${plan.gateway}/logs/${SITES_LOG} error;`;
 }
 
 /** nginx forgets the error pages of the level above as soon as a location has one of its own, so each gets them all. */
@@ -365,7 +371,7 @@ http {
 
   # PythonAnywhere's format: combined, then X-Forwarded-For as the site gets it, then the time.
   log_format site '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" '
-    '"$http_user_agent" "$proxy_add_x_forwarded_for" response-time=$request_time';
+    '"$http_user_agent" "$remote_addr" response-time=$request_time';
   log_format impact '${IMPACT_FORMAT}';
   open_log_file_cache max=2000 inactive=60s valid=2s min_uses=1;
   access_log off;
@@ -375,11 +381,13 @@ http {
   client_body_timeout 60s;
   send_timeout 60s;
   reset_timedout_connection on;
-  large_client_header_buffers 4 16k;
+  # A site's server takes 64 KiB of head, with what is added to it here.
+  large_client_header_buffers 4 15k;
   client_body_buffer_size 64k;
-  proxy_buffer_size 16k;
+  # The head of an answer has to fit into the first; uWSGI's own bound is 64 KiB.
+  proxy_buffer_size 64k;
   proxy_buffers 8 16k;
-  proxy_busy_buffers_size 32k;
+  proxy_busy_buffers_size 64k;
   proxy_next_upstream off;
   server_names_hash_bucket_size 512;
   limit_conn_zone $site zone=sites:4m;

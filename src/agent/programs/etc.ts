@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { chmod, copyFile, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { AccountSpec } from '../../protocol/sites.ts';
 
 /** Copied from the machine as they are: they hold nothing of the machine's own. */
@@ -9,6 +9,21 @@ const COPIED = ['resolv.conf', 'mime.types', 'bash.bashrc', 'inputrc'];
 export const ETC_BINDS = ['ssl', 'alternatives', 'python3', 'ld.so.cache'] as const;
 /** The certificate bundle that includes the platform's own authority, as seen inside. */
 export const CA_BUNDLE = '/etc/holdfast-ca-bundle.pem';
+
+/**
+ * What Debian's Pythons run at their start, those of virtualenvs too: /usr/lib/python3.N/sitecustomize.py leads to /etc/python3.N. In the
+ * programs of a site it tells well-known servers who the visitor is; uWSGI has a shim of its own.
+ */
+const SITE_CUSTOMIZE = `import os
+if "DOMAIN_SOCKET" in os.environ and os.environ.get("HOLDFAST_SERVER") != "uwsgi":
+    with open("/opt/holdfast/holdfast_servers.py", "rb") as file:
+        exec(compile(file.read(), file.name, "exec"), {"__name__": "holdfast_servers"})
+`;
+
+/** Names of the directories of Debian's Pythons below /etc, as \`python3.11\`. */
+async function pythonDirectories(): Promise<string[]> {
+  return (await readdir('/usr/lib')).filter((name) => /^python3\.\d+$/.test(name)).toSorted();
+}
 
 let writes = 0;
 
@@ -48,6 +63,7 @@ export async function writeEtc(directory: string, account: AccountSpec, domain: 
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     }
   }
+  for (const python of await pythonDirectories()) files[`${python}/sitecustomize.py`] = SITE_CUSTOMIZE;
   const digest = createHash('sha256').update(JSON.stringify(files));
   for (const [name, content] of copies) digest.update(name).update(content);
   const parent = join(directory, account.name);
@@ -62,6 +78,7 @@ export async function writeEtc(directory: string, account: AccountSpec, domain: 
   await rm(fresh, { recursive: true, force: true });
   await mkdir(fresh, { recursive: true });
   for (const [name, content] of [...Object.entries(files), ...copies]) {
+    if (name.includes('/')) await mkdir(dirname(join(fresh, name)), { recursive: true });
     await writeFile(join(fresh, name), content, { mode: 0o644 });
     await chmod(join(fresh, name), 0o644);
   }

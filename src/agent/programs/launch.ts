@@ -32,6 +32,8 @@ export function launchOf(
     frontConfiguration(site, directory) ?? '',
   ];
   const environment: Record<string, string> = { HOST_NAME: site.domain };
+  // uvicorn and gunicorn believe what the gateway says of the visitor; nobody else reaches their socket. See shim/holdfast_servers.py.
+  if (site.kind === 'command') environment['FORWARDED_ALLOW_IPS'] = '*';
   if (site.kind === 'wsgi') {
     environment['WSGI_MODULE'] = wsgiFileName(site.domain).replace(/\.py$/, '');
     if (site.sourceDirectory !== '') environment['HOLDFAST_SOURCE_DIRECTORY'] = site.sourceDirectory;

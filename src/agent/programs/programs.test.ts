@@ -239,7 +239,7 @@ test("a command's site gets no mappings, and its text is one argument", () => {
   const site = siteSpec(account, 'alice.localhost', { kind: 'command', command: 'a; b "c"', staticFiles: [mapping] });
   const { command, environment } = launchOf(site, account, '3.11');
   expect(command.slice(-2)).toEqual(['a; b "c"', '']);
-  expect(environment).toEqual({ HOST_NAME: 'alice.localhost' });
+  expect(environment).toEqual({ HOST_NAME: 'alice.localhost', FORWARDED_ALLOW_IPS: '*' });
 });
 
 test('a starter project never spills into the home itself', async () => {

@@ -48,6 +48,11 @@ export const TEST_PACKAGES: readonly Requirement[] = [
   { package: 'postgresql', proof: ['/usr/share/doc/postgresql'] },
   { package: 'radicale', proof: ['/usr/bin/radicale'] },
   { package: 'curl', proof: ['/usr/bin/curl'] },
+  // Servers that members start by a command of their own.
+  { package: 'python3-hypercorn', proof: ['/usr/bin/hypercorn'] },
+  { package: 'daphne', proof: ['/usr/bin/daphne'] },
+  { package: 'python3-tornado', proof: ['/usr/lib/python3/dist-packages/tornado'] },
+  { package: 'python3-waitress', proof: ['/usr/bin/waitress-serve'] },
 ];
 
 /** What `npm run bench` needs beside those. */

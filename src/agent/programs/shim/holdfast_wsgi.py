@@ -113,54 +113,191 @@ h1{font-size:1.5rem;margin:0 0 .5rem}p{margin:.5rem 0;color:#4b5563}
 """
 
 
-# uWSGI's way to break off a response; other servers do it when they see the exception.
+# What the server offers beside WSGI; gunicorn has none of it.
 disconnect = None
+connection_of_request = None
+
+# They speak of one connection only, and are the gateway's and the server's matter (RFC 9110, 7.6.1): one that a view copied from
+# elsewhere makes the answer unreadable.
+HOP_BY_HOP = frozenset(
+    ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
+)
 
 
-class Guarded:
-    """The body of a response whose iteration may fail. The server iterates over a generator, which costs a request less than
-    a method of our own for each part; `close` is asked of this object."""
+def drain(source):
+    """Reads what the application has left of a request's body. A connection that is closed with unread bytes in it is reset, and the
+    answer is lost on its way to the gateway, which is still sending."""
+    try:
+        while source.read(65536):
+            pass
+    except (OSError, ValueError):
+        pass  # The visitor has gone, or the application has closed its input.
 
-    __slots__ = ("body",)
 
-    def __init__(self, body):
-        self.body = body
+def checked(piece):
+    """A piece of a body as bytes: servers drop anything else without a word."""
+    if isinstance(piece, (bytearray, memoryview)):
+        return bytes(piece)
+    raise TypeError("a WSGI application has to answer with bytes, and this one gave %s" % type(piece).__name__)
+
+
+def ends_the_worker(error):
+    """Whether an exit was asked for by the server's own signal handler and not by the application."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return isinstance(error, SystemExit) and trace is not None and "/gunicorn/" in trace.tb_frame.f_code.co_filename
+
+
+class Answer:
+    """One answer: its head as the application wants it, and its body, whose iteration may fail. The server iterates over a generator,
+    which costs a request less than a method of our own for each part; `close` is asked of this object."""
+
+    __slots__ = ("server_start", "started", "body", "source")
+
+    def __init__(self, server_start):
+        self.server_start = server_start
+        self.started = False
+        self.body = self.source = None
+
+    def start(self, status, headers, details=None):
+        if type(headers) is not list:
+            headers = list(headers)
+        streams = False
+        for name, value in headers:
+            if name.lower() in HOP_BY_HOP:
+                headers = [header for header in headers if header[0].lower() not in HOP_BY_HOP]
+            elif value[:17] == "text/event-stream":
+                streams = True
+        if streams and not any(name.lower() == "x-accel-buffering" for name, _ in headers):
+            # Else the gateway keeps events back until there are many (a slow visitor must not hold a worker).
+            headers = headers + [("X-Accel-Buffering", "no")]
+        self.started = True
+        if details is None:
+            return self.server_start(status, headers)
+        if disconnect is None:
+            return self.server_start(status, headers, details)
+        try:
+            # uWSGI takes the third argument for an error of its own (uwsgi_spit leaves the exception set).
+            return self.server_start(status, headers)
+        except OSError:
+            # The head is on its way: what the application wanted to replace is what has to be told (PEP 3333).
+            raise details[1].with_traceback(details[2])
+
+    def fail(self):
+        """Tells the owner of an exception, and returns the page for the visitor. Where the head has gone out already (through the
+        callable of start_response), the connection ends too early instead: that tells the visitor that the rest is missing."""
+        details = sys.exc_info()
+        log_exception(*details)
+        headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(FAILED_BODY)))]
+        try:
+            self.start("500 Internal Server Error", headers, details)
+        except BaseException:
+            if disconnect is None:
+                raise
+            disconnect()
+            return []
+        return [FAILED_BODY]
 
     def __iter__(self):
+        begun = False
         try:
-            yield from self.body
+            for piece in self.body:
+                if type(piece) is not bytes:
+                    piece = checked(piece)
+                # The head goes out with the first piece, and up to then an error can still say so.
+                if piece:
+                    begun = begun or self.has_begun()
+                    yield piece
         except GeneratorExit:
             raise
-        except BaseException:
+        except BaseException as error:
+            if ends_the_worker(error):
+                raise
+            if not begun:
+                yield from self.fail()
+                return
             log_exception(*sys.exc_info())
             # A connection that ends too early tells the visitor that the rest is missing.
             if disconnect is None:
                 raise
             disconnect()
 
+    def has_begun(self):
+        if not self.started:
+            raise RuntimeError("the application gave a body before it called start_response")
+        return True
+
     def close(self):
-        close = getattr(self.body, "close", None)
-        if close is not None:
-            close()
-
-
-def guard(application):
-    def guarded(environ, start_response):
-        environ["wsgi.errors"] = sys.stderr
         try:
-            body = application(environ, start_response)
-        except Exception:
-            details = sys.exc_info()
-            log_exception(*details)
-            headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(FAILED_BODY)))]
-            # uWSGI takes the third argument for an error of its own (uwsgi_spit leaves the exception set).
-            more = (details,) if disconnect is None else ()
-            start_response("500 Internal Server Error", headers, *more)
-            return [FAILED_BODY]
-        # Lists cannot fail any more; files are sent by the server itself, which knows them by their identity.
-        if type(body) in (list, tuple) or hasattr(body, "read") or hasattr(body, "filelike"):
-            return body
-        return Guarded(body)
+            close = getattr(self.body, "close", None)
+            if close is not None:
+                close()
+        finally:
+            if self.source is not None:
+                drain(self.source)
+            forget_connection()
+
+
+def forget_connection():
+    global open_connection
+    open_connection = -1
+
+
+def close_in_child():
+    """A process that a view leaves behind must not keep the visitor's connection open: the visitor would wait for its end."""
+    if open_connection >= 0:
+        try:
+            os.close(open_connection)
+        except OSError:
+            pass
+        forget_connection()
+
+
+# The connection of the request at work, or -1.
+open_connection = -1
+
+
+def guard(application, host_name):
+    def guarded(environ, start_response):
+        global open_connection
+        environ["wsgi.errors"] = sys.stderr
+        # Only the gateway reaches this socket, and it sends these headers anew, so they are as good as a connection's own ends.
+        address = environ.get("HTTP_X_REAL_IP")
+        if address:
+            environ["REMOTE_ADDR"] = address
+            environ["SERVER_PORT"] = environ.get("HTTP_X_FORWARDED_PORT") or environ.get("SERVER_PORT")
+            environ["SERVER_NAME"] = host_name
+        source = environ["wsgi.input"] if environ.get("CONTENT_LENGTH") not in (None, "", "0") else None
+        if connection_of_request is not None:
+            open_connection = connection_of_request()
+        answer = Answer(start_response)
+        try:
+            body = application(environ, answer.start)
+            if type(body) in (list, tuple):
+                # They cannot fail any more.
+                for piece in body:
+                    if type(piece) is not bytes:
+                        body = [piece if type(piece) is bytes else checked(piece) for piece in body]
+                        break
+                answer.has_begun()
+            elif isinstance(body, (str, bytes)):
+                body = [body if isinstance(body, bytes) else checked(body)]
+                answer.has_begun()
+            elif body is None:
+                raise TypeError("the application returned None instead of a body")
+            elif not (hasattr(body, "read") or hasattr(body, "filelike")):
+                answer.body, answer.source = body, source
+                return answer
+        except BaseException as error:
+            if ends_the_worker(error):
+                raise
+            body = answer.fail()
+        # Files are sent by the server itself, which knows them by their identity.
+        if source is not None and body is not source:
+            drain(source)
+        forget_connection()
+        return body
 
     return guarded
 
@@ -177,34 +314,32 @@ def ask_for_reload(directory):
         pass
 
 
-def look_once_more(path, directory, loaded):
-    """uWSGI's --touch-exec compares whole seconds and begins some time after the code was read, so a file saved just after that
-    would go unnoticed: a process that lives as long as that looks at the finer time once, then ends."""
-    import time
+def take_turn(directory):
+    """Whether this worker is the first to import: the others wait until it is done, so that it has the processors to itself and a site
+    with many workers is not slower to wake; then they import all at once. The lock goes with the process, however it ends."""
+    import fcntl
 
-    # Twice, so that it belongs to the sandbox's init and the server need not wait for it.
-    first = os.fork()
-    if first:
-        os.waitpid(first, 0)
-        return
+    turn = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        if os.fork() == 0:
-            time.sleep(2.5)
-            now = modified(path)
-            if now is not None and now != loaded:
-                ask_for_reload(directory)
-    finally:
-        os._exit(0)
+        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return turn, True
+    except OSError:
+        fcntl.flock(turn, fcntl.LOCK_SH)
+        return turn, False
 
 
-def watch_for_touch(path, directory, loaded):
-    """gunicorn has no --touch-exec: a thread of its master looks once a second."""
+def watch(path, directory, loaded, rounds):
+    """Looks at the WSGI file's time once a second. uWSGI has --touch-exec, which compares whole seconds and begins some time after the
+    code was read: a file saved just after that is found in the first rounds. gunicorn has nothing of the kind."""
     import threading
     import time
 
     def run():
-        while True:
+        left = rounds
+        while left is None or left > 0:
             time.sleep(1)
+            if left is not None:
+                left -= 1
             now = modified(path)
             if now is not None and now != loaded:
                 try:
@@ -216,8 +351,13 @@ def watch_for_touch(path, directory, loaded):
     threading.Thread(target=run, name="holdfast-touch", daemon=True).start()
 
 
+# A worker that cannot load its application ends with the code that makes its server end, too; others would be started without end.
+FAILED_APPLICATION = {"uwsgi": 22, "gunicorn": 3}
+LOOK_TWICE = 3
+
+
 def start():
-    global disconnect
+    global disconnect, connection_of_request
     server = os.environ.pop("HOLDFAST_SERVER", "uwsgi")
     source = os.environ.pop("HOLDFAST_SOURCE_DIRECTORY", "")
     module_name = os.environ["WSGI_MODULE"]
@@ -228,11 +368,15 @@ def start():
     if server == "uwsgi":
         import uwsgi
 
-        disconnect = uwsgi.disconnect
+        disconnect, connection_of_request = uwsgi.disconnect, uwsgi.connection_fd
+        os.register_at_fork(after_in_child=close_in_child)
+        # What --py-sys-executable leaves as it was; `venv` asks for it.
+        sys._base_executable = "/usr/bin/python%d.%d" % sys.version_info[:2]
     sys.path[:] = ["/var/www"] + [path for path in sys.path if path not in ("", ".", "/var/www", OWN_DIRECTORY)]
     if source and source not in sys.path:
         sys.path.append(source)
     path, directory = "/var/www/%s.py" % module_name, os.path.dirname(os.environ["DOMAIN_SOCKET"])
+    turn, first = take_turn(directory)
     loaded = modified(path)
     try:
         application = load(module_name)
@@ -242,14 +386,13 @@ def start():
         summary = log_exception(kind, error, trace)
         tell("failed\timport\t%s%s" % (summary.replace("\n", " ").replace("\t", " "), " (%s)" % place if place else ""))
         # Not sys.exit: the server would print a second, longer traceback of its own.
-        os._exit(65)
-    application = guard(application)
-    if server == "gunicorn":
-        watch_for_touch(path, directory, loaded)
+        os._exit(FAILED_APPLICATION[server])
+    application = guard(application, os.environ.get("HOST_NAME") or "localhost")
     tell("imported")
     os.close(STEPS)
-    if server == "uwsgi":
-        look_once_more(path, directory, loaded)
+    os.close(turn)
+    if first:
+        watch(path, directory, loaded, LOOK_TWICE if server == "uwsgi" else None)
     return application
 
 

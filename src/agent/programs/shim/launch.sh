@@ -58,14 +58,21 @@ fi
 if [ "$server" = gunicorn ]; then
   export PYTHONPATH="/opt/holdfast${PYTHONPATH:+:$PYTHONPATH}" HOLDFAST_SERVER=gunicorn
   exec ${front:+/bin/sh /opt/holdfast/front.sh "$front"} "$virtualenv/bin/python" "$virtualenv/bin/gunicorn" --bind "unix:$socket" --workers "$workers" \
-    --worker-class sync --timeout "$timeout" --graceful-timeout 30 --preload --worker-tmp-dir /dev/shm \
+    --worker-class sync --timeout "$timeout" --graceful-timeout 30 --worker-tmp-dir /dev/shm \
     --forwarded-allow-ips '*' holdfast_wsgi:application 2>&1
 fi
 
-set -- --master --workers "$workers" --harakiri "$timeout" --http-socket "$socket" --buffer-size 32768 \
+set -- --master --workers "$workers" --harakiri "$timeout" --http-socket "$socket" --buffer-size 65535 \
+  --max-vars 256 --lazy-apps --enable-threads --close-on-exec --close-on-exec2 \
   --listen 128 --disable-logging --ignore-sigpipe --ignore-write-errors --disable-write-exception --log-date \
   --hook-master-start 'unix_signal:15 gracefully_kill_them_all'
-[ -z "$virtualenv" ] || set -- "$@" --virtualenv "$virtualenv"
+interpreter=/usr/bin/python$python_version
+if [ -n "$virtualenv" ]; then
+  set -- "$@" --virtualenv "$virtualenv"
+  interpreter=$virtualenv/bin/python
+fi
+# Python believes that it runs in uWSGI's own program: what is started as sys.executable has to be Python.
+set -- "$@" --py-sys-executable "$interpreter"
 export PYTHONUNBUFFERED=1 HOLDFAST_SERVER=uwsgi
 exec ${front:+/bin/sh /opt/holdfast/front.sh "$front"} /usr/bin/uwsgi --plugin python3 "$@" --need-app --single-interpreter --wsgi-file /opt/holdfast/holdfast_wsgi.py \
   --touch-exec "/var/www/$WSGI_MODULE.py /usr/bin/touch ${DOMAIN_SOCKET%/*}/reload" 2>&1
