@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { request } from 'node:http';
 import { symlink, lchown } from 'node:fs/promises';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
 import { createPrograms, type Programs } from './programs.ts';
@@ -51,6 +52,7 @@ async function fill(ground: TestGround, owner: AccountSpec): Promise<void> {
   await write('public-private/secret', 'hidden text');
   await write('outside/secret', 'hidden text');
   await write('releases/42/app.css', 'body{}');
+  await write('public/long.css', 'body { color: #123456 }\n'.repeat(200));
   await write('robots', 'robots');
   await write('public/cost $5 "q" \\ {x};.txt', 'odd name');
   for (const name of [
@@ -255,6 +257,20 @@ describe.each(SERVERS)('files of a site (%s)', (server) => {
     ['Makefile', 'application/octet-stream'],
   ])('type of %s', async (name, type) => {
     expect((await get(server, `/static/types/${name}`)).headers['content-type']).toBe(type);
+  });
+
+  test('text is made smaller for who asks, and then its ETag is a weak one', async () => {
+    const plain = await get(server, '/static/long.css');
+    expect(plain.headers.etag).toMatch(/^"/);
+    expect(plain.headers['content-encoding']).toBeUndefined();
+    const small = await get(server, '/static/long.css', { 'accept-encoding': 'gzip' });
+    expect(small.headers).toMatchObject({ 'content-encoding': 'gzip', vary: 'Accept-Encoding' });
+    expect(gunzipSync(small.body).equals(plain.body)).toBe(true);
+    const etag = String(small.headers.etag);
+    expect(etag).toBe(`W/${plain.headers.etag?.toString()}`);
+    expect((await get(server, '/static/long.css', { 'if-none-match': etag })).status).toBe(304);
+    const clip = await get(server, '/static/clip.mp4', { 'accept-encoding': 'gzip' });
+    expect(clip.headers.etag).toMatch(/^"/);
   });
 
   test('a mapped file, odd names, names that begin with a dot', async () => {

@@ -1,4 +1,5 @@
 import type { SiteSpec } from '../../protocol/sites.ts';
+import { COMPRESSIBLE } from '../../runtime/compressible.ts';
 
 /** Where a sandbox sees the table of types, see static-types.ts. */
 export const TYPES_FILE = '/opt/holdfast/nginx-types.conf';
@@ -81,6 +82,7 @@ function filesBeforeApplication(path: string): string {
 
 /** Everything that is not mapped goes on to the server, byte for byte and as it comes. */
 const APPLICATION = `
+      gzip off;
       proxy_pass http://server;
       proxy_http_version 1.1;
       proxy_set_header Host $http_host;
@@ -139,6 +141,13 @@ http {
   default_type application/octet-stream;
   types_hash_max_size 4096;
   include ${TYPES_FILE};
+  # Files are made smaller here, where their ETags are made. The gateway leaves answers with a strong ETag as they are.
+  gzip on;
+  gzip_vary on;
+  gzip_proxied any;
+  gzip_comp_level 4;
+  gzip_min_length 1024;
+  gzip_types ${COMPRESSIBLE};
   client_body_temp_path ${temp}/body;
   proxy_temp_path ${temp}/proxy;
   fastcgi_temp_path ${temp}/fastcgi;

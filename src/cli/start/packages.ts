@@ -11,6 +11,10 @@ interface Requirement {
 /** What `npm start` needs. The Python packages are what the quickstarts import. */
 export const PLATFORM_PACKAGES: readonly Requirement[] = [
   { package: 'nginx-light', proof: ['/usr/sbin/nginx'] },
+  {
+    package: 'libnginx-mod-http-headers-more-filter',
+    proof: ['/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so'],
+  },
   { package: 'uwsgi-core', proof: ['/usr/bin/uwsgi-core'] },
   { package: 'uwsgi-plugin-python3', proof: ['/usr/lib/uwsgi/plugins/python3_plugin.so'] },
   { package: 'bubblewrap', proof: ['/usr/bin/bwrap'] },

@@ -36,7 +36,7 @@ if [ "$kind" = wsgi ]; then
   if [ -n "$virtualenv" ]; then
     [ -d "$virtualenv" ] ||
       fail interpreter "The virtualenv $virtualenv does not exist. Create it with: python$python_version -m venv $virtualenv"
-    [ -f "$virtualenv/pyvenv.cfg" ] && [ -e "$virtualenv/bin/python" ] ||
+    [ -f "$virtualenv/pyvenv.cfg" ] && { [ -e "$virtualenv/bin/python" ] || [ -L "$virtualenv/bin/python" ]; } ||
       fail interpreter "$virtualenv is not a virtualenv: it has no pyvenv.cfg or no bin/python. Create it again."
     [ -x "$virtualenv/bin/python" ] ||
       fail interpreter "The Python of the virtualenv $virtualenv is not there any more. Create the virtualenv again."
