@@ -52,8 +52,23 @@ def trim(report):
     return report
 
 
-def log_exception(kind, error, trace):
-    """Writes one entry as PythonAnywhere does: time, what failed, then the exception. One write, so that it stays whole."""
+# Read by output.ts, which then shows the traceback above.
+SAME = "(as above, with the same traceback)"
+
+
+def stands_last(body):
+    """Whether the last entry of the error log has these lines: a start that is tried again, or the next worker of the same start."""
+    try:
+        with open("/var/log/%s.error.log" % os.environ.get("HOST_NAME", ""), "rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 65536))
+            return body.encode("utf-8", "backslashreplace") in log.read().rpartition(b"Error running WSGI application")[2]
+    except OSError:
+        return False
+
+
+def log_exception(kind, error, trace, once=False):
+    """Writes one entry as PythonAnywhere does: time, what failed, then the exception. One write, so that it stays whole. With `once` the
+    entry that stands there already is not written again."""
     import datetime
     import traceback
 
@@ -65,6 +80,8 @@ def log_exception(kind, error, trace):
     for part in report.format():
         for line in part.rstrip("\n").split("\n"):
             lines.append("  %s\n" % line)
+    if once and stands_last("".join(lines[2:])):
+        lines = ["%s: %s %s\n" % (stamp, summary, SAME)]
     try:
         sys.stderr.write("".join(lines))
         sys.stderr.flush()
@@ -383,7 +400,7 @@ def start():
     except BaseException:
         kind, error, trace = sys.exc_info()
         place = where(error, trace)
-        summary = log_exception(kind, error, trace)
+        summary = log_exception(kind, error, trace, once=True)
         tell("failed\timport\t%s%s" % (summary.replace("\n", " ").replace("\t", " "), " (%s)" % place if place else ""))
         # Not sys.exit: the server would print a second, longer traceback of its own.
         os._exit(FAILED_APPLICATION[server])
