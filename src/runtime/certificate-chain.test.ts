@@ -51,5 +51,7 @@ test('a chain in any order is put into the one that servers send', () => {
 test('a key that belongs to none of them, and more certificates than a chain has', () => {
   expect(orderedChain(other, key)).toBeUndefined();
   expect(orderedChain(Array(11).fill(chain[0]).join('\n'), key)).toBeUndefined();
-  expect(() => orderedChain('-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----', key)).toThrow(/asn1|PEM|pem|ASN|bad|wrong|error/);
+  expect(() => orderedChain('-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----', key)).toThrow(
+    /asn1|PEM|pem|ASN|bad|wrong|error/,
+  );
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { COMPRESSIBLE } from '../../runtime/compressible.ts';
+import { COMPRESSIBLE, HEADERS_MODULE } from '../../runtime/nginx.ts';
 import { heldDirectory } from './held-volumes.ts';
 import { IMPACT_FORMAT, IMPACT_LOG } from './impact-log.ts';
 import { pagesLocations, platformServer } from './nginx-platform.ts';
@@ -65,9 +65,6 @@ const MOST_OF_A_SITE = 2048;
 const SITE_READ_TIMEOUT = '3600s';
 
 const GENERATION = '@generation@';
-
-/** Debian's libnginx-mod-http-headers-more-filter. */
-export const HEADERS_MODULE = '/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so';
 
 /** Entries of an nginx map; the values are all from fixed alphabets, so nothing needs quoting beyond the quotes. */
 function map(source: string, target: string, fallback: string, entries: readonly [string, string][]): string {

@@ -285,7 +285,9 @@ test('what a mapping says cannot become another line of the configuration', () =
     ],
   });
   const text = frontConfiguration(site, '/home/alice') ?? '';
-  expect(text).toContain(String.raw`location ^~ "/q\"; }/" { alias "/x\"; root /; ${'${dollar}'}host\\/"; }`);
+  expect(text).toContain(
+    String.raw`location ^~ "/q\"; }/" { more_set_input_headers "Range: $range"; alias "/x\"; root /; ${'${dollar}'}host\\/"; }`,
+  );
   expect(text).not.toContain('"/a');
   expect(text).not.toContain('add_header "X');
 });

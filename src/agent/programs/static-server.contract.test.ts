@@ -202,8 +202,10 @@ describe.each(SERVERS)('files of a site (%s)', (server) => {
     const beyond = await get(server, '/static/clip.mp4', { range: 'bytes=900000-' });
     expect(beyond.status).toBe(416);
     expect(beyond.headers['content-range']).toBe(`bytes */${CLIP.length}`);
-    const unit = await get(server, '/static/clip.mp4', { range: 'items=0-5' });
-    expect([unit.status, unit.body.length]).toEqual([200, CLIP.length]);
+    for (const range of ['items=0-5', 'bytes=abc', 'bytes=', 'bytes=-', 'bytes=1', 'bytes=0-1,x', 'nonsense']) {
+      const answer = await get(server, '/static/clip.mp4', { range });
+      expect([range, answer.status, answer.body.length]).toEqual([range, 200, CLIP.length]);
+    }
     const several = await get(server, '/static/clip.mp4', { range: 'bytes=0-0,-1' });
     expect(several.status).toBe(206);
     expect(several.headers['content-type']).toContain('multipart/byteranges');
@@ -342,6 +344,13 @@ describe.each(['uwsgi', 'gunicorn'] as const)('the application behind the files 
     );
     expect(answer.body.toString()).toBe(`PUT|/dynamic/a b//c|x=1&y|192.0.2.7|https|${domain}:8443|2000000|0`);
     expect(answer.headers['x-accel-buffering']).toBe('no');
+  });
+
+  test('an answer that comes before the body was read arrives whole', async () => {
+    for (const bytes of [1_000, 5_000_000]) {
+      const answer = await get(server, '/early', {}, 'POST', Buffer.alloc(bytes));
+      expect([bytes, answer.status, answer.body.toString()]).toEqual([bytes, 403, 'refused']);
+    }
   });
 
   test('long headers pass in both directions', async () => {

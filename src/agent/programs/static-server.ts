@@ -1,5 +1,5 @@
 import type { SiteSpec } from '../../protocol/sites.ts';
-import { COMPRESSIBLE } from '../../runtime/compressible.ts';
+import { COMPRESSIBLE, HEADERS_MODULE } from '../../runtime/nginx.ts';
 
 /** Where a sandbox sees the table of types, see static-types.ts. */
 export const TYPES_FILE = '/opt/holdfast/nginx-types.conf';
@@ -58,19 +58,23 @@ function headersOf(site: SiteSpec): { maps: string; directives: string } {
   return { maps: maps.join(''), directives: directives.join('') };
 }
 
+/** A Range header that is none is passed over, as if it were not there; nginx by itself answers 416. */
+const FILES = 'more_set_input_headers "Range: $range";';
+
 /**
  * A mapped directory, or a mapped file: which of the two is seen at each request. nginx redirects from a directory's name
  * to the one with a slash, and follows links that lead to files of the member's own (see docs/decisions/0012).
  */
 function mappingLocations(prefix: string, path: string): string {
-  const exact = prefix === '' ? '' : `    location = ${quoted(prefix)} { alias ${literal(path)}; }\n`;
-  return `${exact}    location ^~ ${quoted(`${prefix}/`)} { alias ${literal(`${path}/`)}; }\n`;
+  const exact = prefix === '' ? '' : `    location = ${quoted(prefix)} { ${FILES} alias ${literal(path)}; }\n`;
+  return `${exact}    location ^~ ${quoted(`${prefix}/`)} { ${FILES} alias ${literal(`${path}/`)}; }\n`;
 }
 
 /** A mapping of "/" before an application: files that are there are sent, everything else is the application's. */
 function filesBeforeApplication(path: string): string {
   return `    location / {
       if ($request_method !~ "^(GET|HEAD)$") { return 590; }
+      ${FILES}
       root ${literal(path === '' ? '/' : path)};
       set $bare "";
       if (-f $document_root$uri/index.html) { set $bare $uri; }
@@ -127,7 +131,8 @@ export function frontConfiguration(site: SiteSpec, directory: string): string | 
     : whole === undefined
       ? `    location / {${APPLICATION}}\n`
       : filesBeforeApplication(whole);
-  return `daemon off;
+  return `load_module ${HEADERS_MODULE};
+daemon off;
 worker_processes 1;
 pid ${temp}/nginx.pid;
 error_log stderr error;
@@ -165,6 +170,7 @@ http {
   lingering_timeout 60s;
   map_hash_bucket_size 512;
   geo $dollar { default "$"; }
+  map $http_range $range { default ""; "~^bytes=[ \\t]*([0-9]+-[0-9]*|-[0-9]+)([ \\t]*,[ \\t]*([0-9]+-[0-9]*|-[0-9]+))*[ \\t]*$" $http_range; }
   map $request_uri $asked { default /; "~^/*(/[^?]*)" $1; }
   map $request_uri $climbs { default ""; "~*^[^?]*(/|%2f|\\\\\\\\|%5c)(\\\\.|%2e){2}(/|%2f|\\\\\\\\|%5c|\\\\?|$)" 1; }
 ${headers.maps}${application ? `  limit_conn_zone $server_name zone=under_way:32k;\n  upstream server { server unix:${sockets}/server.sock; }\n` : ''}
