@@ -50,6 +50,9 @@ describe('domains', () => {
     'a/../b.com',
     '',
   ])('cannot be %j', (domain) => expect(problem(domain)).toEqual(expect.any(String)));
+  it('with letters beyond a to z are told of their xn-- form', () => {
+    expect(problem('bücher.example')).toContain('xn--');
+  });
   it('that are accepted hold nothing but letters, digits, hyphens and dots, so they are safe in paths and configurations', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.domain()), (domain) => {

@@ -36,6 +36,10 @@ export function normaliseDomain(domain: string): string {
  * Under the platform's own suffix an account may use its own name and `<something>-<name>`, as on PythonAnywhere.
  */
 export function domainProblem(domain: string, account: string, platformDomain: string): string | undefined {
+  // eslint-disable-next-line no-control-regex
+  if (/[^\u0000-\u007f]/.test(domain)) {
+    return `"${domain}" has letters beyond a to z. The name service knows it by a form that starts with xn--: write it in that form.`;
+  }
   const labels = domain.split('.');
   if (domain.length > 253 || labels.length < 2 || !labels.every((label) => LABEL.test(label))) {
     return `"${domain}" is not a domain name. Use something like www.example.com.`;

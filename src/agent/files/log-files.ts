@@ -9,8 +9,11 @@ import { LOG_ROOT, notFound } from './member-paths.ts';
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,250}\.log(\.\d(\.gz)?)?$/;
 const LIVE = /\.log$/;
 const ACCOUNT = /^[a-z][a-z0-9]{1,29}$/;
-/** Most bytes looked through for the last lines of a log. */
-const TAIL_BYTES = 1024 * 1024;
+/** Most bytes looked through for the last lines of a log, and how many at a time. */
+const TAIL_BYTES = 16 * 1024 * 1024;
+const PIECE_BYTES = 256 * 1024;
+/** Bytes shown of one line: a program that prints a whole file must not hide what stands beside it. */
+const LINE_BYTES = 4096;
 const DOMAIN = /^[a-z0-9][a-z0-9.-]{0,252}$/;
 
 /** The account's logs, seen by it as /var/log. Platform storage: the agent itself may open them, never through a link. */
@@ -95,13 +98,7 @@ export class LogFiles {
     try {
       return await this.#with(account, `${LOG_ROOT}/${name}`, constants.O_RDONLY, async (file) => {
         const { size } = await file.stat();
-        const from = Math.max(0, size - TAIL_BYTES);
-        const buffer = Buffer.alloc(size - from);
-        const { bytesRead } = await file.read(buffer, 0, buffer.length, from);
-        const found = buffer.subarray(0, bytesRead).toString('utf8').split('\n');
-        if (from > 0) found.shift(); // Most likely a part of a line.
-        if (found.at(-1) === '') found.pop();
-        return { lines: lines > 0 ? found.slice(-lines) : [], sizeBytes: size };
+        return { lines: lines > 0 ? await lastLines(file, size, lines) : [], sizeBytes: size };
       });
     } catch (error) {
       if (error instanceof HoldfastError && error.code === 'not-found') return { lines: [], sizeBytes: 0 };
@@ -133,6 +130,45 @@ export class LogFiles {
       await file.close();
     }
   }
+}
+
+/** From the end towards the beginning, until there are enough lines or TAIL_BYTES are read; what stands before that is left out. */
+async function lastLines(file: FileHandle, size: number, wanted: number): Promise<string[]> {
+  const found: string[] = [];
+  const piece = Buffer.alloc(Math.min(PIECE_BYTES, size));
+  const stop = Math.max(0, size - TAIL_BYTES);
+  // The line whose beginning is not read yet: its first bytes so far, and how long it is.
+  let head: Buffer = Buffer.alloc(0);
+  let length = 0;
+  let end = size;
+  while (end > stop && found.length < wanted) {
+    const from = Math.max(stop, end - PIECE_BYTES);
+    const { bytesRead } = await file.read(piece, 0, end - from, from);
+    // Emptied meanwhile.
+    if (bytesRead < end - from) break;
+    let lineEnd = bytesRead;
+    while (found.length < wanted) {
+      const newline = lineEnd > 0 ? piece.lastIndexOf(10, lineEnd - 1) : -1;
+      const part = piece.subarray(newline + 1, lineEnd);
+      head = Buffer.concat([part.subarray(0, LINE_BYTES), head]).subarray(0, LINE_BYTES);
+      length += part.length;
+      if (newline < 0) break;
+      // What follows the last newline is a line only when there is something.
+      if (length > 0 || newline + from < size - 1) found.unshift(shown(head, length));
+      head = Buffer.alloc(0);
+      length = 0;
+      lineEnd = newline;
+    }
+    end = from;
+  }
+  if (end === 0 && found.length < wanted && size > 0) found.unshift(shown(head, length));
+  return found;
+}
+
+function shown(head: Buffer, length: number): string {
+  const text = head.toString('utf8');
+  // A character that was cut in two is left out.
+  return length > head.length ? `${text.replace(/\ufffd$/, '')} ... (this line has ${length} bytes)` : text;
 }
 
 const nameIn = (path: string): string => path.slice(path.lastIndexOf('/') + 1);

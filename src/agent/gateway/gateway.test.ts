@@ -38,6 +38,7 @@ describe('what goes into the configuration', () => {
     domain: `s${number}-alice.holdfast.test`,
     volume: 'home1',
     enabled: true,
+    streams: false,
     forceHttps: false,
     passwordLine: undefined,
     certificate: 'c.pem',

@@ -262,6 +262,7 @@ class NginxGateway implements Gateway {
         domain: spec.domain,
         volume: this.#waker.volumeOf?.(spec.account),
         enabled: spec.enabled,
+        streams: spec.kind === 'command',
         forceHttps: spec.forceHttps,
         passwordLine: spec.protection === null ? undefined : passwordLine(spec.protection),
         certificate: await this.#certificateFor(spec),

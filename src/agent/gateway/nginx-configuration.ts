@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { COMPRESSIBLE, HEADERS_MODULE } from '../../runtime/nginx.ts';
 import { heldDirectory } from './held-volumes.ts';
 import { IMPACT_FORMAT, IMPACT_LOG } from './impact-log.ts';
 import { pagesLocations, platformServer } from './nginx-platform.ts';
@@ -13,6 +14,8 @@ export interface GatewaySite {
   volume: string | undefined;
   enabled: boolean;
   forceHttps: boolean;
+  /** Its answers are passed on as they come: its server may be any, and nobody can tell which of its answers never end. */
+  streams: boolean;
   /** A line of a password file, `user:hash`; "" lets nobody in. */
   passwordLine: string | undefined;
   /** File name below certificates/. */
@@ -145,6 +148,15 @@ function maps(plan: GatewayPlan): string {
         () => '1',
       ),
     ),
+    map(
+      '$site',
+      '$site_streams',
+      '',
+      only(
+        (site) => site.streams,
+        () => '1',
+      ),
+    ),
     map('$scheme$site_https', '$to_https', '', [['http1', '1']]),
     map(
       '$ssl_server_name',
@@ -183,6 +195,14 @@ function maps(plan: GatewayPlan): string {
     // No connection to a site is used twice, but it is not told so: a server that is to close the connection does it as soon as it has
     // answered, with the rest of the request unread, and its answer is lost while the gateway still sends.
     map('$http_upgrade', '$site_connection', '', [['~*^websocket$', 'upgrade']]),
+    // An answer with a strong ETag is these bytes and no others, and who says no-transform means it (RFC 9110, 8.8.1 and 7.7). nginx's gzip
+    // leaves alone what is encoded already, so such an answer to somebody who takes gzip is said to be encoded: as it is.
+    map(
+      '"$upstream_http_content_encoding|$http_accept_encoding|$upstream_http_etag|$upstream_http_cache_control"',
+      '$encoding',
+      '$upstream_http_content_encoding',
+      [['~*^\\|[^|]*gzip[^|]*\\|(\\"|[^|]*\\|.*no-transform)', 'identity']],
+    ),
     // Nothing was sent to the site: it is asleep or gone, and the request can be held and sent for the first time.
     // Something was sent: it may have been carried out, and must never be sent again.
     map('$upstream_status:$upstream_bytes_sent', '$reach', 'broken', [
@@ -193,8 +213,16 @@ function maps(plan: GatewayPlan): string {
   ].join('');
 }
 
+/** A slow visitor must not hold a worker: the whole answer is taken from it. A program says X-Accel-Buffering: no where it wants otherwise. */
+const HELD = '      proxy_max_temp_file_size 256m;';
+/** As much as the above keeps in memory is taken from the server at once; then a slow visitor slows the server. */
+const AS_IT_COMES = `      proxy_buffering off;
+      proxy_buffer_size 144k;
+      proxy_buffers 4 144k;
+      proxy_busy_buffers_size 144k;`;
+
 /** What passes a request on to the site's current socket. */
-function siteProxy(plan: GatewayPlan): string {
+function siteProxy(plan: GatewayPlan, how: 'held' | 'as it comes' = 'held'): string {
   const volumes = new Set(plan.sites.map((site) => site.volume).filter((volume) => volume !== undefined));
   const share = connectionShare(plan.connectionsPerWorker, volumes.size);
   return `
@@ -217,7 +245,8 @@ function siteProxy(plan: GatewayPlan): string {
       proxy_connect_timeout 5s;
       proxy_read_timeout ${SITE_READ_TIMEOUT};
       proxy_send_timeout 300s;
-      proxy_max_temp_file_size 256m;
+      more_set_headers -s "200 403 404" -t "text/html ${COMPRESSIBLE}" "Content-Encoding: $encoding";
+${how === 'held' ? HELD : AS_IT_COMES}
       limit_conn sites ${Math.min(MOST_OF_A_SITE, share)};
       limit_conn volumes ${share};
       limit_conn_status 591;
@@ -262,11 +291,22 @@ ${errorPages(plan)}
       if ($site_off) { return 590; }
       # The switch of a volume in trouble: see held-volumes.ts. Requests that wait already are left to finish.
       if (-f ${heldDirectory(plan.run)}/$volume) { return 596; }
+      if ($site_streams) { return 598; }
       auth_basic $site_realm;
       auth_basic_user_file ${plan.gateway}/conf/${GENERATION}/passwords/$site;
 ${errorPages(plan)}
       error_page 502 504 = @unreached;
+      error_page 598 = @streams;
 ${siteProxy(plan)}
+    }
+
+    # Like the location above. nginx cannot choose by the answer whether it holds it.
+    location @streams {
+      auth_basic $site_realm;
+      auth_basic_user_file ${plan.gateway}/conf/${GENERATION}/passwords/$site;
+${errorPages(plan)}
+      error_page 502 504 = @unreached;
+${siteProxy(plan, 'as it comes')}
     }
 
     # Asks the agent to wake the site. The agent answers with X-Accel-Redirect to @again, a named location, so that method
@@ -293,10 +333,11 @@ ${errorPages(plan)}
 
     location @no_waker { return 594; }
 
+    # For any kind of site: it was asleep, so there are few of these.
     location @again {
 ${errorPages(plan)}
       error_page 502 504 = @unreached_again;
-${siteProxy(plan)}
+${siteProxy(plan, 'as it comes')}
     }
 
     location @unreached_again {
@@ -328,6 +369,7 @@ ${pagesLocations(plan)}
 /** Makes the whole configuration. Pure. */
 export function renderConfiguration(plan: GatewayPlan): GatewayConfiguration {
   const text = `# Written by the Holdfast agent; changes are overwritten.
+load_module ${HEADERS_MODULE};
 daemon off;
 worker_processes ${plan.workers};
 worker_rlimit_core 0;
@@ -400,8 +442,7 @@ http {
   gzip_proxied any;
   gzip_comp_level 4;
   gzip_min_length 1024;
-  gzip_types text/css text/plain text/javascript text/xml text/csv application/javascript application/json
-    application/manifest+json application/xml application/rss+xml application/wasm image/svg+xml;
+  gzip_types ${COMPRESSIBLE};
 
   ssl_protocols TLSv1.2 TLSv1.3;
   ssl_prefer_server_ciphers off;

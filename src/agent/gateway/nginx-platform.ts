@@ -26,6 +26,7 @@ const CONTROL_HEADERS = `
       proxy_set_header Proxy "";
       proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Charset;
       proxy_connect_timeout 3s;
+      error_page 413 = @too_large;
       error_page 502 504 = @control_down;
       error_log GATEWAY/logs/error.log alert;`;
 
@@ -67,6 +68,11 @@ export function apiLocations(plan: GatewayPlan): string {
     location = /metrics {
       ${pass}${headers}
       proxy_read_timeout 30s;
+    }
+
+    location @too_large {
+      default_type application/json;
+      return 413 '{"code":"too-large","message":"The body of this call is larger than the API takes.","detail":"The body of this call is larger than the API takes."}';
     }
 
     location @control_down {
@@ -120,6 +126,8 @@ export function pagesLocations(plan: GatewayPlan): string {
   return `
     location ^~ /.holdfast-page/ {
       internal;
+      # Over HTTP/2 the length that was announced is looked at again here, and the page itself would be refused.
+      client_max_body_size 0;
       alias ${plan.gateway}/errors/;
       charset utf-8;
       etag off;

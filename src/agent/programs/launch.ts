@@ -1,6 +1,7 @@
 import { wsgiFileName } from '../../model/names.ts';
 import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
 import { SHIM_DIRECTORY } from './sandbox-arguments.ts';
+import { frontConfiguration } from './static-server.ts';
 
 /** A virtualenv as an absolute path: a bare name means one of virtualenvwrapper's, as on PythonAnywhere. */
 export function virtualenvPath(virtualenv: string, account: string): string {
@@ -15,9 +16,8 @@ export function launchOf(
   account: AccountSpec,
   pluginVersion: string,
 ): { command: string[]; environment: Record<string, string> } {
-  const mappings = site.kind === 'command' ? [] : site.staticFiles;
-  const headers = site.kind === 'command' ? [] : site.staticHeaders;
   const home = `/home/${account.name}`;
+  const directory = site.workingDirectory || home;
   const command = [
     '/bin/sh',
     `${SHIM_DIRECTORY}/launch.sh`,
@@ -27,12 +27,9 @@ export function launchOf(
     site.pythonVersion,
     pluginVersion,
     virtualenvPath(site.virtualenv, account.name),
-    site.workingDirectory || home,
+    directory,
     site.command,
-    String(mappings.length),
-    ...mappings.flatMap((mapping) => [mapping.url, mapping.path]),
-    String(headers.length),
-    ...headers.flatMap((header) => [header.url, header.name, header.value]),
+    frontConfiguration(site, directory) ?? '',
   ];
   const environment: Record<string, string> = { HOST_NAME: site.domain };
   // uvicorn and gunicorn believe what the gateway says of the visitor; nobody else reaches their socket. See shim/holdfast_servers.py.
@@ -40,12 +37,6 @@ export function launchOf(
   if (site.kind === 'wsgi') {
     environment['WSGI_MODULE'] = wsgiFileName(site.domain).replace(/\.py$/, '');
     if (site.sourceDirectory !== '') environment['HOLDFAST_SOURCE_DIRECTORY'] = site.sourceDirectory;
-    if (mappings.length + headers.length > 0) {
-      environment['HOLDFAST_STATIC'] = JSON.stringify({
-        mappings: mappings.map((mapping) => [mapping.url, mapping.path]),
-        headers: headers.map((header) => [header.url, header.name, header.value]),
-      });
-    }
   }
   return { command, environment };
 }

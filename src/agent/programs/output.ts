@@ -33,6 +33,8 @@ export async function openLog(
 }
 
 const MOST_BYTES = 64 * 1024;
+/** holdfast_wsgi.py's word for a traceback that stands in the log already. */
+const SAME = '(as above, with the same traceback)';
 
 /** The last lines written to a log since `offset`; platform storage, so the agent may read it. */
 export async function linesSince(log: Pick<OpenLog, 'path' | 'offset'>, lines: number): Promise<string[]> {
@@ -50,10 +52,23 @@ export async function linesSince(log: Pick<OpenLog, 'path' | 'offset'>, lines: n
     const buffer = Buffer.alloc(Math.max(0, size - from));
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, from);
     const text = buffer.subarray(0, bytesRead).toString('utf8');
-    return text.split('\n').filter((line) => line !== '').slice(-lines); // prettier-ignore
+    const found = text.split('\n').filter((line) => line !== '');
+    if (!found.some((line) => line.endsWith(SAME))) return found.slice(-lines);
+    const whole = Buffer.alloc(Math.min(size, MOST_BYTES));
+    const read = await handle.read(whole, 0, whole.length, size - whole.length);
+    return entryAbove(whole.subarray(0, read.bytesRead).toString('utf8'), found).slice(-lines);
   } finally {
     await handle.close();
   }
+}
+
+/** The lines, with the traceback that they only refer to before them: it is indented, below the head of its entry. */
+function entryAbove(text: string, found: readonly string[]): string[] {
+  const lines = text.split('\n');
+  const head = lines.findLastIndex((line) => line.endsWith(': Error running WSGI application'));
+  if (head < 0) return [...found];
+  const end = lines.findIndex((line, index) => index > head + 1 && !line.startsWith('  '));
+  return [...lines.slice(head, end < 0 ? undefined : end), ...found];
 }
 
 /** When a file was last written to, or null when it is not there. */

@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCgroups } from './cgroups.ts';
 import { etcFiles } from './etc.ts';
 import { launchOf, virtualenvPath } from './launch.ts';
+import { frontConfiguration } from './static-server.ts';
+import { nginxTypes } from './static-types.ts';
 import { parseStat } from './processes.ts';
 import { starterFiles } from './quickstarts.ts';
 import { sandboxArguments, sandboxEnvironment, type SandboxGround, type SandboxRequest } from './sandbox-arguments.ts';
@@ -236,7 +238,7 @@ test("a command's site gets no mappings, and its text is one argument", () => {
   const mapping = { id: 1, url: '/s', path: '/p' };
   const site = siteSpec(account, 'alice.localhost', { kind: 'command', command: 'a; b "c"', staticFiles: [mapping] });
   const { command, environment } = launchOf(site, account, '3.11');
-  expect(command.slice(-3)).toEqual(['a; b "c"', '0', '0']);
+  expect(command.slice(-2)).toEqual(['a; b "c"', '']);
   expect(environment).toEqual({ HOST_NAME: 'alice.localhost', FORWARDED_ALLOW_IPS: '*' });
 });
 
@@ -264,3 +266,39 @@ test.each(['flask', 'django', 'fastapi', 'static', 'manual', 'command'] as const
     }
   },
 );
+
+test('a site without files or headers of its own has no nginx before its server', () => {
+  const bare = siteSpec(account, 'alice.localhost');
+  expect(frontConfiguration(bare, '/home/alice')).toBeUndefined();
+  const header = { id: 1, url: '/', name: 'X-A', value: 'b' };
+  expect(frontConfiguration({ ...bare, staticHeaders: [header] }, '/home/alice')).toContain('add_header "X-A"');
+  expect(frontConfiguration({ ...bare, kind: 'command', staticHeaders: [header] }, '/home/alice')).toBeUndefined();
+});
+
+test('what a mapping says cannot become another line of the configuration', () => {
+  const mapping = { id: 1, url: '/a\n}', path: '/p' };
+  const site = siteSpec(account, 'alice.localhost', {
+    staticFiles: [mapping, { id: 2, url: '/q"; }', path: '/x"; root /; $host\\' }],
+    staticHeaders: [
+      { id: 1, url: '/', name: 'X y', value: 'z' },
+      { id: 2, url: '/', name: 'X', value: 'z\r\n' },
+    ],
+  });
+  const text = frontConfiguration(site, '/home/alice') ?? '';
+  expect(text).toContain(
+    String.raw`location ^~ "/q\"; }/" { more_set_input_headers "Range: $range"; alias "/x\"; root /; ${'${dollar}'}host\\/"; }`,
+  );
+  expect(text).not.toContain('"/a');
+  expect(text).not.toContain('add_header "X');
+});
+
+test("nginx's types come from Debian's table, and what browsers need comes first", () => {
+  const types = nginxTypes(
+    '# comment\napplication/javascript\tjs\nimage/x-odd ODD odd2 # more\nno-type x\ntext/x;y z\n',
+  );
+  expect(types).toContain('  text/javascript js;\n');
+  expect(types).toContain('  image/x-odd odd;\n  image/x-odd odd2;\n');
+  expect(types).not.toMatch(/ js;[^]* js;/);
+  expect(types).not.toContain('no-type');
+  expect(types).not.toContain('y;');
+});

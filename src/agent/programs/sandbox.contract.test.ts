@@ -330,6 +330,15 @@ test('names of the platform resolve to this machine, and time is UTC', async () 
   ).toEqual(['127.0.0.1', '127.0.0.1', 'UTC']);
 });
 
+test('the locales that programs set are there', async () => {
+  const wanted = ['de_DE.UTF-8', 'en_US.UTF-8', 'fr_FR.UTF-8', 'ja_JP.UTF-8', 'pt_BR.UTF-8', 'de_DE', 'C.UTF-8'];
+  expect(
+    await inside(
+      `import locale\nresult = [locale.setlocale(locale.LC_ALL, name) for name in ${JSON.stringify(wanted)}]`,
+    ),
+  ).toEqual(wanted);
+});
+
 test.skipIf(!existsSync(SFTP_SERVER[0]!))('sftp-server answers the protocol as the account', async () => {
   const home = ground.storage.homeOf('alice');
   // SSH_FXP_INIT, version 3 (draft-ietf-secsh-filexfer-02).

@@ -1,7 +1,19 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { chmod, chown, copyFile, mkdir, open, readdir, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
-import { join } from 'node:path';
+import {
+  chmod,
+  chown,
+  copyFile,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { AccountSpec } from '../../protocol/sites.ts';
 import type { AgentContext } from '../context.ts';
@@ -9,6 +21,8 @@ import { createCgroups, type Cgroups } from './cgroups.ts';
 import { writeEtc } from './etc.ts';
 import { sandboxArguments, sandboxEnvironment, type SandboxGround, type SandboxRequest } from './sandbox-arguments.ts';
 import { seccompProgram } from './seccomp.ts';
+import { TYPES_FILE } from './static-server.ts';
+import { nginxTypes } from './static-types.ts';
 
 /** asm-generic/fcntl.h */
 const O_CLOEXEC = 0o2000000;
@@ -214,6 +228,15 @@ async function copyShim(to: string): Promise<void> {
     await chmod(fresh, 0o755);
     await rename(fresh, join(to, name));
   }
+  const types = join(to, `.types.${process.pid}-${++starts}.new`);
+  // Debian's table comes with Python. Without it, the types that a website needs are still known.
+  const table = await readFile('/etc/mime.types', 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    return '';
+  });
+  await writeFile(types, nginxTypes(table));
+  await chmod(types, 0o644);
+  await rename(types, join(to, basename(TYPES_FILE)));
 }
 
 /**

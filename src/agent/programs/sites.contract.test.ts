@@ -1,3 +1,5 @@
+import { symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { SiteSpec, SiteStatus } from '../../protocol/sites.ts';
 import { until } from '../../runtime/deadline.ts';
@@ -353,6 +355,12 @@ describe('a start that fails names its step', () => {
       expect(broken.message).toContain('is not a virtualenv');
       const gone = await failureOf(await wsgiSite('venvs', HELLO, { virtualenv: '/home/venvs/old' }));
       expect(gone.message).toContain('is not there any more');
+      // What an upgrade of the system leaves of a virtualenv: a link to a Python that is not there any more.
+      await ground.write(owner, '/home/venvs/dangling/pyvenv.cfg', 'home = /usr/bin\nversion = 3.11.2\n');
+      await ground.write(owner, '/home/venvs/dangling/bin/activate', '');
+      await symlink('/usr/bin/python3.4', join(ground.storage.homeOf('venvs').home, 'dangling/bin/python'));
+      const dangling = await failureOf(await wsgiSite('venvs', HELLO, { virtualenv: '/home/venvs/dangling' }));
+      expect(dangling.message).toContain('is not there any more');
       const none = await failureOf(await wsgiSite('venvs', HELLO, { pythonVersion: '3.9' }));
       expect(none).toMatchObject({ step: 'interpreter' });
       expect(none.message).toContain('virtualenv with gunicorn');

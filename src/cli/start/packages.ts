@@ -11,6 +11,10 @@ interface Requirement {
 /** What `npm start` needs. The Python packages are what the quickstarts import. */
 export const PLATFORM_PACKAGES: readonly Requirement[] = [
   { package: 'nginx-light', proof: ['/usr/sbin/nginx'] },
+  {
+    package: 'libnginx-mod-http-headers-more-filter',
+    proof: ['/usr/lib/nginx/modules/ngx_http_headers_more_filter_module.so'],
+  },
   { package: 'uwsgi-core', proof: ['/usr/bin/uwsgi-core'] },
   { package: 'uwsgi-plugin-python3', proof: ['/usr/lib/uwsgi/plugins/python3_plugin.so'] },
   { package: 'bubblewrap', proof: ['/usr/bin/bwrap'] },
@@ -34,6 +38,8 @@ export const PLATFORM_PACKAGES: readonly Requirement[] = [
   { package: 'python3-httptools', proof: ['/usr/lib/python3/dist-packages/httptools'] },
   { package: 'uvicorn', proof: ['/usr/bin/uvicorn'] },
   { package: 'gunicorn', proof: ['/usr/bin/gunicorn'] },
+  // Every locale, ready made (230 MB): which ones members' programs set is not known before.
+  { package: 'locales-all', proof: ['/usr/share/doc/locales-all'] },
   { package: 'ca-certificates', proof: ['/etc/ssl/certs/ca-certificates.crt'] },
   { package: 'openssl', proof: ['/usr/bin/openssl'] },
   { package: 'util-linux', proof: ['/usr/bin/setpriv'] },

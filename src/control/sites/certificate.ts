@@ -1,9 +1,10 @@
-import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { X509Certificate, createPrivateKey, type KeyObject } from 'node:crypto';
 import { HoldfastError } from '../../protocol/errors.ts';
+import { certificateBlocks, orderedChain } from '../../runtime/certificate-chain.ts';
 
 /**
  * Checks a certificate that a member brings: PEM that can be read, the key belongs to it, it covers the domain and has not
- * ended. Throws `input-invalid` with what is wrong.
+ * ended. The chain may be in any order; it is returned in the one a server sends. Throws `input-invalid` with what is wrong.
  */
 export function checkCertificate(
   pem: { certificatePem: string; privateKeyPem: string },
@@ -14,24 +15,34 @@ export function checkCertificate(
     new HoldfastError('input-invalid', message, { field: 'certificate' });
   if (pem.certificatePem.length > 100_000 || pem.privateKeyPem.length > 20_000)
     throw wrong('The certificate or the key is too long.');
-  let certificate: X509Certificate;
+  const blocks = certificateBlocks(pem.certificatePem);
+  if (blocks.length === 0) throw wrong('The certificate is not PEM text that starts with -----BEGIN CERTIFICATE-----.');
+  if (blocks.length > 10) throw wrong('The certificate chain has more than ten certificates.');
+  let key: KeyObject;
   try {
-    certificate = new X509Certificate(pem.certificatePem);
-  } catch {
-    throw wrong('The certificate is not PEM text that starts with -----BEGIN CERTIFICATE-----.');
-  }
-  let matches: boolean;
-  try {
-    matches = certificate.checkPrivateKey(createPrivateKey(pem.privateKeyPem));
+    key = createPrivateKey(pem.privateKeyPem);
   } catch {
     throw wrong('The private key is not PEM text, or it is protected by a passphrase. Remove the passphrase first.');
   }
-  if (!matches) throw wrong('The private key does not belong to this certificate.');
+  let chain: string[] | undefined;
+  try {
+    chain = orderedChain(pem.certificatePem, key);
+  } catch {
+    throw wrong('The certificate cannot be read. Copy the whole PEM text, the chain included.');
+  }
+  if (chain === undefined) {
+    throw wrong(
+      blocks.length === 1
+        ? 'The private key does not belong to this certificate.'
+        : `The private key belongs to none of these ${blocks.length} certificates.`,
+    );
+  }
+  const certificate = new X509Certificate(chain[0] ?? '');
   if (certificate.validToDate.getTime() <= now.getTime()) {
     throw wrong(`The certificate ended on ${certificate.validToDate.toISOString().slice(0, 10)}.`);
   }
   if (certificate.checkHost(domain) === undefined) throw wrong(`The certificate is not for ${domain}.`);
-  return { certificatePem: `${pem.certificatePem.trim()}\n`, privateKeyPem: `${pem.privateKeyPem.trim()}\n` };
+  return { certificatePem: `${chain.join('\n')}\n`, privateKeyPem: `${pem.privateKeyPem.trim()}\n` };
 }
 
 /** What the pages show of a member's own certificate. */

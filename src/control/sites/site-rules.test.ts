@@ -1,6 +1,6 @@
 import { assert, integer, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { checkDirectory, checkHeader, checkMapping, checkVirtualenv, matchPython } from './site-rules.ts';
+import { checkDirectory, checkHeader, checkMapping, checkVirtualenv, matchPython, usualDomain } from './site-rules.ts';
 
 const available = [{ version: '3.13' }, { version: '3.11' }, { version: '3.10' }];
 
@@ -76,4 +76,17 @@ describe('what nginx and uWSGI are handed', () => {
     expect(() => checkMapping({ url: '/\u007f', path: '/x' })).toThrow('cannot be mapped');
     expect(() => checkMapping({ url: '/static/', path: '/home/alice/static' })).not.toThrow();
   });
+});
+
+describe('a domain with letters beyond a to z', () => {
+  it.each([
+    ['Bücher.example', 'xn--bcher-kva.example'],
+    ['www.ГОСТ.example.', 'www.xn--c1awje.example'],
+    ['ü/../b.com', 'ü/../b.com'],
+    ['0x7f.1', '0x7f.1'],
+    ['Shop-Alice.Example.org.', 'shop-alice.example.org'],
+    ['a b.com', 'a b.com'],
+    ['a/../b.com', 'a/../b.com'],
+    ['', ''],
+  ])('%j is kept as %j', (typed, kept) => expect(usualDomain(typed)).toBe(kept));
 });

@@ -1,12 +1,21 @@
+import { domainToASCII } from 'node:url';
 import { accountHome, completeVirtualenv } from '../../model/paths.ts';
 import { domainProblem, normaliseDomain } from '../../model/names.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { ControlContext } from '../context.ts';
 import type { Python } from '../platform/world.ts';
 
+/** The form everything compares. Letters beyond ASCII become the form that the name service knows: bücher.example is xn--bcher-kva.example. */
+export function usualDomain(domain: string): string {
+  const plain = normaliseDomain(domain);
+  // What is no name at all stays as it was typed, for the sentence that refuses it; a URL's host may be written in odder ways than a name.
+  // eslint-disable-next-line no-control-regex
+  return /[^\u0000-\u007f]/.test(plain) && !/[\s/?#@:\\%]/.test(plain) ? domainToASCII(plain) || plain : plain;
+}
+
 /** The domain in its usual form. Throws `input-invalid`. */
 export function checkDomain(context: Pick<ControlContext, 'configuration'>, domain: string, account: string): string {
-  const usual = normaliseDomain(domain);
+  const usual = usualDomain(domain);
   const problem = domainProblem(usual, account, context.configuration.domain);
   if (problem !== undefined) throw new HoldfastError('input-invalid', problem, { field: 'domain' });
   return usual;

@@ -52,8 +52,23 @@ def trim(report):
     return report
 
 
-def log_exception(kind, error, trace):
-    """Writes one entry as PythonAnywhere does: time, what failed, then the exception. One write, so that it stays whole."""
+# Read by output.ts, which then shows the traceback above.
+SAME = "(as above, with the same traceback)"
+
+
+def stands_last(body):
+    """Whether the last entry of the error log has these lines: a start that is tried again, or the next worker of the same start."""
+    try:
+        with open("/var/log/%s.error.log" % os.environ.get("HOST_NAME", ""), "rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - 65536))
+            return body.encode("utf-8", "backslashreplace") in log.read().rpartition(b"Error running WSGI application")[2]
+    except OSError:
+        return False
+
+
+def log_exception(kind, error, trace, once=False):
+    """Writes one entry as PythonAnywhere does: time, what failed, then the exception. One write, so that it stays whole. With `once` the
+    entry that stands there already is not written again."""
     import datetime
     import traceback
 
@@ -65,6 +80,8 @@ def log_exception(kind, error, trace):
     for part in report.format():
         for line in part.rstrip("\n").split("\n"):
             lines.append("  %s\n" % line)
+    if once and stands_last("".join(lines[2:])):
+        lines = ["%s: %s %s\n" % (stamp, summary, SAME)]
     try:
         sys.stderr.write("".join(lines))
         sys.stderr.flush()
@@ -163,10 +180,15 @@ class Answer:
     def start(self, status, headers, details=None):
         if type(headers) is not list:
             headers = list(headers)
-        for name, _ in headers:
+        streams = False
+        for name, value in headers:
             if name.lower() in HOP_BY_HOP:
                 headers = [header for header in headers if header[0].lower() not in HOP_BY_HOP]
-                break
+            elif value[:17] == "text/event-stream":
+                streams = True
+        if streams and not any(name.lower() == "x-accel-buffering" for name, _ in headers):
+            # Else the gateway keeps events back until there are many (a slow visitor must not hold a worker).
+            headers = headers + [("X-Accel-Buffering", "no")]
         self.started = True
         if details is None:
             return self.server_start(status, headers)
@@ -354,7 +376,6 @@ LOOK_TWICE = 3
 def start():
     global disconnect, connection_of_request
     server = os.environ.pop("HOLDFAST_SERVER", "uwsgi")
-    static = os.environ.pop("HOLDFAST_STATIC", "")
     source = os.environ.pop("HOLDFAST_SOURCE_DIRECTORY", "")
     module_name = os.environ["WSGI_MODULE"]
     os.set_inheritable(ERROR_LOG, False)
@@ -379,18 +400,11 @@ def start():
     except BaseException:
         kind, error, trace = sys.exc_info()
         place = where(error, trace)
-        summary = log_exception(kind, error, trace)
+        summary = log_exception(kind, error, trace, once=True)
         tell("failed\timport\t%s%s" % (summary.replace("\n", " ").replace("\t", " "), " (%s)" % place if place else ""))
         # Not sys.exit: the server would print a second, longer traceback of its own.
         os._exit(FAILED_APPLICATION[server])
     application = guard(application, os.environ.get("HOST_NAME") or "localhost")
-    if server == "gunicorn" and static:
-        sys.path.insert(0, OWN_DIRECTORY)
-        try:
-            import holdfast_static
-        finally:
-            sys.path.remove(OWN_DIRECTORY)
-        application = holdfast_static.serve(application, static)
     tell("imported")
     os.close(STEPS)
     os.close(turn)

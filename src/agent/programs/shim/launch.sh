@@ -3,22 +3,16 @@
 # at member storage before the server can start is done here, never in the agent.
 #
 # Usage: launch.sh KIND WORKERS TIMEOUT PYTHON_VERSION PLUGIN_VERSION VIRTUALENV WORKING_DIRECTORY COMMAND
-#                  MAPPINGS [URL PATH]... HEADERS [URL NAME VALUE]...
+#                  FRONT
+# FRONT is the configuration of the nginx that stands before the server (see front.sh), or "" when none is needed.
 # Descriptors: 1 server log, 2 the agent (what goes wrong before the server runs), 3 error log, 4 the agent (steps).
 set -u
 kind=$1 workers=$2 timeout=$3 python_version=$4 plugin_version=$5 virtualenv=$6 working_directory=$7 command=$8
-shift 8
-mappings=$1
-shift
+front=$9
 
 fail() {
   printf 'failed\t%s\t%s\n' "$1" "$2" >&4
   exit 64
-}
-
-# Escapes what a regular expression gives a meaning to.
-quoted() {
-  printf '%s' "$1" | sed 's/[^A-Za-z0-9_/-]/\\&/g'
 }
 
 printf 'launched\n' >&4
@@ -31,12 +25,18 @@ if [ "$kind" = command ]; then
   exec /bin/bash -c "$command" 2>&3 3>&- 4>&-
 fi
 
+socket=$DOMAIN_SOCKET
+[ -z "$front" ] || socket=${DOMAIN_SOCKET%/*}/server.sock
+if [ "$kind" = static ]; then
+  exec /bin/sh /opt/holdfast/front.sh "$front" 2>&1
+fi
+
 server=uwsgi
 if [ "$kind" = wsgi ]; then
   if [ -n "$virtualenv" ]; then
     [ -d "$virtualenv" ] ||
       fail interpreter "The virtualenv $virtualenv does not exist. Create it with: python$python_version -m venv $virtualenv"
-    [ -f "$virtualenv/pyvenv.cfg" ] && [ -e "$virtualenv/bin/python" ] ||
+    [ -f "$virtualenv/pyvenv.cfg" ] && { [ -e "$virtualenv/bin/python" ] || [ -L "$virtualenv/bin/python" ]; } ||
       fail interpreter "$virtualenv is not a virtualenv: it has no pyvenv.cfg or no bin/python. Create it again."
     [ -x "$virtualenv/bin/python" ] ||
       fail interpreter "The Python of the virtualenv $virtualenv is not there any more. Create the virtualenv again."
@@ -57,44 +57,15 @@ fi
 
 if [ "$server" = gunicorn ]; then
   export PYTHONPATH="/opt/holdfast${PYTHONPATH:+:$PYTHONPATH}" HOLDFAST_SERVER=gunicorn
-  exec "$virtualenv/bin/python" "$virtualenv/bin/gunicorn" --bind "unix:$DOMAIN_SOCKET" --workers "$workers" \
+  exec ${front:+/bin/sh /opt/holdfast/front.sh "$front"} "$virtualenv/bin/python" "$virtualenv/bin/gunicorn" --bind "unix:$socket" --workers "$workers" \
     --worker-class sync --timeout "$timeout" --graceful-timeout "$timeout" --worker-tmp-dir /dev/shm \
     --forwarded-allow-ips '*' holdfast_wsgi:application 2>&1
 fi
 
-# uWSGI's options are gathered in the positional parameters, after the input that is still in them.
-inputs=$((mappings * 2))
-plugins=router_redirect
-set -- "$@" --master --workers "$workers" --harakiri "$timeout" --worker-reload-mercy "$timeout" --http-socket "$DOMAIN_SOCKET" --buffer-size 65535 \
+set -- --master --workers "$workers" --harakiri "$timeout" --worker-reload-mercy "$timeout" --http-socket "$socket" --buffer-size 65535 \
   --max-vars 256 --lazy-apps --enable-threads --close-on-exec --close-on-exec2 \
   --listen 128 --disable-logging --ignore-sigpipe --ignore-write-errors --disable-write-exception --log-date \
   --hook-master-start 'unix_signal:15 gracefully_kill_them_all'
-# Only with mappings, because every request pays for them.
-[ "$mappings" -eq 0 ] || set -- "$@" --honour-range --static-index index.html --route '/\.\.(/|$) break:400 Bad Request'
-while [ "$inputs" -gt 0 ]; do
-  url=${1%/} path=${2%/}
-  shift 2
-  inputs=$((inputs - 2))
-  # A directory is mapped with its slash: without it /static would also open the neighbour /static-private.
-  if [ -n "$url" ] && [ -f "$path" ]; then
-    set -- "$@" --static-map "$url=$path"
-  else
-    set -- "$@" --static-map "$url/=$path/"
-    [ -z "$url" ] || set -- "$@" --route "^$(quoted "$url")\$ redirect-permanent:$url/"
-  fi
-done
-headers=$1
-shift
-while [ "$headers" -gt 0 ]; do
-  url=${1%/}
-  set -- "$@" --route "^$(quoted "$url")(/|\$) addheader:$2: $3"
-  shift 3
-  headers=$((headers - 1))
-done
-
-if [ "$kind" = static ]; then
-  exec /usr/bin/uwsgi --plugin "notfound,$plugins" "$@" 2>&1 3>&- 4>&-
-fi
 interpreter=/usr/bin/python$python_version
 if [ -n "$virtualenv" ]; then
   set -- "$@" --virtualenv "$virtualenv"
@@ -103,5 +74,5 @@ fi
 # Python believes that it runs in uWSGI's own program: what is started as sys.executable has to be Python.
 set -- "$@" --py-sys-executable "$interpreter"
 export PYTHONUNBUFFERED=1 HOLDFAST_SERVER=uwsgi
-exec /usr/bin/uwsgi --plugin "python3,$plugins" "$@" --need-app --single-interpreter --wsgi-file /opt/holdfast/holdfast_wsgi.py \
+exec ${front:+/bin/sh /opt/holdfast/front.sh "$front"} /usr/bin/uwsgi --plugin python3 "$@" --need-app --single-interpreter --wsgi-file /opt/holdfast/holdfast_wsgi.py \
   --touch-exec "/var/www/$WSGI_MODULE.py /usr/bin/touch ${DOMAIN_SOCKET%/*}/reload" 2>&1

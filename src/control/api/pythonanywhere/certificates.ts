@@ -1,10 +1,10 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { normaliseDomain } from '../../../model/names.ts';
 import type { ControlContext } from '../../context.ts';
 import { certificateNames, commonName } from '../../sites/certificate.ts';
 import { updateSite } from '../../sites/change-site.ts';
 import { findSiteByDomain, type Site } from '../../store/sites.ts';
+import { usualDomain } from '../../sites/site-rules.ts';
 import { actorOf } from '../identity.ts';
 import type { ZodServer } from '../zod-server.ts';
 import { ApiAnswer, notFound } from './errors.ts';
@@ -71,7 +71,7 @@ async function install(
 
 export function registerCertificates(server: ZodServer, context: ControlContext): void {
   const anySite = async (request: FastifyRequest, domain: string): Promise<Site> => {
-    const site = await findSiteByDomain(context.database, normaliseDomain(domain));
+    const site = await findSiteByDomain(context.database, usualDomain(domain));
     if (!site || site.account_id !== request.owner.id || site.state !== 'present') throw notFound();
     return site;
   };

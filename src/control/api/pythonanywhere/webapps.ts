@@ -1,10 +1,9 @@
 import { z } from 'zod';
-import { normaliseDomain } from '../../../model/names.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import type { ControlContext } from '../../context.ts';
 import { deleteSite, reloadSite, switchSite, updateSite, type SiteChange } from '../../sites/change-site.ts';
 import { createSite } from '../../sites/create-site.ts';
-import { availablePythons, matchPython } from '../../sites/site-rules.ts';
+import { availablePythons, matchPython, usualDomain } from '../../sites/site-rules.ts';
 import type { AccountRow } from '../../store/accounts.ts';
 import { findSiteByDomain, listSites, type Site } from '../../store/sites.ts';
 import { actorOf } from '../identity.ts';
@@ -64,7 +63,7 @@ const changeSchema = z.looseObject({
 
 /** The member's WSGI or static site at a domain; PythonAnywhere answers 403 when there is none. */
 export async function mustFindWebapp(context: ControlContext, owner: AccountRow, domain: string): Promise<Site> {
-  const site = await findSiteByDomain(context.database, normaliseDomain(domain));
+  const site = await findSiteByDomain(context.database, usualDomain(domain));
   if (!site || site.account_id !== owner.id || site.state !== 'present' || site.kind === 'command')
     throw noPermission();
   return site;
@@ -87,7 +86,7 @@ async function createWebapp(
   body: z.infer<typeof createSchema>,
 ): Promise<void> {
   const pythonVersion = body.python_version ? choosePython(context, body.python_version) : undefined;
-  const holder = await findSiteByDomain(context.database, normaliseDomain(body.domain_name));
+  const holder = await findSiteByDomain(context.database, usualDomain(body.domain_name));
   if (holder && holder.account_id === request.owner.id && holder.kind === 'command') {
     throw new ApiAnswer(403, {
       detail: 'You do not have permission to perform this action. A website of yours already has this domain.',

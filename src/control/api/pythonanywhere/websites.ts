@@ -1,11 +1,11 @@
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { normaliseDomain } from '../../../model/names.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import type { ControlContext } from '../../context.ts';
 import { deleteSite, switchSite } from '../../sites/change-site.ts';
 import { createSite } from '../../sites/create-site.ts';
 import { findSiteByDomain, listSites, type Site } from '../../store/sites.ts';
+import { usualDomain } from '../../sites/site-rules.ts';
 import { actorOf } from '../identity.ts';
 import type { ZodServer } from '../zod-server.ts';
 import { ApiAnswer, notFound } from './errors.ts';
@@ -54,7 +54,7 @@ function website(context: ControlContext, site: Site): z.infer<typeof websiteSch
 }
 
 async function mustFindWebsite(context: ControlContext, request: FastifyRequest, domain: string): Promise<Site> {
-  const site = await findSiteByDomain(context.database, normaliseDomain(domain));
+  const site = await findSiteByDomain(context.database, usualDomain(domain));
   if (!site || site.account_id !== request.owner.id || site.state !== 'present' || site.kind !== 'command')
     throw notFound();
   return site;

@@ -1,7 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type JSX, useState } from 'react';
 import { useNavigate } from 'react-router';
-import { domainProblem, normaliseDomain } from '../../../../src/model/names.ts';
+import { domainProblem } from '../../../../src/model/names.ts';
 import type { CreateSite, SiteView } from '../../../../src/protocol/browser.ts';
 import { ApiError, call } from '../../api/client.ts';
 import { dashboardQuery, siteQuery } from '../../api/queries.ts';
@@ -13,6 +13,7 @@ import { AreaField, SelectField, TextField } from '../../ui/field.tsx';
 import { useTitle } from '../../ui/hooks.ts';
 import { Panel } from '../../ui/marks.tsx';
 import { ErrorNote } from '../../ui/states.tsx';
+import { typedDomain } from './typed-domain.ts';
 
 type Quickstart = CreateSite['quickstart'];
 type Place = 'own' | 'prefixed' | 'custom';
@@ -57,7 +58,7 @@ export function NewSitePage(): JSX.Element {
   );
   const preferred = pythons.find((candidate) => candidate.uwsgiPlugin) ?? pythons[0];
   const version = python ?? preferred?.version;
-  const domain = normaliseDomain(place === 'own' ? own : place === 'prefixed' ? `${prefix}-${own}` : custom);
+  const domain = typedDomain(place === 'own' ? own : place === 'prefixed' ? `${prefix}-${own}` : custom);
 
   const typed = place === 'own' || (place === 'prefixed' ? prefix : custom).trim() !== '';
   const problem = !typed
@@ -179,7 +180,7 @@ export function NewSitePage(): JSX.Element {
                 autoFocus
                 placeholder="www.example.com"
                 problem={domainWrong}
-                hint="At your domain's provider, point this name at this platform's address (a CNAME or A record)."
+                hint={`${domain.includes('xn--') && custom !== domain ? `Kept as ${domain}, the form that the name service knows. ` : ''}At your domain's provider, point this name at this platform's address (a CNAME or A record).`}
               />
             )}
             {place === 'own' && domainWrong !== undefined && (

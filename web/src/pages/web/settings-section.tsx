@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { type JSX, useState } from 'react';
 import { useNavigate } from 'react-router';
-import { domainProblem, normaliseDomain } from '../../../../src/model/names.ts';
+import { domainProblem } from '../../../../src/model/names.ts';
 import type { SiteView } from '../../../../src/protocol/browser.ts';
 import { send } from '../../api/client.ts';
 import { dashboardQuery, siteQuery } from '../../api/queries.ts';
@@ -15,12 +15,13 @@ import { Panel } from '../../ui/marks.tsx';
 import { ErrorNote } from '../../ui/states.tsx';
 import { showProblem, showToast } from '../../ui/toast.tsx';
 import { useUpdateSite } from './site-actions.ts';
+import { typedDomain } from './typed-domain.ts';
 
 function Rename({ site }: { site: SiteView }): JSX.Element {
   const { platform } = useSession();
   const update = useUpdateSite(site);
   const [text, setText] = useState(site.domain);
-  const domain = normaliseDomain(text);
+  const domain = typedDomain(text);
   const problem = domain === site.domain ? undefined : domainProblem(domain, site.account, platform.domain);
   useUnsaved(domain !== site.domain, { what: 'Address' });
   return (
