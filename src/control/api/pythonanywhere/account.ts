@@ -68,9 +68,10 @@ export function registerAccountEndpoints(server: ZodServer, context: ControlCont
       server.route({
         method,
         url: `${base}/${name}/`,
-        schema: { params: ofUser, body: z.looseObject({ [name]: text }) },
+        schema: { params: ofUser, body: z.looseObject({ [name]: text.nullable() }) },
         handler: async (request) => {
-          const asked = request.body[name] as string;
+          const asked = request.body[name] as string | null;
+          if (asked === null) return view(request.owner[column]);
           const version = matchPython(asked, availablePythons(context));
           if (version === undefined) throw new ApiAnswer(400, { [name]: [`"${asked}" is not a valid choice.`] });
           await updateAccount(context.database, request.owner.id, { [column]: version });
@@ -88,9 +89,9 @@ export function registerAccountEndpoints(server: ZodServer, context: ControlCont
     server.route({
       method,
       url: `${base}/system_image/`,
-      schema: { params: ofUser, body: z.looseObject({ system_image: text }) },
+      schema: { params: ofUser, body: z.looseObject({ system_image: text.nullable() }) },
       handler: (request) => {
-        if (request.body.system_image !== SYSTEM_IMAGE) {
+        if (request.body.system_image !== null && request.body.system_image !== SYSTEM_IMAGE) {
           throw new ApiAnswer(400, { system_image: [`"${request.body.system_image}" is not a valid choice.`] });
         }
         return image;
