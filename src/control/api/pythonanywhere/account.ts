@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ControlContext } from '../../context.ts';
-import { availablePythons, matchPython } from '../../sites/site-rules.ts';
+import { availablePythons, checkPython, matchPython } from '../../sites/site-rules.ts';
 import { findAccountById, findPlan, updateAccount } from '../../store/accounts.ts';
 import type { AccountTable } from '../../store/tables.ts';
 import type { ZodServer } from '../zod-server.ts';
@@ -61,7 +61,9 @@ export function registerAccountEndpoints(server: ZodServer, context: ControlCont
   for (const { name, available, column } of PREFERENCES) {
     const view = (chosen: string | null): Record<string, string | string[]> => {
       const versions = availablePythons(context).map((python) => python.version);
-      return { [name]: chosen ?? versions[0] ?? '', [available]: versions };
+      // What was chosen may have been removed from the host since.
+      const valid = chosen !== null && versions.includes(chosen) ? chosen : checkPython(context, undefined);
+      return { [name]: valid, [available]: versions };
     };
     server.get(`${base}/${name}/`, { schema: { params: ofUser } }, (request) => view(request.owner[column]));
     for (const method of ['PATCH', 'PUT'] as const) {
