@@ -26,7 +26,8 @@ Environment:
   HOLDFAST_DOMAIN        domain of the platform       (now ${configuration.domain})
   HOLDFAST_DATABASE_URL  PostgreSQL instead of SQLite (${configuration.databaseUrl === undefined ? 'not set' : 'set'})
 
-Exit codes: 0 done, 1 refused or failed, 64 wrong input, 66 not found, 69 not running, 75 try again later, 77 needs root.`,
+Exit codes: 0 done, 1 refused or failed, 64 wrong input, 66 not found, 69 not running, 75 try again later, 77 needs root,
+130 ended by Ctrl-C, 141 ended because nobody read its output.`,
     );
   platformCommands(program, configuration);
   accountCommands(program, configuration);
