@@ -77,8 +77,8 @@ function needed(command: Command): string[] {
     .filter((argument) => argument.required)
     .map((argument) => argument.argChoices?.[0] ?? 'home1');
 }
-/** These change the machine by themselves instead of asking the platform; `drill run` is a program of its own. */
-const BY_THEMSELVES = new Set(['start', 'prepare-tests', 'prepare-bench', 'service', 'drill run']);
+/** These ask the platform nothing: they change the machine, or print what they know; `drill run` is a program of its own. */
+const BY_THEMSELVES = new Set(['start', 'prepare-tests', 'prepare-bench', 'service', 'drill list', 'drill run']);
 const asking = leaves.filter(({ words }) => !BY_THEMSELVES.has(words.join(' ')) && words[0] !== 'service');
 
 describe('the command line in pipes', () => {
