@@ -43,7 +43,6 @@ function residentBytes(pid: number): number {
 export function composeAgent(context: AgentContext): ComposedAgent {
   const { configuration, log, ids } = context;
   const startedAt = new Date().toISOString();
-  const pythons = findPythons();
   const storage: StoragePart = createStorage(context);
   const health = createHealth(context, { storage });
   const programs = createPrograms(context, storage);
@@ -130,7 +129,8 @@ export function composeAgent(context: AgentContext): ComposedAgent {
         startedAt,
         uidBase: ids.base,
         cgroup: programs.cgroupVersion,
-        pythons,
+        // Looked up each time: what is installed or removed while the agent runs is offered, or no longer.
+        pythons: findPythons(),
         gatewayReady: gateway.ready(),
         processes,
       });

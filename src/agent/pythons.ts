@@ -13,7 +13,8 @@ export function findPythons(directory = '/usr/bin', plugins = '/usr/lib/uwsgi/pl
   const found: Python[] = [];
   for (const name of readdirSync(directory)) {
     const match = /^python(3\.\d+)$/.exec(name);
-    if (match?.[1] === undefined) continue;
+    // A link that leads nowhere is what a removed package may leave.
+    if (match?.[1] === undefined || !existsSync(join(directory, name))) continue;
     const plugin = join(plugins, `python${match[1].replace('.', '')}_plugin.so`);
     found.push({ version: match[1], path: join(directory, name), uwsgiPlugin: existsSync(plugin) });
   }

@@ -8,6 +8,7 @@ import { HoldfastError } from '../protocol/errors.ts';
 import type { Configuration } from '../runtime/config.ts';
 import { api } from './api.ts';
 import { requireConfirmation } from './confirm.ts';
+import { INTERRUPTED } from './pipes.ts';
 import { printJson, table } from './output.ts';
 
 const WHAT: Record<FaultName, string> = {
@@ -122,7 +123,7 @@ async function runner(configuration: Configuration, name: string, options: RunOp
   for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill(signal));
   return await new Promise((done, reject) => {
     child.on('error', reject);
-    child.on('exit', (code) => done(code ?? 1));
+    child.on('exit', (code, signal) => done(code ?? (signal === 'SIGINT' ? INTERRUPTED : 1)));
   });
 }
 

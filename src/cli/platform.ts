@@ -8,6 +8,7 @@ import type { Operation } from '../protocol/volumes.ts';
 import { layoutOf, type Configuration } from '../runtime/config.ts';
 import { api } from './api.ts';
 import { printJson, table } from './output.ts';
+import { outliveReader } from './pipes.ts';
 import { BENCH_PACKAGES, installPackages, PLATFORM_PACKAGES, TEST_PACKAGES } from './start/packages.ts';
 import { start } from './start/start.ts';
 
@@ -44,6 +45,8 @@ export function platformCommands(program: Command, configuration: Configuration)
     .description('set up what is missing, start everything and stay in the foreground until Ctrl-C')
     .option('--set-up-only', 'install and build what is missing, then exit')
     .action(async (options: { setUpOnly?: boolean }) => {
+      // The platform does not end because nobody reads what its start says.
+      if (options.setUpOnly !== true) outliveReader();
       await start(configuration, {
         say: (line) => process.stdout.write(`${line}\n`),
         stopRequested: stopSignal(),

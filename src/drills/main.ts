@@ -63,7 +63,10 @@ const stamp = `${new Date()
   .toISOString()
   .slice(0, 19)
   .replaceAll(/[^0-9]/g, '')}-${randomBytes(2).toString('hex')}`;
-const printer = new Printer((text) => process.stdout.write(text), process.stdout.isTTY);
+const printer = new Printer(
+  (text) => process.stdout.write(text),
+  process.stdout.isTTY && (process.env['NO_COLOR'] ?? '') === '',
+);
 try {
   const end = await runDrill(
     readConfiguration(),

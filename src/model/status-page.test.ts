@@ -139,6 +139,56 @@ describe('the public status', () => {
     expect(files['api/v2/summary.json']).toContain('We wait for <b>the provider</b> & co.');
   });
 
+  const guidsOf = (given: StatusFacts): string[] =>
+    [...renderStatusFiles(given)['history.rss'].matchAll(/<guid isPermaLink="false">([^<]+)<\/guid>/g)].map(
+      (match) => match[1] ?? '',
+    );
+
+  it('gives readers of the feed an item for every update, which stays the same one when others come', () => {
+    const note = { trouble: 't1', at: '2026-07-07T16:05:30.000Z', text: 'We look at it.' };
+    const acted = [{ at: '2026-07-07T16:06:03.000Z', kind: 'result' }];
+    const steps = [
+      facts({ troubles: [trouble()] }),
+      facts({ troubles: [trouble()], notes: [note] }),
+      facts({ troubles: [trouble({ service: 'serving', timeline: acted })], notes: [note] }),
+      facts({
+        troubles: [
+          trouble({ service: 'serving', timeline: acted, state: 'resolved', resolvedAt: '2026-07-07T16:20:00.000Z' }),
+        ],
+        notes: [note],
+      }),
+    ];
+    const seen = steps.map(guidsOf);
+    expect(seen.map((guids) => guids.length)).toEqual([2, 3, 4, 5]);
+    for (const [step, guids] of seen.entries()) {
+      expect(new Set(guids).size).toBe(guids.length);
+      expect(guids).toEqual(expect.arrayContaining(seen[step - 1] ?? []));
+    }
+    const [first] = /<item>.*?<\/item>/s.exec(renderStatusFiles(steps[3] ?? facts())['history.rss']) ?? [];
+    expect(first).toContain('<title>Resolved: Storage home1: a disk does not answer</title>');
+    expect(first).toContain('<pubDate>Tue, 07 Jul 2026 16:20:00 GMT</pubDate>');
+  });
+
+  it('names no two updates alike in the feed and in the JSON, whatever troubles and notes there are', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(anyTrouble, { maxLength: 4, selector: (one) => one.id.toWellFormed() }),
+        fc.array(fc.constantFrom('', 'a', 'signs', '1'), { maxLength: 4 }),
+        (troubles, texts) => {
+          const notes = troubles.flatMap((one) => texts.map((text) => ({ trouble: one.id, at, text })));
+          const given = facts({ troubles, notes });
+          const guids = guidsOf(given);
+          expect(new Set(guids).size).toBe(guids.length);
+          const { incidents } = JSON.parse(renderStatusFiles(given)['api/v2/incidents.json']) as {
+            incidents: { incident_updates: { id: string }[] }[];
+          };
+          const ids = incidents.flatMap((one) => one.incident_updates.map((update) => update.id));
+          expect(ids.sort()).toEqual(guids.sort());
+        },
+      ),
+    );
+  });
+
   it("has the shape of Statuspage's summary", () => {
     const summary = JSON.parse(renderStatusFiles(facts({ troubles: [trouble()] }))['api/v2/summary.json']) as Record<
       string,

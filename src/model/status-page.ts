@@ -59,6 +59,8 @@ export interface PublicComponent {
 }
 
 export interface PublicUpdate {
+  /** The same for as long as the update is told, and no other's: readers of the feed know by it what they have read. */
+  id: string;
   status: IncidentStatus;
   at: string;
   body: string;
@@ -149,7 +151,23 @@ function answeredAt(trouble: StatusTrouble): string {
   );
 }
 
+/** An update before it has its name; `what` tells the updates of one trouble apart whatever else is told beside them. */
+type Said = Omit<PublicUpdate, 'id'> & { what: string };
+
 function updatesOf(trouble: StatusTrouble, facts: StatusFacts): PublicUpdate[] {
+  const told = new Map<string, number>();
+  const named = saidOf(trouble, facts)
+    .toReversed()
+    .map(({ what, ...update }): PublicUpdate => {
+      // Two notes of one moment with the same words are two all the same.
+      const before = told.get(what) ?? 0;
+      told.set(what, before + 1);
+      return { id: shortIdOf(`update ${trouble.id} ${what}${before === 0 ? '' : ` ${before}`}`), ...update };
+    });
+  return named.reverse();
+}
+
+function saidOf(trouble: StatusTrouble, facts: StatusFacts): Said[] {
   const subject = subjectOf(trouble);
   const { culprit } = trouble.diagnosis;
   const over = trouble.state !== 'open';
@@ -160,12 +178,18 @@ function updatesOf(trouble: StatusTrouble, facts: StatusFacts): PublicUpdate[] {
     trouble.state === 'open' && trouble.service === 'waiting'
       ? ` Requests to ${subject} wait while the platform repairs it.`
       : '';
-  const updates: PublicUpdate[] = [
-    { status: 'investigating', at: trouble.since, body: `First signs of trouble with ${subject}.` },
-    { status: 'identified', at: trouble.namedAt, body: `${capital(whose)} ${doingOf(trouble)}.${waits}${others}` },
+  const updates: Said[] = [
+    { what: 'signs', status: 'investigating', at: trouble.since, body: `First signs of trouble with ${subject}.` },
+    {
+      what: 'cause',
+      status: 'identified',
+      at: trouble.namedAt,
+      body: `${capital(whose)} ${doingOf(trouble)}.${waits}${others}`,
+    },
   ];
   if (trouble.state === 'open' && trouble.service === 'stopped') {
     updates.push({
+      what: 'out of service',
       status: 'identified',
       at: answeredAt(trouble),
       body: `${capital(subject)} is out of service until ${culprit.kind === 'volume' ? 'it answers again' : 'a complete copy of it is back'}. Its sites say so instead of hanging, and come back by themselves.`,
@@ -173,6 +197,7 @@ function updatesOf(trouble: StatusTrouble, facts: StatusFacts): PublicUpdate[] {
   }
   if (trouble.service === 'serving') {
     updates.push({
+      what: 'serves',
       status: 'monitoring',
       at: answeredAt(trouble),
       body: over
@@ -183,13 +208,14 @@ function updatesOf(trouble: StatusTrouble, facts: StatusFacts): PublicUpdate[] {
   for (const note of facts.notes) {
     if (note.trouble !== trouble.id) continue;
     const status = trouble.service === 'serving' ? 'monitoring' : 'identified';
-    updates.push({ status, at: note.at, body: note.text });
+    updates.push({ what: `note ${note.at} ${note.text}`, status, at: note.at, body: note.text });
   }
   // Newest first; of one moment, what was said last comes first.
   updates.reverse();
   updates.sort((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0));
   if (trouble.state === 'resolved') {
     updates.unshift({
+      what: 'end',
       status: 'resolved',
       at: trouble.resolvedAt ?? trouble.namedAt,
       body: `Resolved: ${subject} worked normally again.`,
@@ -362,7 +388,8 @@ function capital(text: string): string {
 
 /** Days shown as history, today included. */
 const HISTORY_DAYS = 14;
-const FEED_ENTRIES = 30;
+/** Updates in the feed, newest first; a reader that looks once a day must not miss one. */
+const FEED_ENTRIES = 100;
 
 /** What {@link STATUS_SCRIPT} reads: when somebody who knows was last there, and which page is the newest. */
 export function renderAlive(at: string, page: string): string {
@@ -416,8 +443,8 @@ export function renderStatusFiles(facts: StatusFacts): StatusFiles {
     shortlink: `${facts.url}#incident-${one.id}`,
     started_at: one.since,
     page_id: page.id,
-    incident_updates: one.updates.map((update, at) => ({
-      id: shortIdOf(`${one.id} ${one.updates.length - at}`),
+    incident_updates: one.updates.map((update) => ({
+      id: update.id,
       status: update.status,
       body: update.body,
       incident_id: one.id,
@@ -448,19 +475,18 @@ export function renderStatusFiles(facts: StatusFacts): StatusFiles {
 }
 
 function renderFeed(facts: StatusFacts, status: PublicStatus): string {
-  const items = [...status.open, ...status.resolved].slice(0, FEED_ENTRIES).map((one) => {
-    const text = one.updates.map(
-      (update) => `<p><b>${capital(update.status)}</b>, ${momentWords(update.at)}: ${escapeText(update.body)}</p>`,
-    );
-    const link = `${facts.url}#incident-${one.id}`;
-    return `  <item>
-   <title>${escapeText(one.name)}</title>
-   <description>${escapeText(text.join('\n'))}</description>
-   <pubDate>${new Date(one.updatedAt).toUTCString()}</pubDate>
-   <link>${escapeText(link)}</link>
-   <guid isPermaLink="false">${one.id}</guid>
-  </item>`;
-  });
+  const told = [...status.open, ...status.resolved].flatMap((one) => one.updates.map((update) => ({ one, update })));
+  // A stable order: of one moment, what an incident said last stays first.
+  told.sort((a, b) => (a.update.at < b.update.at ? 1 : a.update.at > b.update.at ? -1 : 0));
+  const items = told.slice(0, FEED_ENTRIES).map(
+    ({ one, update }) => `  <item>
+   <title>${escapeText(`${capital(update.status)}: ${one.name}`)}</title>
+   <description>${escapeText(`<p>${escapeText(update.body)}</p>`)}</description>
+   <pubDate>${new Date(update.at).toUTCString()}</pubDate>
+   <link>${escapeText(`${facts.url}#incident-${one.id}`)}</link>
+   <guid isPermaLink="false">${update.id}</guid>
+  </item>`,
+  );
   return `<?xml version="1.0" encoding="UTF-8"?>
 <rss version="2.0" xmlns:atom="http://www.w3.org/2005/Atom">
  <channel>

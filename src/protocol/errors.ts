@@ -13,6 +13,7 @@ export const ERRORS = {
   'password-change-needed': { status: 403, retry: false },
   forbidden: { status: 403, retry: false },
   'not-found': { status: 404, retry: false },
+  'method-not-allowed': { status: 405, retry: false },
   conflict: { status: 409, retry: false },
   'file-changed': { status: 409, retry: false },
   'name-taken': { status: 409, retry: false },

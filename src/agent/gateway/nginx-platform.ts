@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { pagesPattern } from '../../model/pages.ts';
 import { STATUS_ALIVE, STATUS_SCRIPT, STATUS_STYLE } from '../../model/status-page.ts';
+import type { ErrorBody, ErrorCode } from '../../protocol/errors.ts';
 import type { GatewayPlan } from './nginx-configuration.ts';
 
 /** The platform's own pages: nothing from elsewhere, nothing framed. The editor adds style elements as it runs. */
@@ -15,8 +16,10 @@ const SECURITY_HEADERS = `
 const CONTROL_HEADERS = `
       proxy_http_version 1.1;
       proxy_set_header Host $asked_host;
-      proxy_set_header Connection $connection_header;
-      proxy_set_header Upgrade $upgrade;
+      # The control plane must not close when it has answered: with the rest of an upload unread, its end of the connection
+      # breaks while nginx still writes, and nginx then drops the answer it has not read yet. nginx closes instead.
+      proxy_set_header Connection "";
+      proxy_set_header Upgrade "";
       # Replaced, not appended: the control plane trusts what stands here.
       proxy_set_header X-Real-IP $remote_addr;
       proxy_set_header X-Forwarded-For $remote_addr;
@@ -26,9 +29,17 @@ const CONTROL_HEADERS = `
       proxy_set_header Proxy "";
       proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Charset;
       proxy_connect_timeout 3s;
-      error_page 413 = @too_large;
+      # Most clients read no answer before they have sent everything: what they still send is taken and dropped for so long.
+      lingering_time 600s;
+      lingering_timeout 30s;
+      error_page 413 = @body_too_large;
       error_page 502 504 = @control_down;
       error_log GATEWAY/logs/error.log alert;`;
+
+/** An answer of nginx in the control plane's stead: what pages know, and `detail` for clients of PythonAnywhere. */
+function refusal(code: ErrorCode, message: string, more: Partial<ErrorBody> = {}): string {
+  return JSON.stringify({ code, message, detail: message, ...more });
+}
 
 /** The API: everything to the control plane's socket; uploads and events are passed on as they come. */
 export function apiLocations(plan: GatewayPlan): string {
@@ -70,16 +81,17 @@ export function apiLocations(plan: GatewayPlan): string {
       proxy_read_timeout 30s;
     }
 
-    location @too_large {
-      default_type application/json;
-      return 413 '{"code":"too-large","message":"The body of this call is larger than the API takes.","detail":"The body of this call is larger than the API takes."}';
-    }
-
     location @control_down {
       default_type application/json;
       add_header Retry-After 5 always;
       add_header Cache-Control no-store always;
-      return 503 '{"code":"not-ready","message":"The control plane does not answer just now. Sites do not need it. Try again in a few seconds.","retryAfterSeconds":5}';
+      return 503 '${refusal('not-ready', 'The control plane does not answer just now. Sites do not need it. Try again in a few seconds.', { retryAfterSeconds: 5 })}';
+    }
+
+    location @body_too_large {
+      default_type application/json;
+      add_header Cache-Control no-store always;
+      return 413 '${refusal('too-large', 'The request is too large. Files are uploaded to the addresses of Files.')}';
     }
 `;
 }

@@ -25,6 +25,12 @@ async function pythonDirectories(): Promise<string[]> {
   return (await readdir('/usr/lib')).filter((name) => /^python3\.\d+$/.test(name)).toSorted();
 }
 
+/**
+ * Debian's Python refuses `pip install --user`, to keep root from mixing pip's packages into the system's. Inside a sandbox the
+ * system is read-only and nobody is root: what pip installs can only go to the member's ~/.local.
+ */
+const PIP = '[global]\nbreak-system-packages = true\ndisable-pip-version-check = true\n';
+
 let writes = 0;
 
 /** The texts of an account's /etc. Pure, so that tests can look at them. */
@@ -46,6 +52,10 @@ export function etcFiles(account: Pick<AccountSpec, 'name' | 'uid'>, domain: str
       'passwd: files\ngroup: files\nshadow: files\nhosts: files dns\nservices: files\nprotocols: files\n',
     shells: '/bin/sh\n/bin/bash\n',
     profile: 'PS1="\\u:\\w\\$ "\n',
+    // Sourced by the .bashrc of every home: `workon` and its like are there in every console.
+    bashrc:
+      '[ -r /usr/share/virtualenvwrapper/virtualenvwrapper_lazy.sh ] && . /usr/share/virtualenvwrapper/virtualenvwrapper_lazy.sh\n',
+    'pip.conf': PIP,
   };
 }
 

@@ -52,7 +52,7 @@ export function sandboxEnvironment(request: SandboxRequest, ground: SandboxGroun
     USER: name,
     LOGNAME: name,
     SHELL: '/bin/bash',
-    PATH: `/home/${name}/.local/bin:/usr/local/bin:/usr/bin:/bin`,
+    PATH: `/home/${name}/.local/bin:/usr/local/bin:/usr/bin:/bin:${SHIM_DIRECTORY}/bin`,
     LANG: 'C.UTF-8',
     WORKON_HOME: `/home/${name}/.virtualenvs`,
     PYTHONANYWHERE_SITE: `www.${ground.domain}:${ground.httpsPort}`,

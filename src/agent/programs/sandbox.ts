@@ -217,12 +217,16 @@ export function createSandboxes(
  * Our scripts, readable by every account whatever the rights of the directory this program was installed to. Files are
  * replaced by renaming: a sandbox that runs keeps the ones it has open.
  */
-async function copyShim(to: string): Promise<void> {
-  const from = join(import.meta.dirname, 'shim');
+async function copyShim(to: string, from = join(import.meta.dirname, 'shim')): Promise<void> {
   await mkdir(to, { recursive: true });
   await chmod(to, 0o755);
-  for (const name of await readdir(from)) {
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    const { name } = entry;
     if (name.startsWith('.') || name.startsWith('__')) continue;
+    if (entry.isDirectory()) {
+      await copyShim(join(to, name), join(from, name));
+      continue;
+    }
     const fresh = join(to, `.${name}.${process.pid}-${++starts}.new`);
     await copyFile(join(from, name), fresh);
     await chmod(fresh, 0o755);

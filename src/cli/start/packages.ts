@@ -26,6 +26,7 @@ export const PLATFORM_PACKAGES: readonly Requirement[] = [
   { package: 'python3', proof: ['/usr/bin/python3'] },
   { package: 'python3-venv', proof: ['/usr/share/doc/python3-venv'] },
   { package: 'python3-pip', proof: ['/usr/bin/pip3'] },
+  { package: 'virtualenvwrapper', proof: ['/usr/share/virtualenvwrapper/virtualenvwrapper.sh'] },
   { package: 'python3-flask', proof: ['/usr/lib/python3/dist-packages/flask'] },
   { package: 'python3-django', proof: ['/usr/lib/python3/dist-packages/django'] },
   // Django's admin pages link to it; the package only recommends it, and collectstatic fails on the dangling link.

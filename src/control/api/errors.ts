@@ -59,10 +59,13 @@ export function answerError(error: unknown, request: FastifyRequest, reply: Fast
 const UNKNOWN_PAGE =
   '<!doctype html><html lang="en"><title>Not Found</title><h1>Not Found</h1><p>There is nothing at this address.</p></html>\n';
 
-/** PythonAnywhere answers an unknown path with a page; the browser API with its error. */
+/** An unknown path: in JSON below /api/, unless somebody looks at it with a browser, as PythonAnywhere has it. */
 export function answerUnknown(request: FastifyRequest, reply: FastifyReply): FastifyReply {
   if (request.url.startsWith('/api/holdfast')) {
     return answerError(new HoldfastError('not-found', 'There is nothing at this address.'), request, reply);
+  }
+  if (request.url.startsWith('/api/') && !(request.headers.accept ?? '').includes('text/html')) {
+    return reply.code(404).send({ detail: 'Not found. There is nothing at this address.' });
   }
   return reply.code(404).type('text/html; charset=utf-8').send(UNKNOWN_PAGE);
 }

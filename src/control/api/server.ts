@@ -3,6 +3,7 @@ import fastifySwagger from '@fastify/swagger';
 import { fastify, LogController, type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import { jsonSchemaTransform, serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod';
 import type { ControlContext } from '../context.ts';
+import { registerEarlyAnswers } from './early-answers.ts';
 import { registerIdentity } from './identity.ts';
 import { answerError, answerUnknown } from './errors.ts';
 import { registerHoldfast } from './holdfast/routes.ts';
@@ -47,6 +48,7 @@ export async function buildServer(context: ControlContext): Promise<FastifyInsta
     },
     transform: jsonSchemaTransform,
   });
+  registerEarlyAnswers(server);
   registerIdentity(server, context);
   await server.register(async (scope) => {
     await registerHoldfast(scope, context);

@@ -73,14 +73,14 @@ export async function updateSite(
     values.private_key_pem = null;
   }
   Object.assign(values, await protectionValues(change));
-  change.staticFiles?.forEach(checkMapping);
+  const staticFiles = change.staticFiles?.map((mapping) => checkMapping(mapping, account.name));
   change.staticHeaders?.forEach(checkHeader);
   await context.database.transaction().execute(async (transaction) => {
     if (values.domain !== undefined && values.domain !== site.domain) {
       await lockAccount(transaction, account.id);
       await refuseTakenDomain(transaction, values.domain, account.id);
     }
-    if (change.staticFiles) await replaceStaticFiles(transaction, site.id, change.staticFiles);
+    if (staticFiles) await replaceStaticFiles(transaction, site.id, staticFiles);
     if (change.staticHeaders) await replaceStaticHeaders(transaction, site.id, change.staticHeaders);
     try {
       await changeSite(transaction, site.id, values);

@@ -72,9 +72,23 @@ describe('what nginx and uWSGI are handed', () => {
   });
 
   it('refuses mappings that leave their directory', () => {
-    expect(() => checkMapping({ url: '/', path: '/home/alice/../bob' })).toThrow('cannot be mapped');
-    expect(() => checkMapping({ url: '/\u007f', path: '/x' })).toThrow('cannot be mapped');
-    expect(() => checkMapping({ url: '/static/', path: '/home/alice/static' })).not.toThrow();
+    expect(() => checkMapping({ url: '/', path: '/home/alice/../bob' }, 'alice')).toThrow('cannot be mapped');
+    expect(() => checkMapping({ url: '/', path: '~/../bob' }, 'alice')).toThrow('cannot be mapped');
+    expect(() => checkMapping({ url: '/\u007f', path: '/x' }, 'alice')).toThrow('cannot be mapped');
+    expect(() => checkMapping({ url: '/', path: '~bob/x' }, 'alice')).toThrow('is not a directory of yours');
+    expect(() => checkMapping({ url: '/', path: '~root' }, 'alice')).toThrow('is not a directory of yours');
+  });
+
+  it.each([
+    ['/home/alice/static', '/home/alice/static'],
+    ['~/static/', '/home/alice/static/'],
+    ['~', '/home/alice'],
+    ['~alice/static', '/home/alice/static'],
+    [' mysite/static ', '/home/alice/mysite/static'],
+    ['/home/alice/a~b/~', '/home/alice/a~b/~'],
+    ['', ''],
+  ])('keeps the directory %j of a mapping as %j', (typed, kept) => {
+    expect(checkMapping({ id: 1, url: '/s/', path: typed }, 'alice')).toEqual({ id: 1, url: '/s/', path: kept });
   });
 });
 

@@ -105,13 +105,27 @@ export function checkHeader(header: { url: string; name: string; value: string }
   }
 }
 
-export function checkMapping(mapping: { url: string; path: string }): void {
+/** The mapping as it is kept: a directory is absolute, `~/x` and `x` mean the home. Throws `input-invalid`. */
+export function checkMapping<T extends { url: string; path: string }>(mapping: T, account: string): T {
   // eslint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(mapping.url + mapping.path) || mapping.path.split('/').includes('..')) {
     throw new HoldfastError('input-invalid', `"${mapping.url}" -> "${mapping.path}" cannot be mapped.`, {
       field: 'staticFiles',
     });
   }
+  const home = accountHome(account);
+  const path = mapping.path.trim();
+  // As the shell has it: ~name is the home of that account.
+  const rest = /^~([^/]*)(\/.*)?$/s.exec(path);
+  if (rest === null) return { ...mapping, path: path === '' || path.startsWith('/') ? path : `${home}/${path}` };
+  if (rest[1] !== '' && rest[1] !== account) {
+    throw new HoldfastError(
+      'input-invalid',
+      `"${mapping.path}" is not a directory of yours. Write the whole path, like ${home}/static.`,
+      { field: 'staticFiles' },
+    );
+  }
+  return { ...mapping, path: `${home}${rest[2] ?? ''}` };
 }
 
 /** The plan allows no further site. */

@@ -6,6 +6,8 @@ type Any = Kysely<unknown>;
 
 /**
  * Every change of the tables, in order. A published migration is never edited: a database remembers by name what it has.
+ * All that a database lacks is one transaction: it has every change or none. On SQLite a table that others refer to must not be
+ * dropped in it to be made anew, since that empties the others; add columns and tables instead.
  * `engine` is known because the two databases spell "a number that grows by itself" differently.
  */
 export function migrationsFor(engine: 'sqlite' | 'postgres'): Record<string, Migration> {

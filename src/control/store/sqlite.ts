@@ -1,5 +1,8 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
-import { SqliteDialect, type SqliteDatabase, type SqliteStatement } from 'kysely';
+import {
+  CompiledQuery, SqliteAdapter, SqliteDialect, SqliteDriver, type DatabaseConnection, type SqliteDatabase,
+  type SqliteStatement,
+} from 'kysely'; // prettier-ignore
 
 /** How many prepared statements are kept; the queries of the control plane are fewer. */
 const STATEMENTS_KEPT = 256;
@@ -14,7 +17,44 @@ export function nodeSqliteDialect(file: string): SqliteDialect {
   database.exec(
     'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA temp_store = MEMORY; PRAGMA cache_size = -4000;',
   );
-  return new SqliteDialect({ database: adapt(database) });
+  return new NodeSqliteDialect(adapt(database));
+}
+
+class NodeSqliteDialect extends SqliteDialect {
+  readonly #database: SqliteDatabase;
+
+  constructor(database: SqliteDatabase) {
+    super({ database });
+    this.#database = database;
+  }
+
+  override createDriver(): SqliteDriver {
+    return new WritingDriver({ database: this.#database });
+  }
+
+  override createAdapter(): SqliteAdapter {
+    return new TransactionalAdapter();
+  }
+}
+
+/**
+ * SQLite takes definitions of tables back like everything else in a transaction; Kysely leaves that to whoever knows that nobody
+ * switches it off. With it, all changes of an upgrade are one transaction, as they are on PostgreSQL.
+ */
+class TransactionalAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+/**
+ * Every transaction here writes, so it takes the one writer's place at once and waits for it. One that has read first can only
+ * fail when another process wrote meanwhile (https://www.sqlite.org/rescode.html#busy_snapshot).
+ */
+class WritingDriver extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
 }
 
 function adapt(database: DatabaseSync): SqliteDatabase {

@@ -16,6 +16,8 @@ import { registerSession } from './session.ts';
 import { registerSites } from './sites.ts';
 import { registerStatus } from './status.ts';
 import { registerVolumes } from './volumes.ts';
+import { HoldfastError } from '../../../protocol/errors.ts';
+import { answerWrongMethods, noteRoutes } from '../wrong-method.ts';
 
 /** The browser API: what src/protocol/browser.ts lists. */
 export async function registerHoldfast(server: FastifyInstance, context: ControlContext): Promise<void> {
@@ -35,6 +37,7 @@ export async function registerHoldfast(server: FastifyInstance, context: Control
       done(Object.assign(new Error('The body is not JSON.'), { statusCode: 400 }));
     }
   });
+  const routes = noteRoutes(server);
   registerSession(scope, context);
   registerDashboard(scope, context);
   registerEvents(scope, context);
@@ -53,4 +56,7 @@ export async function registerHoldfast(server: FastifyInstance, context: Control
   registerMetrics(scope, context);
   registerPlatform(scope, context);
   registerStatus(scope, context);
+  answerWrongMethods(server, routes, (method, allowed) => {
+    throw new HoldfastError('method-not-allowed', `${method} is not possible here, only ${allowed.join(', ')}.`);
+  });
 }

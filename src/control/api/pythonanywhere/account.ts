@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { ControlContext } from '../../context.ts';
-import { availablePythons, matchPython } from '../../sites/site-rules.ts';
+import { availablePythons, checkPython, matchPython } from '../../sites/site-rules.ts';
 import { findAccountById, findPlan, updateAccount } from '../../store/accounts.ts';
 import type { AccountTable } from '../../store/tables.ts';
 import type { ZodServer } from '../zod-server.ts';
@@ -61,16 +61,19 @@ export function registerAccountEndpoints(server: ZodServer, context: ControlCont
   for (const { name, available, column } of PREFERENCES) {
     const view = (chosen: string | null): Record<string, string | string[]> => {
       const versions = availablePythons(context).map((python) => python.version);
-      return { [name]: chosen ?? versions[0] ?? '', [available]: versions };
+      // What was chosen may have been removed from the host since.
+      const valid = chosen !== null && versions.includes(chosen) ? chosen : checkPython(context, undefined);
+      return { [name]: valid, [available]: versions };
     };
     server.get(`${base}/${name}/`, { schema: { params: ofUser } }, (request) => view(request.owner[column]));
     for (const method of ['PATCH', 'PUT'] as const) {
       server.route({
         method,
         url: `${base}/${name}/`,
-        schema: { params: ofUser, body: z.looseObject({ [name]: text }) },
+        schema: { params: ofUser, body: z.looseObject({ [name]: text.nullable() }) },
         handler: async (request) => {
-          const asked = request.body[name] as string;
+          const asked = request.body[name] as string | null;
+          if (asked === null) return view(request.owner[column]);
           const version = matchPython(asked, availablePythons(context));
           if (version === undefined) throw new ApiAnswer(400, { [name]: [`"${asked}" is not a valid choice.`] });
           await updateAccount(context.database, request.owner.id, { [column]: version });
@@ -88,9 +91,9 @@ export function registerAccountEndpoints(server: ZodServer, context: ControlCont
     server.route({
       method,
       url: `${base}/system_image/`,
-      schema: { params: ofUser, body: z.looseObject({ system_image: text }) },
+      schema: { params: ofUser, body: z.looseObject({ system_image: text.nullable() }) },
       handler: (request) => {
-        if (request.body.system_image !== SYSTEM_IMAGE) {
+        if (request.body.system_image !== null && request.body.system_image !== SYSTEM_IMAGE) {
           throw new ApiAnswer(400, { system_image: [`"${request.body.system_image}" is not a valid choice.`] });
         }
         return image;

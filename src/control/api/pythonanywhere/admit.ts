@@ -51,13 +51,20 @@ async function ownerOf(context: ControlContext, request: FastifyRequest, usernam
   return account;
 }
 
+/** A project is uploaded file by file: all that is asked of Files together may be so many times what one endpoint may be asked. */
+const FILES_FACTOR = 100;
+const OF_FILES = '/api/v0/user/:username/files/';
+
 /** So many requests a minute for each endpoint and account; the words are Django REST framework's. */
 async function slowDown(context: ControlContext, request: FastifyRequest, reply: FastifyReply): Promise<void> {
   const { identity } = request;
   if (identity.kind === 'command-line' || identity.kind === 'nobody') return;
   const { apiRequestsPerMinute } = await readSettings(context.database);
-  const key = `${identity.account.name} ${request.routeOptions.url}`;
-  const wait = context.requests.take(key, apiRequestsPerMinute, context.now().getTime());
+  const { url = '' } = request.routeOptions;
+  const files = url.startsWith(OF_FILES);
+  const key = `${identity.account.name} ${files ? OF_FILES : url}`;
+  const limit = files ? apiRequestsPerMinute * FILES_FACTOR : apiRequestsPerMinute;
+  const wait = context.requests.take(key, limit, context.now().getTime());
   if (wait === 0) return;
   void reply.header('retry-after', String(wait));
   throw new ApiAnswer(429, {

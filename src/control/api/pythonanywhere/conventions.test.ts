@@ -95,6 +95,21 @@ describe('how often', () => {
     expect((await alice('GET', url)).statusCode).toBe(200);
   });
 
+  it('lets a project of thousands of files through, and counts Files apart from the rest', async () => {
+    await bench.operator('PATCH', '/api/holdfast/settings', { apiRequestsPerMinute: 2 });
+    const upload = async (name: number): Promise<number> => {
+      const form = new FormData();
+      form.set('content', new Blob(['x']), 'x');
+      return (await alice('POST', `/api/v0/user/alice/files/path/home/alice/project/${name}`, form)).statusCode;
+    };
+    for (let name = 0; name < 150; name += 1) expect(await upload(name)).toBe(201);
+    for (let count = 0; count < 50; count += 1) {
+      expect((await alice('GET', '/api/v0/user/alice/files/tree/?path=/home/alice')).statusCode).toBe(200);
+    }
+    expect(await upload(1)).toBe(429);
+    expect((await alice('GET', url)).statusCode).toBe(200);
+  });
+
   it('can be switched off', async () => {
     await bench.operator('PATCH', '/api/holdfast/settings', { apiRequestsPerMinute: 0 });
     for (let count = 0; count < 50; count += 1) expect((await alice('GET', url)).statusCode).toBe(200);
@@ -133,9 +148,11 @@ describe('what is sent', () => {
     expect(answer.statusCode).toBe(413);
   });
 
-  it('answers an unknown path with an HTML page, and what comes later with JSON', async () => {
+  it('answers an unknown path in JSON, to a browser with a page, and what comes later with JSON', async () => {
     const unknown = await alice('GET', '/api/v0/user/alice/nonsense/');
-    expect([unknown.statusCode, unknown.headers['content-type']]).toEqual([404, 'text/html; charset=utf-8']);
+    expect([unknown.statusCode, unknown.json()]).toEqual([404, { detail: expect.any(String) }]);
+    const page = await alice('GET', '/api/v0/user/alice/nonsense/', undefined, { accept: 'text/html,*/*' });
+    expect([page.statusCode, page.headers['content-type']]).toEqual([404, 'text/html; charset=utf-8']);
     const later = await alice('POST', '/api/v0/user/alice/schedule/', { command: 'x' });
     expect([later.statusCode, later.json()]).toEqual([404, { detail: 'There are no scheduled tasks here yet.' }]);
     expect((await alice('GET', '/api/v0/user/alice/databases/mysql/')).json()).toEqual({ detail: 'Not found.' });
@@ -178,12 +195,16 @@ describe('account endpoints', () => {
   ])('reads and sets %s', async (name, available) => {
     const url = `/api/v0/user/alice/${name}/`;
     const versions = ['3.13', '3.11'];
-    expect((await alice('GET', url)).json()).toEqual({ [name]: '3.13', [available]: versions });
+    expect((await alice('GET', url)).json()).toMatchObject({ [name]: '3.13', [available]: versions });
     const changed = await alice('PATCH', url, { [name]: '3.11' });
-    expect([changed.statusCode, changed.json()]).toEqual([200, { [name]: '3.11', [available]: versions }]);
-    expect((await alice('GET', url)).json()).toEqual({ [name]: '3.11', [available]: versions });
-    expect((await alice('PATCH', url, { [name]: '2.7' })).json()).toEqual({ [name]: ['"2.7" is not a valid choice.'] });
-    expect((await alice('PATCH', url, { version: '3.11' })).json()).toEqual({ [name]: ['This field is required.'] });
+    expect([changed.statusCode, changed.json()]).toMatchObject([200, { [name]: '3.11', [available]: versions }]);
+    expect((await alice('GET', url)).json()).toMatchObject({ [name]: '3.11', [available]: versions });
+    expect((await alice('PATCH', url, { [name]: '2.7' })).json()).toMatchObject({
+      [name]: ['"2.7" is not a valid choice.'],
+    });
+    expect((await alice('PATCH', url, { version: '3.11' })).json()).toMatchObject({
+      [name]: ['This field is required.'],
+    });
   });
 
   it('has one system image', async () => {
@@ -192,6 +213,136 @@ describe('account endpoints', () => {
     expect((await alice('GET', url)).json()).toEqual(only);
     expect((await alice('PATCH', url, 'system_image=holdfast')).json()).toEqual(only);
     expect((await alice('PATCH', url, 'system_image=innit')).statusCode).toBe(400);
+  });
+});
+
+describe('a method that an address does not have', () => {
+  const allowedOf = (answer: { headers: Record<string, unknown> }): string[] =>
+    String(answer.headers['allow']).split(', ').sort();
+
+  it.each([
+    ['PUT', '/api/v0/user/alice/webapps/', ['GET', 'HEAD', 'POST']],
+    ['POST', '/api/v0/user/alice/cpu', ['GET', 'HEAD']],
+    ['GET', '/api/v0/user/alice/webapps/alice.holdfast.test/reload/', ['POST']],
+    ['PATCH', '/api/v0/user/alice/files/path/home/alice/x', ['DELETE', 'GET', 'HEAD', 'POST']],
+    ['DELETE', '/api/v0/user/alice/files/tree/', ['GET', 'HEAD']],
+    ['PUT', '/api/v1/user/alice/websites/', ['GET', 'HEAD', 'POST']],
+    ['OPTIONS', '/api/v1/user/alice/websites/', ['GET', 'HEAD', 'POST']],
+    ['PUT', '/api/v0/user/alice/schedule/', ['GET', 'HEAD', 'POST']],
+  ])('is answered 405 with the others in Allow: %s %s', async (method, url, allowed) => {
+    // A body of an unknown type is not what is wrong.
+    const answer = await alice(method, url, 'x', { 'content-type': 'image/png' });
+    expect([answer.statusCode, answer.json()]).toEqual([405, { detail: `Method "${method}" not allowed.` }]);
+    expect(allowedOf(answer)).toEqual(allowed);
+  });
+
+  /** What these have beside what the description of the API lists: uploads, and what comes later. */
+  const HIDDEN = /(files\/path|schedule|always_on|consoles|students)/;
+
+  it('is answered so on every address of both APIs', async () => {
+    const { paths } = (await alice('GET', '/api/openapi.json')).json<{ paths: Record<string, object> }>();
+    let asked = 0;
+    for (const [path, methods] of Object.entries(paths)) {
+      const missing = ['post', 'put', 'patch', 'delete'].find((method) => !(method in methods));
+      if (
+        missing === undefined ||
+        path.startsWith('/api/openapi') ||
+        path.startsWith('/user/') ||
+        path === '/metrics'
+      ) {
+        continue;
+      }
+      const url = path.replace('{username}', 'alice').replaceAll(/\{[^}]+\}/g, 'x');
+      const answer = await bench.operator(missing.toUpperCase(), url);
+      asked += 1;
+      // Where addresses overlap, another one may have the method.
+      if (answer.statusCode === 405) {
+        expect(allowedOf(answer).length).toBeGreaterThan(0);
+        expect(answer.json()).toMatchObject(path.startsWith('/api/holdfast') ? { code: 'method-not-allowed' } : {});
+      } else if (!HIDDEN.test(path)) expect([missing, path, answer.statusCode]).toBe(405);
+    }
+    expect(asked).toBeGreaterThan(50);
+  });
+
+  it('is asked by nobody: who may not ask at all is told that first', async () => {
+    const url = '/api/v0/user/alice/webapps/';
+    const answer = await bench.server.inject({ method: 'PUT', url, headers: { 'x-real-ip': '192.0.2.1' } });
+    expect(answer.statusCode).toBe(401);
+  });
+});
+
+describe('every refusal', () => {
+  const base = '/api/v0/user/alice';
+  it.each<[string, string, unknown]>([
+    ['POST', `${base}/webapps/`, {}],
+    ['POST', `${base}/webapps/`, { domain_name: 'x y', python_version: '3.11' }],
+    ['POST', `${base}/webapps/`, { domain_name: 'alice.holdfast.test', python_version: '2.7' }],
+    ['GET', `${base}/webapps/none.holdfast.test/`, undefined],
+    ['GET', `${base}/files/path/home/alice/none`, undefined],
+    ['DELETE', `${base}/files/path/home/alice/none`, undefined],
+    ['DELETE', `${base}/files/path/home/alice`, undefined],
+    ['POST', `${base}/files/sharing/`, {}],
+    ['GET', `${base}/files/sharing/?path=/home/alice/none`, undefined],
+    ['GET', `${base}/files/tree/?path=/none`, undefined],
+    ['PATCH', `${base}/default_python_version/`, { default_python_version: '2.7' }],
+    ['POST', '/api/v1/user/alice/websites/', { domain_name: 'alice.holdfast.test' }],
+    ['POST', '/api/v1/user/alice/websites/none/reload/', undefined],
+    ['POST', `${base}/schedule/`, { command: 'x' }],
+    ['PUT', `${base}/webapps/`, undefined],
+    ['GET', `${base}/nonsense`, undefined],
+  ])('says in detail what is wrong, whatever else clients know: %s %s %j', async (method, url, body) => {
+    const answer = await alice(method, url, body);
+    expect(answer.statusCode).toBeGreaterThanOrEqual(400);
+    expect(answer.json()).toMatchObject({ detail: expect.stringMatching(/\w+ \w+/) });
+  });
+
+  it('has the words of its other fields in its detail', async () => {
+    expect((await alice('POST', `${base}/webapps/`, {})).json()).toEqual({
+      domain_name: ['This field is required.'],
+      detail: 'domain_name: This field is required.',
+    });
+    expect((await alice('DELETE', `${base}/files/path/home/alice/none`)).json()).toEqual({
+      message: 'File does not exist',
+      code: 'not_found',
+      detail: 'File does not exist',
+    });
+  });
+});
+
+describe('what was read', () => {
+  it('can be sent back whole, and with nulls where nothing is meant', async () => {
+    const base = '/api/v0/user/alice';
+    const webapps = `${base}/webapps`;
+    const domain = 'alice.holdfast.test';
+    expect((await alice('POST', `${webapps}/`, { domain_name: domain })).statusCode).toBe(201);
+    const mapping = (await alice('POST', `${webapps}/${domain}/static_files/`, { url: '/s/', path: '~/s' })).json<{
+      id: number;
+      path: string;
+    }>();
+    expect(mapping.path).toBe('/home/alice/s');
+    const header = (
+      await alice('POST', `${webapps}/${domain}/static_headers/`, { url: '/s/', name: 'X', value: 'y' })
+    ).json<{ id: number }>();
+    const website = { domain_name: 'api-alice.holdfast.test', enabled: true, webapp: { command: 'x' } };
+    expect((await alice('POST', '/api/v1/user/alice/websites/', website)).statusCode).toBe(201);
+    const places = [
+      `${webapps}/${domain}/`,
+      `${webapps}/${domain}/static_files/${mapping.id}/`,
+      `${webapps}/${domain}/static_headers/${header.id}/`,
+      `${base}/default_python_version/`,
+      `${base}/system_image/`,
+      '/api/v1/user/alice/websites/api-alice.holdfast.test/',
+    ];
+    for (const url of places) {
+      const read = (await alice('GET', url)).json<Record<string, unknown>>();
+      const nulls = Object.fromEntries(Object.keys(read).map((key) => [key, null]));
+      for (const method of ['PUT', 'PATCH']) {
+        const answer = await alice(method, url, read);
+        expect([url, method, answer.statusCode, answer.json()]).toEqual([url, method, 200, read]);
+        const empty = await alice(method, url, nulls);
+        expect([url, method, empty.statusCode, empty.json()]).toEqual([url, method, 200, read]);
+      }
+    }
   });
 });
 

@@ -4,7 +4,7 @@ import type { ControlContext } from '../../context.ts';
 import { registerAccountEndpoints } from './account.ts';
 import { admit } from './admit.ts';
 import { missingBodyIsEmpty, takeJsonAndForms, takeMultipartFields } from './bodies.ts';
-import { answerApiError } from './errors.ts';
+import { answerApiError, wrongMethod } from './errors.ts';
 import { registerFileEndpoints } from './files.ts';
 import { registerLater } from './later.ts';
 import { registerSharing } from './sharing.ts';
@@ -14,6 +14,7 @@ import { registerCertificates } from './certificates.ts';
 import { registerUploads } from './uploads.ts';
 import { registerWebapps } from './webapps.ts';
 import { registerWebsites } from './websites.ts';
+import { answerWrongMethods, noteRoutes } from '../wrong-method.ts';
 
 /** PythonAnywhere's public API, /api/v0 and /api/v1: its clients talk to Holdfast unchanged. */
 export async function registerPythonAnywhere(server: FastifyInstance, context: ControlContext): Promise<void> {
@@ -24,6 +25,7 @@ export async function registerPythonAnywhere(server: FastifyInstance, context: C
   });
   await server.register(async (scope) => {
     scope.addHook('onRequest', (request, reply) => admit(context, request, reply));
+    const routes = noteRoutes(scope);
     await scope.register(async (fields) => {
       takeJsonAndForms(fields);
       await takeMultipartFields(fields);
@@ -41,5 +43,6 @@ export async function registerPythonAnywhere(server: FastifyInstance, context: C
     await scope.register(async (uploads) => {
       await registerUploads(uploads, context);
     });
+    answerWrongMethods(scope, routes, wrongMethod);
   });
 }

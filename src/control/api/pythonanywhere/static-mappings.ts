@@ -17,6 +17,13 @@ const MAPPINGS_PER_SITE = 100;
 
 const withId = ofDomain.extend({ id: z.string() });
 const fileFields = z.looseObject({ url: filledText, path: filledText });
+/** For changes: what is null is not changed. */
+const fileChanges = z.looseObject({ url: filledText.nullish(), path: filledText.nullish() });
+const headerChanges = z.looseObject({
+  url: filledText.nullish(),
+  name: filledText.nullish(),
+  value: looseText.nullish(),
+});
 const headerFields = z.looseObject({ url: filledText, name: filledText, value: looseText });
 
 function viewFile({ id, url, path }: StaticFileRow): { id: number; url: string; path: string } {
@@ -74,8 +81,8 @@ function registerFiles(server: ZodServer, context: ControlContext): void {
     async (request, reply) => {
       const site = await find(request, request.params.domain);
       refuseTooMany(site.staticFiles.length);
-      const mapping = { url: usualUrl(request.body.url), path: request.body.path.trim() };
-      checkMapping(mapping);
+      const typed = { url: usualUrl(request.body.url), path: request.body.path };
+      const mapping = checkMapping(typed, request.owner.name);
       const row = await insertStaticFile(database, { site_id: site.id, ...mapping });
       await touchSite(context, actorOf(request), site, 'staticFiles');
       return reply.code(201).send(viewFile(row));
@@ -90,16 +97,12 @@ function registerFiles(server: ZodServer, context: ControlContext): void {
     server.route({
       method,
       url: `${base}/:id/`,
-      schema: { params: withId, body: fileFields.partial(), response: { 200: staticMappingSchema } },
+      schema: { params: withId, body: fileChanges, response: { 200: staticMappingSchema } },
       handler: async (request) => {
         const site = await find(request, request.params.domain);
         const row = byId(site.staticFiles, request.params.id);
-        const changed = {
-          ...row,
-          url: usualUrl(request.body.url ?? row.url),
-          path: (request.body.path ?? row.path).trim(),
-        };
-        checkMapping(changed);
+        const typed = { ...row, url: usualUrl(request.body.url ?? row.url), path: request.body.path ?? row.path };
+        const changed = checkMapping(typed, request.owner.name);
         await updateStaticFile(database, row.id, { url: changed.url, path: changed.path });
         await touchSite(context, actorOf(request), site, 'staticFiles');
         return viewFile(changed);
@@ -149,7 +152,7 @@ function registerHeaders(server: ZodServer, context: ControlContext): void {
     server.route({
       method,
       url: `${base}/:id/`,
-      schema: { params: withId, body: headerFields.partial(), response: { 200: staticHeaderSchema } },
+      schema: { params: withId, body: headerChanges, response: { 200: staticHeaderSchema } },
       handler: async (request) => {
         const site = await find(request, request.params.domain);
         const row = byId(site.staticHeaders, request.params.id);

@@ -50,10 +50,11 @@ function webapp(site: Site): z.infer<typeof webappSchema> {
 }
 
 const createSchema = z.looseObject({ domain_name: filledText, python_version: text.optional() });
+// Clients send back what they have read, or null for what they do not want to change.
 const changeSchema = z.looseObject({
-  python_version: text.optional(),
-  source_directory: text.optional(),
-  working_directory: text.optional(),
+  python_version: text.nullable().optional(),
+  source_directory: text.nullable().optional(),
+  working_directory: text.nullable().optional(),
   virtualenv_path: text.nullable().optional(),
   force_https: yesNo.optional(),
   password_protection_enabled: yesNo.optional(),
@@ -114,7 +115,7 @@ const EMPTY_PYTHON_PATH = '.';
 function toChange(context: ControlContext, body: z.infer<typeof changeSchema>): SiteChange {
   const change: SiteChange = {};
   if (body.python_version) change.pythonVersion = choosePython(context, body.python_version);
-  if (body.source_directory !== undefined && body.source_directory !== EMPTY_PYTHON_PATH)
+  if (typeof body.source_directory === 'string' && body.source_directory !== EMPTY_PYTHON_PATH)
     change.sourceDirectory = body.source_directory;
   if (body.working_directory) change.workingDirectory = body.working_directory;
   if (body.virtualenv_path !== undefined)

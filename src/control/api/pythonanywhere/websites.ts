@@ -96,22 +96,26 @@ export function registerWebsites(server: ZodServer, context: ControlContext): vo
     website(context, await mustFindWebsite(context, request, request.params.domain)),
   );
 
-  server.patch(
-    `${base}/:domain/`,
-    { schema: { params: ofDomain, body: changeSchema, response: { 200: websiteSchema } } },
-    async (request) => {
-      const site = await mustFindWebsite(context, request, request.params.domain);
-      const { enabled } = request.body;
-      if (enabled === undefined || enabled === (site.enabled === 1)) return website(context, site);
-      try {
-        return website(context, await switchSite(context, actorOf(request), request.owner, site, enabled));
-      } catch (error) {
-        if (error instanceof HoldfastError && error.code === 'limit-reached')
-          throw new ApiAnswer(400, { error: error.message });
-        throw error;
-      }
-    },
-  );
+  // PUT changes only what it names, too: clients send back what they have read.
+  for (const method of ['PATCH', 'PUT'] as const) {
+    server.route({
+      method,
+      url: `${base}/:domain/`,
+      schema: { params: ofDomain, body: changeSchema, response: { 200: websiteSchema } },
+      handler: async (request) => {
+        const site = await mustFindWebsite(context, request, request.params.domain);
+        const { enabled } = request.body;
+        if (enabled === undefined || enabled === (site.enabled === 1)) return website(context, site);
+        try {
+          return website(context, await switchSite(context, actorOf(request), request.owner, site, enabled));
+        } catch (error) {
+          if (error instanceof HoldfastError && error.code === 'limit-reached')
+            throw new ApiAnswer(400, { error: error.message });
+          throw error;
+        }
+      },
+    });
+  }
 
   server.delete(
     `${base}/:domain/`,
