@@ -165,7 +165,7 @@ describe('the public status', () => {
       expect(guids).toEqual(expect.arrayContaining(seen[step - 1] ?? []));
     }
     const [first] = /<item>.*?<\/item>/s.exec(renderStatusFiles(steps[3] ?? facts())['history.rss']) ?? [];
-    expect(first).toContain('<title>Resolved: Storage home1: a disk does not answer</title>');
+    expect(first).toContain('<title>Resolved: Storage home1: a disk did not answer</title>');
     expect(first).toContain('<pubDate>Tue, 07 Jul 2026 16:20:00 GMT</pubDate>');
   });
 

@@ -239,8 +239,7 @@ describe('acts against troubles', () => {
     const noted = (): string[] => texts().filter((text) => text === note);
     await until(() => noted().length > 0, 'the note being taken up', 20_000);
     storage.end(null);
-    const resolves = (): boolean => texts().includes('The copy is complete.');
-    await until(resolves, 'the end being taken up', 20_000);
+    await until(() => texts().includes('The copy is complete.'), 'the end being taken up', 20_000);
     expect(noted()).toEqual([note]);
   });
 

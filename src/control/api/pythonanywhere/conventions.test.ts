@@ -195,10 +195,11 @@ describe('account endpoints', () => {
   ])('reads and sets %s', async (name, available) => {
     const url = `/api/v0/user/alice/${name}/`;
     const versions = ['3.13', '3.11'];
-    expect((await alice('GET', url)).json()).toMatchObject({ [name]: '3.13', [available]: versions });
-    const changed = await alice('PATCH', url, { [name]: '3.11' });
-    expect([changed.statusCode, changed.json()]).toMatchObject([200, { [name]: '3.11', [available]: versions }]);
+    // What nobody has chosen is what a new site gets: the Python that uWSGI has a plugin for.
     expect((await alice('GET', url)).json()).toMatchObject({ [name]: '3.11', [available]: versions });
+    const changed = await alice('PATCH', url, { [name]: '3.13' });
+    expect([changed.statusCode, changed.json()]).toMatchObject([200, { [name]: '3.13', [available]: versions }]);
+    expect((await alice('GET', url)).json()).toMatchObject({ [name]: '3.13', [available]: versions });
     expect((await alice('PATCH', url, { [name]: '2.7' })).json()).toMatchObject({
       [name]: ['"2.7" is not a valid choice.'],
     });
