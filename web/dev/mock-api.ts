@@ -289,7 +289,7 @@ const routes: readonly Route[] = [
   ],
   [
     'POST',
-    /^sites\/([0-9a-f]{12})\/(reload|enable|disable)$/,
+    /^sites\/([0-9a-f]{12})\/(reload|back|enable|disable)$/,
     ({ parameters }) => {
       const [id = '', action] = parameters;
       const old = find(world.sites, (each) => each.id === id);

@@ -536,6 +536,12 @@ function busyWorld(): World {
   return world;
 }
 
+function errorsWorld(): World {
+  const world = busyWorld();
+  world.sites = [OWN('alice'), siteWithErrors('alice', 'blog-alice.localhost')];
+  return world;
+}
+
 function failedWorld(): World {
   const world = busyWorld();
   world.sites = [OWN('alice'), failing('alice')];
@@ -611,6 +617,7 @@ export const SCENARIOS: Readonly<Record<string, () => World>> = {
   },
   busy: busyWorld,
   failed: failedWorld,
+  errors: errorsWorld,
   repair: repairWorld,
   operator: operatorWorld,
   much: muchWorld,

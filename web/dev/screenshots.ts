@@ -81,6 +81,7 @@ export const SHOTS: readonly Shot[] = [
     },
   },
   { name: 'site-overview', scenario: 'busy', path: '/web', act: (page) => siteLink(page, /^alice\.localhost/) },
+  { name: 'site-errors', scenario: 'errors', path: '/web', act: (page) => siteLink(page, /^blog-alice/) },
   { name: 'site-failed', scenario: 'failed', path: '/web', act: (page) => siteLink(page, /^shop-alice/) },
   {
     name: 'site-code',

@@ -82,7 +82,7 @@ describe('a disk fails while somebody else works on the file system', () => {
         const details = steps.map(({ detail }) => detail ?? '');
         return state !== 'running' || notes.length > 0 || details.some((detail) => /being cancelled/.test(detail));
       };
-      await until(met, 'what is in the way being met', 60_000, 20);
+      await until(met, 'what is in the way being met', 120_000, 20);
     }
     await pace('0');
     const ended = await host.ended(begun);
@@ -138,6 +138,9 @@ describe('a disk fails while somebody else works on the file system', () => {
   });
 
   test('a scrub of the disk that serves is ended for the copy', async () => {
+    // The steps before the copy are as slow as the scrub, which must not be over by then.
+    const more = ['if=/dev/urandom', `of=${home}/more`, 'bs=1M', 'count=250', 'conv=fsync', 'status=none'];
+    await mustRun('dd', more, DEADLINE);
     await pace(SLOW);
     const scrub = runCommand('btrfs', ['scrub', 'start', '-B', mount], DEADLINE);
     await scrubs();
