@@ -139,7 +139,7 @@ describe('a disk fails while somebody else works on the file system', () => {
 
   test('a scrub of the disk that serves is ended for the copy', async () => {
     // The steps before the copy are as slow as the scrub, which must not be over by then.
-    const more = ['if=/dev/urandom', `of=${home}/more`, 'bs=1M', 'count=250', 'conv=fsync', 'status=none'];
+    const more = ['if=/dev/urandom', `of=${mount}/more`, 'bs=1M', 'count=80', 'conv=fsync', 'status=none'];
     await mustRun('dd', more, DEADLINE);
     await pace(SLOW);
     const scrub = runCommand('btrfs', ['scrub', 'start', '-B', mount], DEADLINE);
