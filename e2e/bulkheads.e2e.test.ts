@@ -14,8 +14,9 @@ const RETRY_MS = 10_000;
 
 /** `/write` puts a line on the disk with fsync; everything names the process that answered. */
 const WRITER = `
-import os, uuid
-BOOT = uuid.uuid4().hex
+import os
+# The server's own process, whichever worker answers: its id and when it began (proc(5), field 22).
+BOOT = '%d since %s' % (os.getppid(), open('/proc/%d/stat' % os.getppid()).read().rsplit(')', 1)[1].split()[19])
 def application(environ, start_response):
     try:
         if environ['PATH_INFO'] == '/write':

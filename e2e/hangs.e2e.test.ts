@@ -6,8 +6,9 @@ import { isAlive, recordOf, startTimeOf } from '../src/runtime/process-record.ts
 import { Platform } from './platform.ts';
 
 const SITE = `
-import uuid
-BOOT = uuid.uuid4().hex
+import os
+# The server's own process, whichever worker answers: its id and when it began (proc(5), field 22).
+BOOT = '%d since %s' % (os.getppid(), open('/proc/%d/stat' % os.getppid()).read().rsplit(')', 1)[1].split()[19])
 def application(environ, start_response):
     start_response('200 OK', [('Content-Type', 'text/plain')])
     return [BOOT.encode()]

@@ -11,9 +11,10 @@ import errno
 import os
 import random
 import urllib.parse
-import uuid
 
-BOOT = uuid.uuid4().hex
+# The server's own process, whichever worker answers: its id and when it began (proc(5), field 22).
+with open(f"/proc/{os.getppid()}/stat") as stat:
+    BOOT = f"{os.getppid()}-{stat.read().rsplit(')', 1)[1].split()[19]}"
 DIRECTORY = "/home/__NAME__/drill"
 PAGE = DIRECTORY + "/page.bin"
 BALLAST = DIRECTORY + "/ballast"
