@@ -333,7 +333,7 @@ export const SHOTS: readonly Shot[] = [
     scenario: 'quiet',
     path: '/storage',
     act: async (page: Page) => {
-      await page.request.post(`${ADDRESS}/stand-in/hang`);
+      await page.request.post(`/stand-in/hang`);
       await page.getByText(/Not up to date since/).waitFor();
     },
   },
@@ -342,7 +342,7 @@ export const SHOTS: readonly Shot[] = [
     scenario: 'busy',
     path: '/',
     act: async (page: Page) => {
-      await page.request.post(`${ADDRESS}/stand-in/hang`);
+      await page.request.post(`/stand-in/hang`);
       await page.getByText(/Not up to date since/).waitFor();
     },
   },
@@ -351,7 +351,7 @@ export const SHOTS: readonly Shot[] = [
     scenario: 'quiet',
     path: '/',
     act: async (page: Page) => {
-      await page.request.post(`${ADDRESS}/stand-in/hang`);
+      await page.request.post(`/stand-in/hang`);
       await page.reload();
       await page.getByText(/do not answer right now/).waitFor();
     },

@@ -74,11 +74,11 @@ export function Unanswered({ session }: { session: UseQueryResult<Session> }): J
 function EmptyFrame({ children }: { children: ReactNode }): JSX.Element {
   return (
     <div className="frame">
-      <div className="side">
+      <header className="side">
         <span className="side-brand">
           <Wordmark />
         </span>
-      </div>
+      </header>
       <header className="top">
         <Wordmark />
       </header>
