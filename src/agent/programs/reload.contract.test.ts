@@ -150,16 +150,16 @@ def application(environ, start_response):
   await reload(site);
   // The reload's own requests to the old server are over; it has had its SIGTERM by now if it gets one before its request is done.
   for (let round = 0; round < 30; round++) expect((await ask(ground.context, site, '/')).body).toBe('done');
+  let answered = 0;
   await until(
-    async () => (await ask(ground.context, site, '/')).status === 200 && round++ > 40,
-    'some time',
+    async () => (await ask(ground.context, site, '/')).status === 200 && ++answered > 40,
+    'more answers than a server that was asked to end has time for',
     30_000,
     50,
   );
   await ground.write(owner, '/tmp/finish', '');
   expect((await long).body).toBe('done');
 });
-let round = 0;
 
 test('a command that puts its server into the background is told so, at a start and at a reload', async () => {
   await ground.write(owner, '/home/again/app.py', answering('hello'));

@@ -6,6 +6,7 @@ import { editAddress } from '../../format/paths.ts';
 import { LinkButton } from '../../ui/button.tsx';
 import { useNow } from '../../ui/hooks.ts';
 import { Icon } from '../../ui/icon.tsx';
+import { ProgramOutput } from './program-output.tsx';
 
 const STEP_WORDS: Readonly<Record<StartStep, { name: string; meaning: string }>> = {
   storage: { name: 'Storage', meaning: 'Your files are there' },
@@ -59,14 +60,7 @@ export function FailurePanel({ site }: { site: SiteView }): JSX.Element | null {
         })}
       </ol>
       <p className="failure-message anywhere">{failure.message}</p>
-      {failure.output.length > 0 && (
-        <div className="stack-s">
-          <h3 id="failure-output">What the program wrote last</h3>
-          <pre className="output" tabIndex={0} aria-labelledby="failure-output">
-            {failure.output.join('\n')}
-          </pre>
-        </div>
-      )}
+      <ProgramOutput id="failure-output" lines={failure.output} />
       <div className="row">
         {site.wsgiFile !== null && (
           <LinkButton to={editAddress(site.wsgiFile)} icon="pencil">

@@ -5,6 +5,7 @@ import { editAddress } from '../../format/paths.ts';
 import { Button, LinkButton } from '../../ui/button.tsx';
 import { useNow } from '../../ui/hooks.ts';
 import { Icon } from '../../ui/icon.tsx';
+import { ProgramOutput } from './program-output.tsx';
 import { useSiteAction } from './site-actions.ts';
 
 /** What the platform noticed of a program that runs: its first answer was an error, or slow. Offers the way back while there is one. */
@@ -26,14 +27,7 @@ export function RemarkPanel({ site }: { site: SiteView }): JSX.Element | null {
         </span>
       </div>
       <p className="failure-message anywhere">{remark.message}</p>
-      {remark.output.length > 0 && (
-        <div className="stack-s">
-          <h3 id="remark-output">What the program wrote last</h3>
-          <pre className="output" tabIndex={0} aria-labelledby="remark-output">
-            {remark.output.join('\n')}
-          </pre>
-        </div>
-      )}
+      <ProgramOutput id="remark-output" lines={remark.output} />
       {kept !== null && (
         <p>
           What ran before this reload still runs, unseen, until {formatClock(kept.until, now)}. Going back changes no
