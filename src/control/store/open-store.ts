@@ -70,8 +70,12 @@ async function openPool(connectionString: string, log: Logger): Promise<Pool> {
     statement_timeout: 10_000,
     query_timeout: 15_000,
   });
-  // Without a listener a connection that breaks while idle would end the process.
-  pool.on('error', (error) => log.warn({ err: error }, 'a connection to PostgreSQL broke'));
+  // Without listeners a connection that breaks would end the process: the pool has one of its own on idle connections only, so one
+  // that the server ends in the midst of a transaction (a restart, a fail-over) needs ours. What waited for an answer gets the error.
+  pool.on('connect', (client) => {
+    client.on('error', (error) => log.warn({ err: error }, 'a connection to PostgreSQL broke'));
+  });
+  pool.on('error', () => undefined);
   return pool;
 }
 
