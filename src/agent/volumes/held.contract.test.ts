@@ -92,6 +92,20 @@ describe('another program has the mounts of a volume', () => {
     expect(await leftOf(host.home)).toEqual([]);
   }, 120_000);
 
+  test('a fault that was caused on a disk goes on when closing is refused, and ends when the volume is closed', async () => {
+    const other = await begin('private', home);
+    await host.fault('one', 'r2', 'slow');
+    const limit = (): string => readFileSync(host.paths('one', 'r2').rateFile, 'utf8');
+    const slow = limit();
+    expect(slow).not.toBe('0');
+    await expect(close()).rejects.toThrow('Nothing was changed');
+    expect(limit()).toBe(slow);
+    await other.end();
+    await close();
+    await host.storage.handlers['volumes.open']({ name: 'one' });
+    expect(await read()).toBe('kept');
+  }, 120_000);
+
   test('a deletion that is refused leaves the volume in service', async () => {
     await host.storage.handlers['accounts.remove']({ name: 'of-one', volume: 'one' });
     const other = await begin('private', mountPoint());

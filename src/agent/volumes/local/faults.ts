@@ -63,14 +63,18 @@ export class Faults {
     return fault;
   }
 
-  /** Ends every fault given here: a volume that is to be closed needs its disks. Never throws. */
-  async end(): Promise<void> {
-    for (const replica of this.#given.values()) {
+  /** Ends every fault given here: a volume that is to be closed needs its disks. Answers sentences about what has ended. Never throws. */
+  async end(): Promise<string[]> {
+    const given = [...this.#given.values()];
+    for (const replica of given) {
       const paths = this.#state.pathsOf(replica);
       await this.#clear(replica, paths, (await findValve(paths)) !== undefined).catch((error: unknown) => {
         this.#state.log.warn({ volume: this.#state.name, replica: replica.id, error }, 'a fault could not be ended');
       });
     }
+    return given
+      .filter((replica) => !this.#given.has(replica.id))
+      .map((replica) => `The fault that had been caused on the disk of ${replica.id} has ended.`);
   }
 
   async #clear(replica: ReplicaRecord, paths: ValvePaths, runs: boolean): Promise<void> {

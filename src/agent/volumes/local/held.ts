@@ -56,8 +56,11 @@ export function keepersInWords({ members, others, places }: Keepers): string {
   return parts.length === 1 ? parts.join('') : `${parts.slice(0, -1).join('; ')}; and ${parts.at(-1) ?? ''}`;
 }
 
-/** Throws `volume-in-use`, naming them, while anybody beside our own mount keeps the file system. Changes nothing. */
-export async function assertNobodyElse(state: VolumeState): Promise<void> {
+/**
+ * Throws `volume-in-use`, naming them, while anybody beside our own mount keeps the file system. Changes nothing. `ended`: sentences about
+ * what was ended before.
+ */
+export async function assertNobodyElse(state: VolumeState, ended: readonly string[]): Promise<void> {
   let keepers: Keepers = { members: [], others: [], places: [] };
   await until(
     async () => {
@@ -68,15 +71,16 @@ export async function assertNobodyElse(state: VolumeState): Promise<void> {
     PATIENCE_MS,
     LOOK_EVERY_MS,
   ).catch((cause: unknown) => {
-    throw inUse(state, keepers, cause);
+    throw inUse(state, keepers, ended, cause);
   });
 }
 
 /** Says who uses an open volume; it stays as it is. */
-export function inUse(state: VolumeState, keepers: Keepers, cause?: unknown): HoldfastError {
+export function inUse(state: VolumeState, keepers: Keepers, ended: readonly string[], cause?: unknown): HoldfastError {
+  const changed = ended.length === 0 ? 'Nothing was changed: it is mounted as before.' : 'It is mounted as before.';
   return new HoldfastError(
     'volume-in-use',
-    `The volume ${state.name} is still used by ${keepersInWords(keepers)}. Nothing was changed: it is mounted as before. Stop what uses it, then close it.`,
+    `The volume ${state.name} is still used by ${keepersInWords(keepers)}. ${[changed, ...ended].join(' ')} Stop what uses it, then close it.`,
     { cause },
   );
 }

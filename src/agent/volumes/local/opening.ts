@@ -78,16 +78,19 @@ class Held extends HoldfastError {
   }
 }
 
-/** Unmounts and lets go of every disk. Throws `volume-in-use`, naming who uses it; then everything is as it was. */
-export async function closeVolume(state: VolumeState): Promise<void> {
+/**
+ * Unmounts and lets go of every disk. Throws `volume-in-use`, naming who uses it; then everything is as it was, but for what the message
+ * says has ended: `ended`, sentences about what the caller has ended for it.
+ */
+export async function closeVolume(state: VolumeState, ended: string[]): Promise<void> {
   const { mount } = state.directories;
   await state.quotas.stop();
   if (state.trouble !== null && (await mountAt(mount)) !== undefined) await clearDead(state);
   try {
     // A balance keeps the file system mounted, and would be taken for a program.
-    await endBalance(state);
-    if ((await mountAt(mount)) !== undefined) await unmount(state);
-    await filesystem.waitReleased(state.record.uuid, 5_000).catch((cause: unknown) => goOn(state, cause));
+    ended.push(...(await endBalance(state)));
+    if ((await mountAt(mount)) !== undefined) await unmount(state, ended);
+    await filesystem.waitReleased(state.record.uuid, 5_000).catch((cause: unknown) => goOn(state, ended, cause));
   } catch (error) {
     // Refused: everything is as it was, the watching of limits, too.
     if (state.open) state.quotas.begin();
@@ -109,9 +112,18 @@ export async function closeVolume(state: VolumeState): Promise<void> {
   state.fault(null);
 }
 
-async function unmount(state: VolumeState): Promise<void> {
+/**
+ * Before anything is ended for the sake of closing a volume: throws `volume-in-use`, naming who uses it. Not while a balance runs, which
+ * would be taken for a program.
+ */
+export async function assertUnused(state: VolumeState): Promise<void> {
+  if (state.trouble !== null || (await mountAt(state.directories.mount)) === undefined) return;
+  if ((await filesystem.runningWork(state.record.uuid)) !== 'balance') await assertNobodyElse(state, []);
+}
+
+async function unmount(state: VolumeState, ended: readonly string[]): Promise<void> {
   const { mount } = state.directories;
-  await assertNobodyElse(state);
+  await assertNobodyElse(state, ended);
   let busy: HoldfastError | undefined;
   const unmounted = async (): Promise<boolean> => {
     try {
@@ -126,15 +138,15 @@ async function unmount(state: VolumeState): Promise<void> {
   // Programs that were ended a moment ago may take a moment to be gone.
   await until(unmounted, `unmounting the volume ${state.name}`, BUSY_MS, 250).catch(async (error: unknown) => {
     if (busy === undefined) throw error;
-    throw inUse(state, await keepersOf(state, true), busy);
+    throw inUse(state, await keepersOf(state, true), ended, busy);
   });
   await dropCopies(mount, state.log);
 }
 
 /** Somebody began to use it in the moment in which it was unmounted: it is mounted again, so that a refusal leaves all as it was. */
-async function goOn(state: VolumeState, cause: unknown): Promise<never> {
+async function goOn(state: VolumeState, ended: readonly string[], cause: unknown): Promise<never> {
   const keepers = await keepersOf(state, true);
-  if (state.open && (await join(state))) throw inUse(state, keepers, cause);
+  if (state.open && (await join(state))) throw inUse(state, keepers, ended, cause);
   const sentence = `The volume ${state.name} is not mounted, and the kernel keeps its file system for ${keepersInWords(keepers)}. Its disks are let go of when that has ended.`;
   if (state.record.wantedOpen) state.fault(sentence);
   throw new HoldfastError('volume-in-use', sentence, { cause });

@@ -109,11 +109,12 @@ export async function endScrub(state: VolumeState, report: StepReport, signal: A
 }
 
 /** Before unmounting: a balance holds the file system like a program. To pause it takes until its piece is moved, which may be long. */
-export async function endBalance(state: VolumeState): Promise<void> {
+export async function endBalance(state: VolumeState): Promise<string[]> {
   const { mount } = state.directories;
-  if ((await filesystem.runningWork(state.record.uuid)) !== 'balance') return;
+  if ((await filesystem.runningWork(state.record.uuid)) !== 'balance') return [];
   const result = await runCommand('btrfs', ['balance', 'cancel', mount], { deadlineMs: 30_000 });
   state.log.warn({ volume: state.name, code: result.code }, 'a balance was cancelled to close the volume');
+  return result.code === 0 ? ['A balance that ran there was cancelled.'] : [];
 }
 
 async function orInterrupted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {

@@ -12,7 +12,7 @@ import { Faults } from './faults.ts';
 import { errorsOf, runningWork } from './filesystem.ts';
 import { deviceBytes } from './loops.ts';
 import { makeVolume } from './make.ts';
-import { closeVolume, openVolume } from './opening.ts';
+import { assertUnused, closeVolume, openVolume } from './opening.ts';
 import { isFormerReplica, planDisk } from './plan.ts';
 import { cleanLeaving, discardDisk, dismiss, rebuildReplica } from './rebuild.ts';
 import { scrubDevice } from './scrubbing.ts';
@@ -105,11 +105,13 @@ export class LocalVolume implements EngineVolume {
   }
 
   async close(how: 'forget' | 'keep'): Promise<void> {
-    await this.#faults.end();
+    // A stop ends faults in any case: nobody would know of them afterwards. Not in turn, whose work may wait for a disk that hangs.
+    if (how === 'keep') await assertUnused(this.#state);
+    const ended = await this.#faults.end();
     await this.#inTurn(async () => {
       const { record } = this.#state;
       try {
-        await closeVolume(this.#state);
+        await closeVolume(this.#state, ended);
       } finally {
         // Refused: it stays open, and is watched on.
         if (this.#state.open) this.#state.quotas.begin();
@@ -332,9 +334,11 @@ export class LocalVolume implements EngineVolume {
     const state = this.#state;
     const { record, directories } = state;
     await journey.step('Close the volume', async () => {
+      await assertUnused(state);
+      const ended = await this.#faults.end();
       await this.#inTurn(async () => {
         this.assertDeletable();
-        await closeVolume(state);
+        await closeVolume(state, ended);
         record.phase = 'deleting';
         await state.save();
       });
