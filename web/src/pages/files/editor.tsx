@@ -215,7 +215,8 @@ export function Editor(props: {
           look,
           language.extension,
           EditorState.readOnly.of(readOnly),
-          EditorView.contentAttributes.of({ 'aria-label': `Content of ${name}` }),
+          // Typing works without the index, but who moves by Tab, and what tests accessibility, look for it.
+          EditorView.contentAttributes.of({ 'aria-label': `Content of ${name}`, tabindex: '0' }),
           keymap.of([
             {
               key: 'Mod-s',
