@@ -1,6 +1,15 @@
 import { defineConfig } from 'vitest/config';
 
-/** unit: fast, in parallel. contract and e2e: real parts, one file at a time, because they share two cores and a kernel. */
+/** Contract tests with volumes on real disks, below these directories. */
+const WITH_DISKS = ['volumes', 'health', 'drills'].map((room) => `src/agent/${room}/**/*.contract.test.ts`);
+WITH_DISKS.push('src/agent/files/compact.contract.test.ts', 'src/drills/**/*.contract.test.ts');
+
+const ONE_AT_A_TIME = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 180_000 };
+
+/**
+ * unit: fast, in parallel. The others have real parts, one file at a time: storage with disks, contract without, pages in a browser before a
+ * stand-in of the API, e2e the whole platform. They mostly wait, so bin/holdfast-test runs contract and pages beside storage.
+ */
 export default defineConfig({
   test: {
     projects: [
@@ -12,19 +21,21 @@ export default defineConfig({
           testTimeout: 30_000,
         },
       },
+      { test: { name: 'storage', include: WITH_DISKS, ...ONE_AT_A_TIME } },
       {
         test: {
           name: 'contract',
           include: ['src/**/*.contract.test.ts'],
-          fileParallelism: false,
-          testTimeout: 180_000,
-          hookTimeout: 180_000,
+          exclude: [...WITH_DISKS, '**/node_modules/**'],
+          ...ONE_AT_A_TIME,
         },
       },
+      { test: { name: 'pages', include: ['e2e/pages*.e2e.test.ts'], ...ONE_AT_A_TIME } },
       {
         test: {
           name: 'e2e',
           include: ['e2e/**/*.e2e.test.ts'],
+          exclude: ['e2e/pages*.e2e.test.ts', '**/node_modules/**'],
           fileParallelism: false,
           testTimeout: 300_000,
           hookTimeout: 300_000,
