@@ -21,7 +21,14 @@ export default defineConfig({
           testTimeout: 30_000,
         },
       },
-      { test: { name: 'storage', include: WITH_DISKS, ...ONE_AT_A_TIME } },
+      {
+        test: {
+          name: 'storage',
+          include: WITH_DISKS,
+          globalSetup: ['src/agent/volumes/testing/sweep.ts'],
+          ...ONE_AT_A_TIME,
+        },
+      },
       {
         test: {
           name: 'contract',

@@ -73,6 +73,20 @@ export class CopyGroup {
     }
   }
 
+  /** Holds nothing back any more, on no device that was ever held. */
+  async lift(): Promise<void> {
+    for (const [key, text] of this.#written) {
+      const [numbers = '', file = ''] = key.split(' ');
+      const none = this.#version === 'v2' ? `${numbers} rbps=max wbps=max` : `${numbers} 0`;
+      if (text === none) continue;
+      // A disk that is not there any more holds nothing up either.
+      await writeFile(join(this.#directory, file), none).catch((error: NodeJS.ErrnoException) => {
+        if (!['ENODEV', 'ENXIO', 'ENOENT'].includes(error.code ?? '')) throw error;
+      });
+      this.#written.set(key, none);
+    }
+  }
+
   /** Removes the group. One that a copy still runs in stays, and is taken up by the next. */
   async leave(): Promise<void> {
     await rmdir(this.#directory).catch((error: NodeJS.ErrnoException) => {

@@ -62,6 +62,7 @@ export class CopyPace implements AsyncDisposable {
   #cpu: number[] = [];
   #lookedAt = -Infinity;
   #hurried = false;
+  #lifted = false;
 
   private constructor(
     state: VolumeState,
@@ -97,6 +98,7 @@ export class CopyPace implements AsyncDisposable {
     const pace = new CopyPace(state, group, device, what, tellsCommits);
     await pace.#look();
     pace.#schedule();
+    state.paces.add(pace);
     return pace;
   }
 
@@ -172,7 +174,17 @@ export class CopyPace implements AsyncDisposable {
     await this.#apply();
   }
 
+  /**
+   * Holds nothing back any more, also on disks that have been cut: what is left of a work that is given up must end, and as long as it does
+   * not, the kernel keeps the file system.
+   */
+  async lift(): Promise<void> {
+    this.#lifted = true;
+    await this.#group?.lift();
+  }
+
   async #apply(): Promise<void> {
+    if (this.#lifted) return;
     const devices = [...this.#state.attached.values()].map((disk) => disk.device);
     await this.#group?.limit(devices, this.#limits());
   }
@@ -192,6 +204,7 @@ export class CopyPace implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopped = true;
+    this.#state.paces.delete(this);
     clearTimeout(this.#timer);
     await this.#looking;
     await this.#group?.leave();

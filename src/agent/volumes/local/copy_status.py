@@ -38,4 +38,8 @@ def main():
         time.sleep(OFTEN_SECONDS if time.monotonic() - begun < SHORT_SECONDS else SELDOM_SECONDS)
 
 
-main()
+try:
+    main()
+except OSError as error:
+    # What a person reads of it: the volume may just have been taken away.
+    sys.exit(f"{' '.join(sys.argv[1:2])}: {error.strerror}")

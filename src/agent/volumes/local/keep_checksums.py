@@ -99,4 +99,8 @@ def main():
         time.sleep(ROUND_SECONDS)
 
 
-main()
+try:
+    main()
+except OSError as error:
+    # What a person reads of it: the volume may just have been taken away.
+    sys.exit(f"{' '.join(sys.argv[1:2])}: {error.strerror}")

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { mkdir } from 'node:fs/promises';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { runCommand } from '../../../runtime/command.ts';
-import { until } from '../../../runtime/deadline.ts';
+import { until, within } from '../../../runtime/deadline.ts';
 import { attachDisk, detachDisk, findAttached, kernelName } from './attach.ts';
 import { readSuperBlock } from './disks.ts';
 import * as filesystem from './filesystem.ts';
@@ -14,11 +14,14 @@ import { assertNothingHangs } from './registering.ts';
 import { NO_ERRORS, type ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
 import { decideTrust, type Candidate, type Trust } from './trust.ts';
-import { endBalance } from './under-way.ts';
+import { endBalance, endCopy } from './under-way.ts';
 import { cutValve } from './valve.ts';
 
 /** So long an unmount that is refused because the volume is in use is tried again. */
 const BUSY_MS = 3_000;
+/** So long the end of a copy is waited for that was told to end. */
+const WORK_ENDS_MS = 10_000;
+const STOPPED = 'the file system stopped working.';
 
 /**
  * Opens a volume: takes over a mount that an earlier agent left, or joins a file system that others keep in the kernel, or removes a dead
@@ -239,6 +242,7 @@ async function clearDead(state: VolumeState): Promise<void> {
   state.changed();
   const mounted = (await mountAt(state.directories.mount)) !== undefined;
   if (!mounted && !(await filesystem.isHeld(uuid))) return;
+  await endWork(state);
   const devices = await filesystem.devicesOf(uuid);
   const { firstAccount, lastAccount } = state.context.ids;
   const ended = await killHolders(devices, { first: firstAccount, last: lastAccount });
@@ -255,6 +259,27 @@ async function clearDead(state: VolumeState): Promise<void> {
   });
 }
 
+/**
+ * A copy onto a new disk goes on in the kernel although its file system is dead, and keeps that for as long. It can be ended only as long as
+ * that is mounted.
+ */
+async function endWork(state: VolumeState): Promise<void> {
+  const { copying, record, name, log } = state;
+  if (copying !== undefined) {
+    copying.giveUp(STOPPED);
+    copying.target.reason ??= STOPPED;
+  }
+  await endCopy(state);
+  const ended = copying?.ended ?? Promise.resolve();
+  await within(WORK_ENDS_MS, `The end of the copying on the volume ${name}`, ended).catch((error: unknown) => {
+    log.warn({ volume: name, error }, 'whoever follows a copy does not end');
+  });
+  const none = async (): Promise<boolean> => (await filesystem.runningWork(record.uuid)) !== 'device replace';
+  await until(none, `the end of the copy on the volume ${name}`, WORK_ENDS_MS, 20).catch((error: unknown) => {
+    log.warn({ volume: name, error }, 'a copy goes on in a dead file system');
+  });
+}
+
 async function mountAfresh(state: VolumeState): Promise<void> {
   const { record, directories } = state;
   state.silence = null;
@@ -264,7 +289,7 @@ async function mountAfresh(state: VolumeState): Promise<void> {
   state.attached.clear();
   state.errors.clear();
   for (const replica of record.replicas) {
-    if (replica.state !== 'healthy' && replica.state !== 'rebuilding') {
+    if ((replica.state !== 'healthy' && replica.state !== 'rebuilding') || isGivenUp(replica)) {
       await detachDisk(replica, state.pathsOf(replica), 'cut');
     }
   }
@@ -370,9 +395,14 @@ async function takeInLog(state: VolumeState, device: string, others: readonly st
 const hasLeft = (replicas: readonly ReplicaRecord[]): boolean =>
   replicas.some((replica) => replica.state !== 'healthy' && replica.state !== 'rebuilding');
 
+/** A new disk that failed before the copy onto it was complete: it is not mounted with the others, only taken away. */
+function isGivenUp({ state, deviceId, reason }: ReplicaRecord): boolean {
+  return state === 'rebuilding' && deviceId === 0 && reason !== null;
+}
+
 async function candidateOf(state: VolumeState, replica: ReplicaRecord): Promise<Candidate> {
   const nothing: Candidate = { id: replica.id, recorded: replica.state, super: undefined, changedAt: 0n };
-  if (replica.state !== 'healthy' && replica.state !== 'rebuilding') return nothing;
+  if ((replica.state !== 'healthy' && replica.state !== 'rebuilding') || isGivenUp(replica)) return nothing;
   // The image's own time is read before it is attached: attaching may write.
   const changed =
     replica.kind === 'block'

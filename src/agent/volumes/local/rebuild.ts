@@ -8,6 +8,7 @@ import { attachDisk, detachDisk, kernelName, removeImage } from './attach.ts';
 import { parseBalanceProgress } from './btrfs-output.ts';
 import { CopyPace } from './copy-pace.ts';
 import { CopyStatus, type CopyMoment } from './copy-status.ts';
+import { Copying } from './copying.ts';
 import { anotherServes } from './cutting.ts';
 import { readSuperBlock, wipe } from './disks.ts';
 import * as filesystem from './filesystem.ts';
@@ -16,7 +17,7 @@ import { NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
 import { scrubDevice } from './scrubbing.ts';
 import { neededToCopy, unallocatedBytes } from './space.ts';
 import { damagedSentence, type VolumeState } from './state.ts';
-import { endScrub, makeWay } from './under-way.ts';
+import { endCopy, endScrub, makeWay } from './under-way.ts';
 import { makeImage, removeValve, valveServes } from './valve.ts';
 
 const COMMAND_DEADLINE_MS = 60_000;
@@ -151,8 +152,25 @@ async function copyNow(state: VolumeState): Promise<CopyMoment> {
   return await copy.next();
 }
 
-/** `btrfs replace` onto the target: starts it, or goes on with the one that runs since before a restart. */
+/**
+ * `btrfs replace` onto the target: starts it, or goes on with the one that runs since before a restart. Throws `disk-unusable` when it was
+ * given up from outside: its disk was cut, or the file system died.
+ */
 export async function copyOnto(
+  state: VolumeState,
+  target: ReplicaRecord,
+  report: StepReport,
+  signal: AbortSignal,
+): Promise<void> {
+  using copying = new Copying(state, target);
+  try {
+    await copyWhole(state, target, report, AbortSignal.any([signal, copying.signal]));
+  } catch (cause) {
+    throw copying.failure ?? cause;
+  }
+}
+
+async function copyWhole(
   state: VolumeState,
   target: ReplicaRecord,
   report: StepReport,
@@ -300,26 +318,35 @@ async function watchCopy(
   await using copy = new CopyStatus(mount);
   let moved = performance.now();
   let last = -1;
+  const stopped = aborted(signal);
   for (;;) {
-    const status = await patiently(signal, () => copy.next());
+    const status = await patiently(signal, () => Promise.race([copy.next(), stopped]));
+    if (status === undefined) {
+      await endCopy(state);
+      throw new JourneyInterrupted();
+    }
     // Also with errors: it is part of the file system then, and the check that follows finds and heals what is not there.
     if (status.state !== 'running') return status.state;
     report.progress(status.progress);
     report.pace(pace.figures);
     report.detail(pace.sentence());
     if (status.writeErrors > 0) {
-      await runCommand('btrfs', ['replace', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS });
+      await endCopy(state);
       throw new HoldfastError('disk-unusable', `The new disk ${disk} answered with write errors. Use another one.`);
     }
     if (status.progress !== last) [last, moved] = [status.progress, performance.now()];
     if (performance.now() - moved > STALL_MS) {
       throw new HoldfastError('deadline-passed', 'The copy has not moved for 15 minutes. Check the disks.');
     }
-    if (signal.aborted) {
-      await runCommand('btrfs', ['replace', 'cancel', mount], { deadlineMs: COMMAND_DEADLINE_MS });
-      throw new JourneyInterrupted();
-    }
   }
+}
+
+/** A moment with nothing to tell, as soon as the signal is given: whoever waits for the next one looks at the signal then. */
+function aborted(signal: AbortSignal): Promise<undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  if (signal.aborted) resolve(undefined);
+  else signal.addEventListener('abort', () => resolve(undefined), { once: true });
+  return promise;
 }
 
 /**

@@ -68,4 +68,8 @@ def main():
         time.sleep(0.02)
 
 
-sys.exit(main())
+try:
+    sys.exit(main())
+except OSError as error:
+    # What a person reads of it: the volume may just have been taken away.
+    sys.exit(f"{' '.join(sys.argv[1:2])}: {error.strerror}")

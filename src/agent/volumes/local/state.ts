@@ -11,6 +11,8 @@ import { Lane } from '../lane.ts';
 import { QuotaWatch } from '../quotas.ts';
 import type { AttachedDisk } from './attach.ts';
 import type { DeviceErrors } from './btrfs-output.ts';
+import type { CopyPace } from './copy-pace.ts';
+import type { Copying } from './copying.ts';
 import { cutDriverOf } from './cut/driver.ts';
 import { forgetLater } from './forgetting.ts';
 import { deviceBytes, drained } from './loops.ts';
@@ -81,6 +83,10 @@ export class VolumeState {
   doubted = false;
   /** Complete replicas that cannot be reached now. What they hold is still good: they are not given up. */
   readonly unreachable = new Set<string>();
+  /** What holds copies and checks of this volume back just now. */
+  readonly paces = new Set<CopyPace>();
+  /** The copy onto a new disk that this agent follows. */
+  copying: Copying | undefined;
   usedBytes = 0;
   /** Undefined until it was read. */
   freeBytes: number | undefined;

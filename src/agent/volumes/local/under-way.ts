@@ -14,6 +14,7 @@ import type { VolumeState } from './state.ts';
 const POLL_MS = 300;
 /** Something that cannot be cancelled, or does not end although it was, is waited for so long. */
 const GIVE_UP_MS = 15 * 60_000;
+const END_COPY_MS = 30_000;
 
 interface ForeignWork {
   /** As a sentence begins. */
@@ -106,6 +107,23 @@ export async function endScrub(state: VolumeState, report: StepReport, signal: A
   const result = await orInterrupted(signal, runCommand('btrfs', parameters, { deadlineMs: GIVE_UP_MS, signal }));
   // Not 0: none runs.
   if (result.code === 0) report.note(gaveWay('A scrub', state.name));
+}
+
+/**
+ * Ends the copy onto a new disk. In a file system that has stopped writing the kernel refuses that, but not the end of a scrub, and the copy
+ * is one. Without limit from then on: it looks at whether it is to end after each piece. Says nothing when none runs.
+ */
+export async function endCopy(state: VolumeState): Promise<void> {
+  const { mount } = state.directories;
+  for (const pace of state.paces) await pace.lift();
+  for (const command of [
+    ['replace', 'cancel'],
+    ['scrub', 'cancel'],
+  ]) {
+    if ((await filesystem.runningWork(state.record.uuid)) !== 'device replace') return;
+    const { code, stderr } = await runCommand('btrfs', [...command, mount], { deadlineMs: END_COPY_MS });
+    if (code !== 0) state.log.info({ volume: state.name, command, errors: stderr.trim() }, 'a copy did not end');
+  }
 }
 
 /** Before unmounting: a balance holds the file system like a program. To pause it takes until its piece is moved, which may be long. */

@@ -1,12 +1,21 @@
 import { mkdirSync, mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
 import type { AgentEventBody } from '../../../protocol/agent.ts';
 import { idsOf, layoutOf, readConfiguration } from '../../../runtime/config.ts';
 import { createLogger } from '../../../runtime/log.ts';
+import { recordOf, writeRecord } from '../../../runtime/process-record.ts';
 import type { AgentContext } from '../../context.ts';
 
-/** A home of its own for one test. */
+export const TEST_HOMES = '/var/tmp/holdfast-test-';
+/** In such a home: the process whose test it is. */
+export const TEST_OWNER = '.test-owner';
+
+/** A home of its own for one test. What an interrupted run leaves of it is taken away by the next one. */
 export function makeHome(): string {
-  return mkdtempSync('/var/tmp/holdfast-test-');
+  const home = mkdtempSync(TEST_HOMES);
+  const owner = recordOf(process.pid);
+  if (owner !== undefined) writeRecord(join(home, TEST_OWNER), owner);
+  return home;
 }
 
 /**
