@@ -123,6 +123,16 @@ export async function makeVolumes(platform: Platform, names: readonly string[], 
 }
 
 export async function removeVolume(platform: Platform, name: string): Promise<void> {
+  // One that has just been made is open a moment before that operation ends.
+  await until(
+    async () =>
+      ((await platform.operator('operations')) as Operation[]).every(
+        ({ subject, state }) => subject !== name || state !== 'running',
+      ),
+    `the end of other work on the volume ${name}`,
+    VOLUME_DEADLINE_MS,
+    100,
+  );
   const operation = (await platform.operator(`volumes/${name}?confirm=${name}`, { method: 'DELETE' })) as Operation;
   await finished(platform, operation.id, `removing the volume ${name}`);
 }

@@ -49,6 +49,10 @@ export interface Facts {
   /** A later look over everything: blocks that had to be repaired. */
   scrubCorrected?: number;
   incidentSeen?: boolean;
+  /** The replica that was hurt after the first one. */
+  secondReplica?: string;
+  /** How long the hurt volume was not open, as the platform said itself. */
+  outOfServiceS?: number;
   /** When a volume without room was named, counted from the moment at which nothing went in any more; it may be named before. */
   fullNamedS?: number;
   /** How long the volume had been written to without the disk that came back. */

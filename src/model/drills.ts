@@ -25,6 +25,13 @@ export const DRILLS: readonly DrillDefinition[] = [
     minutes: 2,
   },
   {
+    name: 'disk-hang-in-copy',
+    title: 'The new disk hangs, too',
+    description:
+      'While the mirror is being rebuilt, the new disk stops answering. The volume is opened afresh from its complete disk within two seconds, and the next new disk is taken.',
+    minutes: 6,
+  },
+  {
     name: 'disk-error',
     title: 'A disk fails',
     description: 'One disk answers every request with an error. Nobody notices, and the mirror is rebuilt.',

@@ -6,6 +6,7 @@ import { controlKilled } from './control-killed.ts';
 import { diskError } from './disk-error.ts';
 import { diskFlapping } from './disk-flapping.ts';
 import { diskHang } from './disk-hang.ts';
+import { diskHangInCopy } from './disk-hang-in-copy.ts';
 import { diskLostAndBack } from './disk-lost-and-back.ts';
 import { diskSlow } from './disk-slow.ts';
 import { everythingKilled } from './everything-killed.ts';
@@ -17,6 +18,7 @@ export const SCRIPTS: ReadonlyMap<string, DrillScript> = new Map(
   [
     outage2020,
     diskHang,
+    diskHangInCopy,
     diskError,
     diskSlow,
     diskFlapping,

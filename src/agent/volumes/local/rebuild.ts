@@ -232,6 +232,7 @@ async function copyWhole(
       throw new HoldfastError('command-failed', `The copy was ${outcome}. Check the disk, then add a replica again.`);
     }
     if (short) await makeRoom(state, attempt, report, signal);
+    else if (outcome === 'canceled') await emptyOnePiece(state, attempt, report, signal);
     await pause(POLL_MS);
   }
   if (!(await inUse())) {
@@ -276,6 +277,21 @@ async function makeRoom(state: VolumeState, attempt: number, report: StepReport,
     if (!(await isShortOfRoom(state))) return;
     await balance(state, [`-dusage=${usage},limit=${PIECES_AT_ONCE}`], report, signal);
   }
+}
+
+/**
+ * The kernel gave a copy up, and by its figures there is room. It was seen to find none for a new piece of system data beside 760 MiB that no
+ * piece had (decision 8), each time anew, until one piece that was hardly used had been given back.
+ */
+async function emptyOnePiece(
+  state: VolumeState,
+  attempt: number,
+  report: StepReport,
+  signal: AbortSignal,
+): Promise<void> {
+  report.detail('giving a piece that is hardly used back');
+  const usage = EMPTY_PERCENT[attempt - 1] ?? EMPTY_PERCENT.at(-1);
+  await balance(state, [`-dusage=${usage},limit=1`], report, signal);
 }
 
 /** Moves pieces of the file system, to the end. What an earlier agent began is begun again: it is not known with which filters it runs. */
