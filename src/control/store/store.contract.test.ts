@@ -329,16 +329,19 @@ describe.each(['sqlite', 'postgres'] as const)('the store on %s', (engine) => {
     expect(await findAccount(store.database, 'alice')).toMatchObject({ disabled: 0 });
   });
 
-  it.runIf(engine === 'postgres')('goes on when the server ends a connection in the midst of a transaction', async () => {
-    const broken = store.database.transaction().execute(async (transaction) => {
-      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(transaction);
-      // Nothing is asked on that connection while it ends: nobody waits there who would be told.
-      await sql`select pg_terminate_backend(${rows[0]?.pid}, 5000)`.execute(store.database);
-      await sql`select 1`.execute(transaction);
-    });
-    await expect(broken).rejects.toThrow(/terminat|not queryable/);
-    await store.check();
-  });
+  it.runIf(engine === 'postgres')(
+    'goes on when the server ends a connection in the midst of a transaction',
+    async () => {
+      const broken = store.database.transaction().execute(async (transaction) => {
+        const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(transaction);
+        // Nothing is asked on that connection while it ends: nobody waits there who would be told.
+        await sql`select pg_terminate_backend(${rows[0]?.pid}, 5000)`.execute(store.database);
+        await sql`select 1`.execute(transaction);
+      });
+      await expect(broken).rejects.toThrow(/terminat|not queryable/);
+      await store.check();
+    },
+  );
 
   function record(trouble: string, values: Partial<IncidentRecord> = {}): Omit<IncidentRecord, 'id'> {
     return {
