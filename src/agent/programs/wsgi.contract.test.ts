@@ -39,6 +39,27 @@ def application(environ, start_response):
         return pieces(environ, start_response)
     if path == "/exit":
         sys.exit(3)
+    if path == "/fork/exit":
+        if os.fork() == 0:
+            sys.exit(0)
+    if path == "/fork/raise":
+        if os.fork() == 0:
+            raise ValueError("in the child")
+    if path == "/fork/return":
+        os.fork()
+    if path.startswith("/head/"):
+        value, status = {"number": (3, "200 OK"), "break": ("a\\r\\nX-Other: b", "200 OK"), "large": ("a" * 70000, "200 OK"), "status": ("a", "abc"), "switch": ("a", "101 Switching Protocols")}[path[6:]]
+        start_response(status, plain + [("X-Value", value)])
+        return [b"body"]
+    if path == "/unknown-length":
+        start_response("200 OK", plain)
+        return iter([b"one ", b"", b"two"])
+    if path == "/empty":
+        start_response("200 OK", plain)
+        return iter([])
+    if path == "/write":
+        start_response("200 OK", plain)(b"one ")
+        return [b"two"]
     if path == "/none":
         return None
     if path == "/text":
@@ -154,6 +175,40 @@ describe('what a view leaves behind', () => {
   });
 });
 
+describe('a process that a view forks and that comes back from it', () => {
+  test.each([
+    ['exit', 'by sys.exit'],
+    ['raise', 'by an exception'],
+    ['return', 'by returning'],
+  ])('ends there and answers nobody else: %s', async (how) => {
+    const worker = (await workers()).sort();
+    for (let round = 0; round < 4; round += 1) expect((await get(`/fork/${how}`)).status).toBe(200);
+    const answers = await Promise.all(Array.from({ length: 40 }, () => get('/')));
+    for (const { status, body } of answers) {
+      expect(status).toBe(200);
+      const facts = JSON.parse(body) as { pid: number; imported_by: number };
+      expect(facts.pid).toBe(facts.imported_by);
+    }
+    // Nor did the server lose one of its own.
+    expect((await workers()).sort()).toEqual(worker);
+    if (how === 'raise') expect(await logOf(ground.context, site, 'error')).toContain('ValueError: in the child');
+  });
+
+  /** The workers that answer. */
+  async function workers(): Promise<number[]> {
+    const seen = new Set<number>();
+    await until(
+      async () => {
+        seen.add((JSON.parse((await get('/')).body) as { pid: number }).pid);
+        return seen.size === 2;
+      },
+      'answers of both workers',
+      60_000,
+    );
+    return [...seen];
+  }
+});
+
 describe('the visitor', () => {
   test('has the address, the port and the scheme that the gateway says', async () => {
     const { body } = await get('/', {
@@ -198,6 +253,30 @@ describe('answers that are not by the book', () => {
     expect((await get('/')).status).toBe(200);
   });
 
+  test('half an answer whose length nobody knows is not taken for a whole one', async () => {
+    await expect(get('/pieces?one,two,raise')).rejects.toThrow(/aborted|ECONNRESET|hang up/);
+    await expect(get('/write-and-raise')).rejects.toThrow(/aborted|ECONNRESET|hang up/);
+    expect((await get('/unknown-length')).body).toBe('one two');
+    expect((await get('/write')).body).toBe('one two');
+    expect(await get('/empty')).toMatchObject({ status: 200, body: '', headers: { 'content-length': '0' } });
+    const head = await ask(ground.context, site, '/unknown-length', { method: 'HEAD' });
+    expect([head.status, head.headers['transfer-encoding']]).toEqual([200, undefined]);
+  });
+
+  test.each([
+    ['number', 'TypeError: the value of the header X-Value has to be a str, and 3 is of the type int'],
+    ['break', 'ValueError: the value of the header X-Value holds a line break'],
+    ['large', 'the largest is X-Value with 70000'],
+    ['status', "ValueError: 'abc' cannot be a status"],
+    ['switch', 'cannot answer with the status'],
+  ])('a head that cannot be sent is a 500, and the error log says why: %s', async (what, line) => {
+    expect(await get(`/head/${what}`)).toMatchObject({
+      status: 500,
+      body: expect.stringContaining('Something went wrong') as string,
+    });
+    expect(await logOf(ground.context, site, 'error')).toContain(line);
+  });
+
   test('byte arrays and views of memory are bytes', async () => {
     expect((await get('/array')).body).toBe('array and view');
   });
@@ -231,7 +310,7 @@ describe('an answer that comes before the body was read', () => {
   test.each(['list', 'generator'])('arrives whole, and so does the request: %s', async (how) => {
     const answer = await upload(`/early/${how}`, 20);
     expect(answer).toMatch(/^HTTP\/1\.[01] 401 /);
-    expect(answer).toMatch(/please sign in$/);
+    expect(answer).toMatch(how === 'list' ? /please sign in$/ : /please sign in\r\n0\r\n\r\n$/);
   });
 
   test('so does the page of a view that raises', async () => {
@@ -239,10 +318,9 @@ describe('an answer that comes before the body was read', () => {
   });
 
   test('an application that reads its input while it answers gets all of it', async () => {
-    const [, body = ''] = (await upload('/late', 2)).split('\r\n\r\n');
-    const sum = body
-      .split('\n')
-      .map(Number)
+    // In chunks: each has its length in a line before it.
+    const sum = [...(await upload('/late', 2)).matchAll(/\r\n(\d+)\n\r\n/g)]
+      .map(([, count]) => Number(count))
       .reduce((a, b) => a + b, 0);
     expect(sum).toBe(2_000_000);
   });

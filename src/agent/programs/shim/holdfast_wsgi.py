@@ -134,11 +134,55 @@ h1{font-size:1.5rem;margin:0 0 .5rem}p{margin:.5rem 0;color:#4b5563}
 disconnect = None
 connection_of_request = None
 
-# They speak of one connection only, and are the gateway's and the server's matter (RFC 9110, 7.6.1): one that a view copied from
-# elsewhere makes the answer unreadable.
-HOP_BY_HOP = frozenset(
-    ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
+# What a header is to the guard, by its name.
+PLAIN, HOP_BY_HOP, LENGTH, TYPE, BUFFERING = range(5)
+# Hop-by-hop headers speak of one connection only, and are the gateway's and the server's matter (RFC 9110, 7.6.1): one that a view copied
+# from elsewhere makes the answer unreadable.
+KINDS = dict.fromkeys(
+    ("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"),
+    HOP_BY_HOP,
 )
+KINDS.update({"content-length": LENGTH, "content-type": TYPE, "x-accel-buffering": BUFFERING})
+# RFC 9110, 5.6.2.
+TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
+# Names and statuses as this application writes them, once they were looked at; no more than this many are kept.
+NAMES, STATUSES, KEPT = {}, {}, 512
+# uWSGI counts the bytes of a header in 16 bits and cuts off what is more without a word; the gateway takes 64 KiB in all.
+MOST_OF_A_HEAD = 60000
+# A larger piece is not copied to be framed.
+LARGE_PIECE = 1 << 20
+
+
+def kind_of(name):
+    if not isinstance(name, str):
+        raise TypeError("the name of a header has to be a str, and %r is of the type %s" % (name, type(name).__name__))
+    if not name or not TOKEN.issuperset(name):
+        raise ValueError("%r cannot be the name of a header" % name)
+    kind = KINDS.get(name.lower(), PLAIN)
+    if len(NAMES) < KEPT:
+        NAMES[name] = kind
+    return kind
+
+
+def takes_a_body(status):
+    """Whether an answer with this status has a body; raises for what cannot be one."""
+    if not isinstance(status, str):
+        raise TypeError("a status has to be a str like '200 OK', and %r is of the type %s" % (status, type(status).__name__))
+    code = status[:3]
+    if not (len(code) == 3 and code.isdigit() and TOKEN.issuperset(code) and status[3:4] in ("", " ") and status.isprintable()):
+        raise ValueError("%r cannot be a status: it has to be like '200 OK'" % status)
+    if not "200" <= code <= "599":
+        raise ValueError("a WSGI application cannot answer with the status %r" % status)
+    takes = code not in ("204", "304")
+    if len(STATUSES) < KEPT:
+        STATUSES[status] = takes
+    return takes
+
+
+def bad_value(name, value):
+    if not isinstance(value, str):
+        return TypeError("the value of the header %s has to be a str, and %r is of the type %s" % (name, value, type(value).__name__))
+    return ValueError("the value of the header %s holds a line break or a NUL, which would end it: %r" % (name, value[:200]))
 
 
 def drain(source):
@@ -168,55 +212,106 @@ def ends_the_worker(error):
 
 class Answer:
     """One answer: its head as the application wants it, and its body, whose iteration may fail. The server iterates over a generator,
-    which costs a request less than a method of our own for each part; `close` is asked of this object."""
+    which costs a request less than a method of our own for each part; `close` is asked of this object.
 
-    __slots__ = ("server_start", "started", "body", "source")
+    uWSGI gets the head when it is known how the body goes out: in one length, or in chunks (RFC 9112, 7.1). Without either the end of the
+    connection is the end of the body, and half an answer could not be told from a whole one. gunicorn sees to that by itself."""
 
-    def __init__(self, server_start):
+    __slots__ = ("server_start", "server_write", "status", "headers", "bodiless", "whole", "sent", "chunks", "body", "source")
+
+    def __init__(self, server_start, method):
         self.server_start = server_start
-        self.started = False
-        self.body = self.source = None
+        self.status = self.headers = self.server_write = self.body = self.source = None
+        self.bodiless = method == "HEAD"
+        # `whole`: its length is told, or it has none to tell.
+        self.whole = self.sent = self.chunks = False
 
     def start(self, status, headers, details=None):
+        if self.sent:
+            # The head is on its way: what the application wanted to replace is what has to be told (PEP 3333).
+            if details is not None:
+                raise details[1].with_traceback(details[2])
+            raise RuntimeError("start_response was called again after the head of the answer had been sent")
+        takes = STATUSES.get(status) if type(status) is str else None
+        whole = self.bodiless or not (takes_a_body(status) if takes is None else takes)
         if type(headers) is not list:
             headers = list(headers)
-        streams = False
+        streams = held = hop_by_hop = False
+        size = 0
         for name, value in headers:
-            if name.lower() in HOP_BY_HOP:
-                headers = [header for header in headers if header[0].lower() not in HOP_BY_HOP]
-            elif value[:17] == "text/event-stream":
-                streams = True
-        if streams and not any(name.lower() == "x-accel-buffering" for name, _ in headers):
+            kind = NAMES.get(name) if type(name) is str else None
+            if kind is None:
+                kind = kind_of(name)
+            if type(value) is not str and not isinstance(value, str) or "\n" in value or "\r" in value or "\0" in value:
+                raise bad_value(name, value)
+            size += len(name) + len(value)
+            if kind:
+                if kind == HOP_BY_HOP:
+                    hop_by_hop = True
+                elif kind == LENGTH:
+                    whole = True
+                elif kind == BUFFERING:
+                    held = True
+                elif value[:17] == "text/event-stream":
+                    streams = True
+        if size > MOST_OF_A_HEAD:
+            raise self.too_large(headers, size)
+        if hop_by_hop:
+            headers = [header for header in headers if KINDS.get(header[0].lower()) != HOP_BY_HOP]
+        if streams and not held:
             # Else the gateway keeps events back until there are many (a slow visitor must not hold a worker).
             headers = headers + [("X-Accel-Buffering", "no")]
-        self.started = True
-        if details is None:
-            return self.server_start(status, headers)
+        self.status, self.headers, self.whole = status, headers, whole
         if disconnect is None:
-            return self.server_start(status, headers, details)
-        try:
-            # uWSGI takes the third argument for an error of its own (uwsgi_spit leaves the exception set).
-            return self.server_start(status, headers)
-        except OSError:
-            # The head is on its way: what the application wanted to replace is what has to be told (PEP 3333).
-            raise details[1].with_traceback(details[2])
+            return self.server_start(status, headers) if details is None else self.server_start(status, headers, details)
+        return self.write
+
+    @staticmethod
+    def too_large(headers, size):
+        name, value = max(headers, key=lambda header: len(header[1]))
+        return ValueError(
+            "the headers of the answer have %d bytes, and at most %d can be sent; the largest is %s with %d" % (size, MOST_OF_A_HEAD, name, len(value))
+        )
+
+    def write(self, piece):
+        """The callable of start_response: what it is given goes out at once (PEP 3333)."""
+        if type(piece) is not bytes:
+            piece = checked(piece)
+        if piece:
+            if not self.sent:
+                self.send_head(None)
+            self.server_write(b"%x\r\n%b\r\n" % (len(piece), piece) if self.chunks else piece)
+
+    def send_head(self, length):
+        """To uWSGI. `length`: of the whole body in bytes, None when it is not known."""
+        headers = self.headers
+        if headers is None:
+            raise RuntimeError("the application gave a body before it called start_response")
+        if not self.whole:
+            if length is None:
+                self.chunks = True
+                headers = headers + [("Transfer-Encoding", "chunked")]
+            else:
+                headers = headers + [("Content-Length", str(length))]
+        self.sent = True
+        self.server_write = self.server_start(self.status, headers)
 
     def fail(self):
-        """Tells the owner of an exception, and returns the page for the visitor. Where the head has gone out already (through the
-        callable of start_response), the connection ends too early instead: that tells the visitor that the rest is missing."""
+        """Tells the owner of an exception, and returns the page for the visitor. Where the head has gone out already the connection ends
+        too early instead: that tells the visitor that the rest is missing."""
         details = sys.exc_info()
         log_exception(*details)
-        headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(FAILED_BODY)))]
-        try:
-            self.start("500 Internal Server Error", headers, details)
-        except BaseException:
-            if disconnect is None:
-                raise
+        if self.sent:
             disconnect()
             return []
+        headers = [("Content-Type", "text/html; charset=utf-8"), ("Content-Length", str(len(FAILED_BODY)))]
+        self.start("500 Internal Server Error", headers, details)
+        if disconnect is not None:
+            self.send_head(None)
         return [FAILED_BODY]
 
     def __iter__(self):
+        direct = disconnect is None
         begun = False
         try:
             for piece in self.body:
@@ -224,11 +319,38 @@ class Answer:
                     piece = checked(piece)
                 # The head goes out with the first piece, and up to then an error can still say so.
                 if piece:
-                    begun = begun or self.has_begun()
-                    yield piece
+                    if in_child:
+                        leave()
+                    if not begun:
+                        begun = True
+                        if direct:
+                            self.has_begun()
+                        elif not self.sent:
+                            self.send_head(None)
+                    if self.bodiless and not direct:
+                        # A stream may have no end, and whoever asked for the head alone waits for none.
+                        return
+                    if not self.chunks:
+                        yield piece
+                    elif len(piece) < LARGE_PIECE:
+                        yield b"%x\r\n%b\r\n" % (len(piece), piece)
+                    else:
+                        yield b"%x\r\n" % len(piece)
+                        yield piece
+                        yield b"\r\n"
+            if in_child:
+                leave()
+            if direct:
+                self.has_begun()
+            elif not self.sent:
+                self.send_head(0)
+            elif self.chunks:
+                yield b"0\r\n\r\n"
         except GeneratorExit:
             raise
         except BaseException as error:
+            if in_child:
+                leave(error)
             if ends_the_worker(error):
                 raise
             if not begun:
@@ -236,14 +358,37 @@ class Answer:
                 return
             log_exception(*sys.exc_info())
             # A connection that ends too early tells the visitor that the rest is missing.
-            if disconnect is None:
+            if direct:
                 raise
             disconnect()
 
     def has_begun(self):
-        if not self.started:
+        if self.headers is None:
             raise RuntimeError("the application gave a body before it called start_response")
-        return True
+
+    def send_list(self, body):
+        """A list that is the whole body and cannot fail any more."""
+        for piece in body:
+            if type(piece) is not bytes:
+                body = [piece if type(piece) is bytes else checked(piece) for piece in body]
+                break
+        if disconnect is None:
+            self.has_begun()
+        elif not self.sent:
+            self.send_head(sum(map(len, body)))
+            if self.bodiless:
+                return []
+        elif self.chunks:
+            return [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in body if piece] + [b"0\r\n\r\n"]
+        return body
+
+    def send_file(self):
+        """Files are sent by the server itself, until their end."""
+        if disconnect is None:
+            self.has_begun()
+        elif not self.sent:
+            self.whole = True
+            self.send_head(None)
 
     def close(self):
         try:
@@ -271,6 +416,34 @@ def close_in_child():
         forget_connection()
 
 
+def after_fork():
+    global in_child
+    in_child = True
+    close_in_child()
+
+
+def leave(error=None):
+    """Ends a process that a view forked, where it comes back from the view: it would go on as a second worker that the server does not
+    know, and answer other visitors. As a program ends, with its exit code, and without what is to happen at the end of the worker."""
+    code = 0
+    if isinstance(error, SystemExit):
+        code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
+        if not isinstance(error.code, (int, type(None))):
+            print(error.code, file=sys.stderr)
+    elif error is not None:
+        log_exception(type(error), error, error.__traceback__)
+        code = 1
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        pass  # Nobody reads it any more.
+    finally:
+        os._exit(code & 255)
+
+
+# Whether this is a process that a view forked.
+in_child = False
 # The connection of the request at work, or -1.
 open_connection = -1
 
@@ -288,29 +461,29 @@ def guard(application, host_name):
         source = environ["wsgi.input"] if environ.get("CONTENT_LENGTH") not in (None, "", "0") else None
         if connection_of_request is not None:
             open_connection = connection_of_request()
-        answer = Answer(start_response)
+        answer = Answer(start_response, environ.get("REQUEST_METHOD"))
         try:
             body = application(environ, answer.start)
+            if in_child:
+                leave()
             if type(body) in (list, tuple):
-                # They cannot fail any more.
-                for piece in body:
-                    if type(piece) is not bytes:
-                        body = [piece if type(piece) is bytes else checked(piece) for piece in body]
-                        break
-                answer.has_begun()
+                body = answer.send_list(body)
             elif isinstance(body, (str, bytes)):
-                body = [body if isinstance(body, bytes) else checked(body)]
-                answer.has_begun()
+                body = answer.send_list([body])
             elif body is None:
                 raise TypeError("the application returned None instead of a body")
-            elif not (hasattr(body, "read") or hasattr(body, "filelike")):
+            elif answer.chunks or not (hasattr(body, "read") or hasattr(body, "filelike")):
                 answer.body, answer.source = body, source
                 return answer
+            else:
+                # The server knows files by their identity.
+                answer.send_file()
         except BaseException as error:
+            if in_child:
+                leave(error)
             if ends_the_worker(error):
                 raise
             body = answer.fail()
-        # Files are sent by the server itself, which knows them by their identity.
         if source is not None and body is not source:
             drain(source)
         forget_connection()
@@ -382,11 +555,12 @@ def start():
     os.set_inheritable(STEPS, False)
     sys.stderr = sys.__stderr__ = os.fdopen(ERROR_LOG, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
     tell("interpreter")
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=after_fork)
     if server == "uwsgi":
         import uwsgi
 
         disconnect, connection_of_request = uwsgi.disconnect, uwsgi.connection_fd
-        os.register_at_fork(after_in_child=close_in_child)
         # What --py-sys-executable leaves as it was; `venv` asks for it.
         sys._base_executable = "/usr/bin/python%d.%d" % sys.version_info[:2]
     sys.path[:] = ["/var/www"] + [path for path in sys.path if path not in ("", ".", "/var/www", OWN_DIRECTORY)]
