@@ -132,6 +132,48 @@ def tornado_httpserver(module):
     module.HTTPServer.handle_stream = handle_with_visitor
 
 
+def tornado_http1connection(module):
+    import asyncio
+
+    connection = module.HTTP1Connection
+    finish, close = connection.finish, connection.close
+
+    def finish_and_read_on(self):
+        if self.is_client or self._read_finished or self.stream is None or not is_unix(self.stream.socket):
+            return finish(self)
+        # It closes what it has not read to the end. Told that it had, it reads the rest, up to its own limit, and gives it to nobody.
+        self._read_finished = True
+        try:
+            finish(self)
+        finally:
+            self._read_finished = False
+
+    async def linger(stream, socket):
+        try:
+            stream.socket.shutdown(socket.SHUT_WR)
+            end = asyncio.get_running_loop().time() + LINGER
+            while asyncio.get_running_loop().time() < end:
+                await asyncio.wait_for(stream.read_bytes(65536, partial=True), LINGER_SILENCE)
+        except (OSError, asyncio.TimeoutError, module.iostream.StreamClosedError):
+            pass  # The gateway has closed, or says nothing more.
+        finally:
+            stream.close()
+
+    def close_after_reading(self):
+        stream = self.stream
+        if self.is_client or stream is None or stream.closed() or self._read_finished or stream.reading() or not is_unix(stream.socket):
+            return close(self)
+        # A body that it refuses by its length: the answer is written, and the body is still to come.
+        import socket
+
+        self.stream = None
+        close(self)
+        self._lingering = asyncio.ensure_future(linger(stream, socket))
+
+    connection.finish = finish_and_read_on
+    connection.close = close_after_reading
+
+
 def waitress_adjustments(module):
     start = module.Adjustments.__init__
 
@@ -154,6 +196,7 @@ PATCHES = {
     "hypercorn.protocol.ws_stream": hypercorn_stream("WSStream", {b"https": "wss", b"http": "ws"}),
     "hypercorn.asyncio.tcp_server": hypercorn_server,
     "daphne.server": daphne_server,
+    "tornado.http1connection": tornado_http1connection,
     "tornado.httpserver": tornado_httpserver,
     "waitress.adjustments": waitress_adjustments,
 }
