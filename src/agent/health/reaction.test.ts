@@ -77,7 +77,9 @@ class OneVolume {
 
   async cut(_volume: string, replica: string): Promise<void> {
     if (this.refusedCuts-- > 0) throw new HoldfastError('conflict', 'Not now.');
-    this.states[Number(replica.slice(1)) - 1] = 'failed';
+    const index = Number(replica.slice(1)) - 1;
+    if (this.states[index] === 'rebuilding' && this.states.includes('failed')) this.state = 'trouble';
+    this.states[index] = 'failed';
     await Promise.resolve();
     if (this.lateError !== undefined) throw this.lateError;
   }
@@ -388,6 +390,14 @@ describe('acts against troubles', () => {
     await reaction.stop();
     await until(async () => (await remembered()).length === 1, 'the record', 10_000);
     expect((await remembered()).map(({ cutAt }) => typeof cutAt)).toEqual(['number']);
+  });
+
+  test('a new disk that is cut in the midst of a copy is not said to leave a volume that goes on', async () => {
+    storage.states = ['failed', 'healthy', 'rebuilding'];
+    see('r3');
+    await until(() => texts().some((text) => text.includes('is cut (it took')), 'the cut', 10_000);
+    expect(texts().join('\n')).toMatch(/the copy onto it is given up[^]*one stopped and is being opened afresh\./);
+    expect(texts().join('\n')).not.toMatch(/goes on with its other disk|the other disk goes on/);
   });
 
   test('a volume that cannot be opened is a trouble that names who holds it and asks for a person, until it is open again', async () => {

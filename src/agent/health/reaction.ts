@@ -384,11 +384,9 @@ export class Reaction {
     const { trouble, memory } = known;
     const disk = trouble.diagnosis.culprit.disk ?? replica;
     memory.cutAt = Date.now();
-    this.#add(
-      known,
-      'action',
-      `${disk} (replica ${replica}) is cut: what waits in it is made to fail, the other disk goes on.`,
-    );
+    const isNew = this.#stateOf(volume, replica) === 'rebuilding';
+    const then = isNew ? 'the copy onto it is given up' : 'the other disk goes on';
+    this.#add(known, 'action', `${disk} (replica ${replica}) is cut: what waits in it is made to fail, ${then}.`);
     trouble.doing = `Cutting ${disk}, so that ${volume} goes on with its other disk.`;
     this.#tellIfNew(trouble);
     // The storage writes the cut down by itself before it cuts, so a slow disk of the host may hold up this record but not the cut.
@@ -398,15 +396,29 @@ export class Reaction {
       await this.#options.storage.cut(volume, replica, reason);
     } catch (error) {
       // An error that comes late says nothing about what was done: a disk that was really told to stop stays counted as cut.
-      const status = this.#options.storage.statuses().find((one) => one.name === volume);
-      const whole = status?.replicas.find((one) => one.id === replica)?.state === 'healthy';
-      if (whole || (error instanceof HoldfastError && error.code === 'disk-unusable')) memory.cutAt = null;
+      if (
+        this.#stateOf(volume, replica) === 'healthy' ||
+        (error instanceof HoldfastError && error.code === 'disk-unusable')
+      )
+        memory.cutAt = null;
       throw error;
     }
     const took = Date.now() - memory.cutAt;
     if (!memory.unhealed) memory.needs = null;
-    this.#write(known, 'result', `${disk} is cut (it took ${took} ms). ${volume} goes on with its other disk.`);
+    // A file system whose old and new disk fail at once stops: it is opened afresh from its complete disk.
+    const stopped = this.#options.storage.statuses().find((one) => one.name === volume)?.state !== 'open';
+    const now = stopped
+      ? `${volume} stopped and is being opened afresh.`
+      : isNew
+        ? 'The copy onto it has ended.'
+        : `${volume} goes on with its other disk.`;
+    this.#write(known, 'result', `${disk} is cut (it took ${took} ms). ${now}`);
     this.#options.log.warn({ trouble: trouble.id, volume, replica, took }, 'disk cut');
+  }
+
+  #stateOf(volume: string, replica: string): string | undefined {
+    const status = this.#options.storage.statuses().find((one) => one.name === volume);
+    return status?.replicas.find((one) => one.id === replica)?.state;
   }
 
   #refused(known: KnownTrouble, what: string, error: unknown): void {
