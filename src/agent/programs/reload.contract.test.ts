@@ -117,6 +117,13 @@ describe('a reload whose first answer is an error', () => {
   });
 });
 
+test('an ASGI application in a WSGI site is told as one', async () => {
+  const site = await wsgi('asgi', 'async def application(scope, receive, send):\n    pass\n');
+  const { remark } = await programs.handlers['sites.wake']({ id: site.id });
+  expect(remark?.message).toContain("TypeError: application() missing 1 required positional argument: 'send'");
+  expect(remark?.message).toContain('looks like an ASGI application');
+});
+
 test('a request that takes longer than a server waits for when it is asked to end is finished after a reload', async () => {
   const source = `
 import os, time
