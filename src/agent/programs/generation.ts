@@ -105,7 +105,11 @@ export async function startGeneration(
     await run.write(record);
     await ground.checkpoint('process-recorded', site.id);
     const first = await waitUntilItListens(
-      { log: context.log, cgroups: sandboxes.cgroups },
+      {
+        log: context.log,
+        cgroups: sandboxes.cgroups,
+        serverLines: async () => await linesSince(serverLog, MOST_TRACEBACK),
+      },
       site,
       account,
       progress,
