@@ -103,6 +103,50 @@ describe('a reload whose first answer is an error', () => {
     expect((await ask(ground.context, site, '/')).body).toBe('two');
   });
 
+  test('keeps what answered well through more reloads of broken code, no longer than it said first', async () => {
+    const site = await wsgi('stubborn', answering('one'));
+    const { generation } = await programs.handlers['sites.wake']({ id: site.id });
+    await ground.write(owner, file(site), RAISES);
+    const { kept } = await reload(site);
+    expect(kept).toMatchObject({ generation });
+    expect(await reload(site)).toMatchObject({ remark: { kind: 'error' }, kept });
+    // Nor does one that does not start at all take it away.
+    await ground.write(owner, file(site), 'raise Exception("not today")\n');
+    await expect(reload(site)).rejects.toMatchObject({ code: 'site-start-failed' });
+    await ground.write(owner, file(site), RAISES);
+    const last = await reload(site);
+    expect(last).toMatchObject({ remark: { kind: 'error' }, kept });
+    await until(
+      async () => (await livingGenerations(ground.context, site)).length === 2,
+      'the end of the broken ones between',
+      30_000,
+    );
+
+    expect(await programs.handlers['sites.back']({ id: site.id })).toMatchObject({ generation, remark: null });
+    expect((await ask(ground.context, site, '/')).body).toBe('one');
+  });
+
+  test('lets what was kept go when the code answers again', async () => {
+    const site = await wsgi('mended', answering('one'));
+    await programs.handlers['sites.wake']({ id: site.id });
+    await ground.write(owner, file(site), RAISES);
+    expect(await reload(site)).toMatchObject({ kept: { generation: 1 } });
+    await ground.write(owner, file(site), answering('two'));
+    expect(await reload(site)).toMatchObject({ remark: null, kept: null });
+    await until(
+      async () => (await livingGenerations(ground.context, site)).length === 1,
+      'the end of the older ones',
+      30_000,
+    );
+  });
+
+  test('keeps nothing that answered with an error itself', async () => {
+    const site = await wsgi('neverwell', RAISES);
+    expect(await programs.handlers['sites.wake']({ id: site.id })).toMatchObject({ remark: { kind: 'error' } });
+    expect(await reload(site)).toMatchObject({ remark: { kind: 'error' }, kept: null });
+    await expect(programs.handlers['sites.back']({ id: site.id })).rejects.toMatchObject({ code: 'conflict' });
+  });
+
   test('keeps nothing after a good reload, nor when the site is switched off', async () => {
     const site = await wsgi('letgo', answering('one'));
     await programs.handlers['sites.wake']({ id: site.id });

@@ -58,7 +58,7 @@ export class Site {
   #reloading: Promise<void> | undefined;
   /** Generations that finish what they carry, and what hurries each; the oldest first. */
   readonly #draining = new Map<Promise<void>, AbortController>();
-  /** What ran before a reload whose first answer was an error, and when it is let go of. */
+  /** What last answered well, while reloads since then answer with an error, and when it is let go of. */
   #kept: { generation: Generation; until: number } | undefined;
   /** Up to then (performance.now()) a reload that is asked for from inside is not done. */
   #deafUntil = 0;
@@ -355,8 +355,8 @@ export class Site {
     if (old === undefined) return;
     const { stopFirst } = this.spec;
     if (this.#apply({ type: 'reload', stopFirst }) === undefined) return;
-    this.#letGo();
     if (stopFirst) {
+      this.#letGo();
       await this.#retire(old, STOP_DRAIN_MS);
       await this.#drained();
     }
@@ -389,11 +389,10 @@ export class Site {
       this.#failures = 0;
       this.interrupted = false;
       this.#wokenAt = Date.now();
-      if (old !== undefined && generation.remark?.kind === 'error' && (await generationAlive(old)))
-        this.#kept = { generation: old, until: Date.now() + KEEP_MS };
+      const leaving = old === undefined ? [] : await this.#keep(old, generation.remark);
       await this.#measure();
       this.#apply({ type: 'answered', generation: generation.record.generation });
-      if (old !== undefined && this.#kept?.generation !== old) this.#drain(old, this.#drainMs());
+      for (const one of leaving) this.#drain(one, this.#drainMs());
     } catch (error) {
       const failure =
         error instanceof StartError
@@ -413,6 +412,22 @@ export class Site {
       this.#failedAt = 0;
       throw error;
     }
+  }
+
+  /**
+   * Chooses what is kept after a reload: the last generation that answered without an error, while the newest does not. Returns those that
+   * nobody needs any more.
+   */
+  async #keep(old: Generation, remark: Generation['remark']): Promise<Generation[]> {
+    const kept = this.#kept?.generation;
+    if (remark?.kind !== 'error') {
+      this.#kept = undefined;
+      return kept === undefined ? [old] : [kept, old];
+    }
+    // Broken code reloaded once more is nothing to go back to: what was kept before it stays, and its time is not made longer.
+    if (old.remark?.kind === 'error' || !(await generationAlive(old))) return [old];
+    this.#kept = { generation: old, until: Date.now() + KEEP_MS };
+    return kept === undefined ? [] : [kept];
   }
 
   /** Notices the end of our own child at once; adopted ones are found by look(). */
