@@ -105,7 +105,11 @@ export async function startGeneration(
     await run.write(record);
     await ground.checkpoint('process-recorded', site.id);
     const first = await waitUntilItListens(
-      { log: context.log, cgroups: sandboxes.cgroups },
+      {
+        log: context.log,
+        cgroups: sandboxes.cgroups,
+        serverLines: async () => await linesSince(serverLog, MOST_TRACEBACK),
+      },
       site,
       account,
       progress,
@@ -179,6 +183,10 @@ export async function endGeneration(ground: Ground, record: GenerationRecord, de
 /** A queue holds 128 requests; those that are still in it after so long wait behind requests that hang. */
 const MOST_QUEUE_MS = 30_000;
 
+/** Milliseconds between two looks at what a generation carries; many of one site may do so for minutes. */
+const MOST_LOOK_MS = 1_500;
+const SECOND_LOOK_MS = 100;
+
 /** How long a generation may drain: as long as a request may take by its account's plan. */
 export function drainTime(account: Pick<AccountSpec, 'limits'> | undefined): number {
   return (account?.limits.requestTimeoutSeconds ?? 30) * 1000 + PASS_ON_MS;
@@ -186,27 +194,29 @@ export function drainTime(account: Pick<AccountSpec, 'limits'> | undefined): num
 
 /**
  * Stops a generation cleanly: requests in its queue and under way are answered first, for at most `drainMs`, then it is killed. `hurry`
- * cuts the wait for them short. The gateway must not point to it any more.
+ * cuts the wait for them short. `asked` is called when it carries nothing any more, or its time is over, and it is asked to end. The
+ * gateway must not point to it any more.
  */
 export async function drainGeneration(
   ground: Ground,
   generation: Generation,
   drainMs: number,
-  hurry?: AbortSignal,
+  hurry: AbortSignal,
+  asked: () => void,
 ): Promise<void> {
   const { record } = generation;
   let end = performance.now() + drainMs;
   const shorten = (): void => {
     end = Math.min(end, performance.now() + PASS_ON_MS);
   };
-  hurry?.addEventListener('abort', shorten, { once: true });
+  hurry.addEventListener('abort', shorten, { once: true });
   await ground.run.write({ ...record, phase: 'draining' });
   // All requests are waited for before it is asked to end: a server that is asked gives them a time of its own, which is shorter than the
   // plan's. Two looks in a row, because a list of the kernel that changes while it is read can leave a line out.
   const queueEnd = Math.min(end, performance.now() + MOST_QUEUE_MS);
   let quiet = 0;
   // Reading all sockets of the machine costs; what does not get less soon is looked at less often.
-  for (let wait = 10; quiet < 2 && performance.now() < end; wait = Math.min(wait * 1.5, 500)) {
+  for (let wait = 10; quiet < 2 && performance.now() < end; wait = Math.min(wait * 1.5, MOST_LOOK_MS)) {
     if (!(await generationAlive(generation))) break;
     const own = await connectionsOf(record.domain);
     // The queues of all generations look alike, so one that never gets empty is its successor's.
@@ -215,8 +225,9 @@ export async function drainGeneration(
     const pids = await ground.sandboxes.cgroups.processes(record.account, record.program);
     const held = queued || (await holdsSocket(pids, inodes));
     quiet = held ? 0 : quiet + 1;
-    if (quiet < 2) await pause(wait);
+    if (quiet < 2) await pause(Math.max(0, Math.min(wait, quiet > 0 ? SECOND_LOOK_MS : wait, end - performance.now())));
   }
+  asked();
   const pids = await ground.sandboxes.cgroups.processes(record.account, record.program);
   for (const leader of await leadersOf(pids)) sendSignal(leader, 'SIGTERM');
   for (

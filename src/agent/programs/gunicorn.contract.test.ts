@@ -124,3 +124,20 @@ test(
   },
   SLOW,
 );
+
+test.each([
+  ['import os\nos._exit(1)\n', 'The process ended while it imported the WSGI file'],
+  ['import os\nos._exit(3)\n', 'The process ended while it imported the WSGI file (exit code 3)'],
+  ['import os\nos.abort()\n', 'The process ended while it imported the WSGI file (SIGABRT)'],
+])(
+  'workers that end in the import are told as that: %j',
+  async (source, message) => {
+    await programs.handlers['sites.sleep']({ id: site.id });
+    await ground.write(owner, '/var/www/green_localhost_wsgi.py', source);
+    await expect(programs.handlers['sites.wake']({ id: site.id })).rejects.toMatchObject({
+      code: 'site-start-failed',
+      message: expect.stringContaining(message) as string,
+    });
+  },
+  SLOW,
+);

@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
 import { until } from '../../runtime/deadline.ts';
 import { createPrograms, type Programs } from './programs.ts';
-import { ask, livingGenerations, openTestGround, siteSpec, type TestGround } from './test-ground.ts';
+import { ask, livingGenerations, logOf, openTestGround, siteSpec, type TestGround } from './test-ground.ts';
 
 /** What a start and a reload promise: imported and listening is started, and what the first answer was is told. */
 const SLOW = 120_000;
@@ -103,6 +105,50 @@ describe('a reload whose first answer is an error', () => {
     expect((await ask(ground.context, site, '/')).body).toBe('two');
   });
 
+  test('keeps what answered well through more reloads of broken code, no longer than it said first', async () => {
+    const site = await wsgi('stubborn', answering('one'));
+    const { generation } = await programs.handlers['sites.wake']({ id: site.id });
+    await ground.write(owner, file(site), RAISES);
+    const { kept } = await reload(site);
+    expect(kept).toMatchObject({ generation });
+    expect(await reload(site)).toMatchObject({ remark: { kind: 'error' }, kept });
+    // Nor does one that does not start at all take it away.
+    await ground.write(owner, file(site), 'raise Exception("not today")\n');
+    await expect(reload(site)).rejects.toMatchObject({ code: 'site-start-failed' });
+    await ground.write(owner, file(site), RAISES);
+    const last = await reload(site);
+    expect(last).toMatchObject({ remark: { kind: 'error' }, kept });
+    await until(
+      async () => (await livingGenerations(ground.context, site)).length === 2,
+      'the end of the broken ones between',
+      30_000,
+    );
+
+    expect(await programs.handlers['sites.back']({ id: site.id })).toMatchObject({ generation, remark: null });
+    expect((await ask(ground.context, site, '/')).body).toBe('one');
+  });
+
+  test('lets what was kept go when the code answers again', async () => {
+    const site = await wsgi('mended', answering('one'));
+    await programs.handlers['sites.wake']({ id: site.id });
+    await ground.write(owner, file(site), RAISES);
+    expect(await reload(site)).toMatchObject({ kept: { generation: 1 } });
+    await ground.write(owner, file(site), answering('two'));
+    expect(await reload(site)).toMatchObject({ remark: null, kept: null });
+    await until(
+      async () => (await livingGenerations(ground.context, site)).length === 1,
+      'the end of the older ones',
+      30_000,
+    );
+  });
+
+  test('keeps nothing that answered with an error itself', async () => {
+    const site = await wsgi('neverwell', RAISES);
+    expect(await programs.handlers['sites.wake']({ id: site.id })).toMatchObject({ remark: { kind: 'error' } });
+    expect(await reload(site)).toMatchObject({ remark: { kind: 'error' }, kept: null });
+    await expect(programs.handlers['sites.back']({ id: site.id })).rejects.toMatchObject({ code: 'conflict' });
+  });
+
   test('keeps nothing after a good reload, nor when the site is switched off', async () => {
     const site = await wsgi('letgo', answering('one'));
     await programs.handlers['sites.wake']({ id: site.id });
@@ -115,6 +161,13 @@ describe('a reload whose first answer is an error', () => {
     expect(await reload(site)).toMatchObject({ remark: null, kept: null });
     expect(await livingGenerations(ground.context, site)).toHaveLength(1);
   });
+});
+
+test('an ASGI application in a WSGI site is told as one', async () => {
+  const site = await wsgi('asgi', 'async def application(scope, receive, send):\n    pass\n');
+  const { remark } = await programs.handlers['sites.wake']({ id: site.id });
+  expect(remark?.message).toContain("TypeError: application() missing 1 required positional argument: 'send'");
+  expect(remark?.message).toContain('looks like an ASGI application');
 });
 
 test('a request that takes longer than a server waits for when it is asked to end is finished after a reload', async () => {
@@ -173,4 +226,106 @@ test('a command that puts its server into the background is told so, at a start 
   const told = status instanceof Error ? status.message : (status as SiteStatus).failure?.message;
   expect(told).toContain('into the background');
   expect((await ask(ground.context, site, '/')).body).toBe('hello');
+});
+
+/** Answers /NAME when the file /tmp/end-NAME is there, and leaves /tmp/begun-NAME; everything else at once. */
+const HOLDS = (memoryMiB = 0): string => `
+import os, time
+held = bytearray(${memoryMiB} * 1024 * 1024)
+def application(environ, start_response):
+    name = environ["PATH_INFO"][1:]
+    if name:
+        open("/tmp/begun-" + name, "w").close()
+        while not os.path.exists("/tmp/end-" + name):
+            time.sleep(0.05)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"done " + name.encode()]
+`;
+
+describe('reloads in quick succession', () => {
+  /** A request that the generation of this moment holds until /tmp/end-NAME is there; what comes of it. */
+  async function hold(site: SiteSpec, name: string): Promise<{ answer: Promise<string> }> {
+    const answer = ask(ground.context, site, `/${name}`).then(
+      ({ body }) => body,
+      (error: unknown) => String(error),
+    );
+    const { tmp } = ground.storage.homeOf(site.account);
+    await until(() => existsSync(join(tmp, `begun-${name}`)), 'the request', 30_000);
+    return { answer };
+  }
+
+  async function statusOf(site: SiteSpec): Promise<SiteStatus | undefined> {
+    return (await programs.handlers['sites.statuses']({})).find((one) => one.id === site.id);
+  }
+
+  test('let every request under way be answered', async () => {
+    const site = await wsgi('quick', HOLDS());
+    await programs.wakeDomain(site.domain);
+    const held: { answer: Promise<string> }[] = [];
+    for (const name of ['q1', 'q2', 'q3', 'q4']) {
+      held.push(await hold(site, name));
+      await reload(site);
+    }
+    // Reloads without requests between them: their generations are the ones to go.
+    for (let round = 0; round < 4; round++) await reload(site);
+    // A generation that is hurried has five seconds.
+    let answered = 0;
+    await until(
+      async () => (await ask(ground.context, site, '/')).status === 200 && ++answered > 90,
+      'more answers than a generation that is hurried has time for',
+      60_000,
+      100,
+    );
+    for (const name of ['q1', 'q2', 'q3', 'q4']) await ground.write(owner, `/tmp/end-${name}`, '');
+    expect(await Promise.all(held.map(async ({ answer }) => await answer))).toEqual(
+      ['q1', 'q2', 'q3', 'q4'].map((name) => `done ${name}`),
+    );
+    await until(
+      async () => (await livingGenerations(ground.context, site)).length === 1,
+      'the end of the older ones',
+      30_000,
+    );
+  });
+
+  test('wait when as many generations as may be carry requests, and follow by themselves', async () => {
+    const site = await wsgi('crowd', HOLDS());
+    await programs.wakeDomain(site.domain);
+    const names = Array.from({ length: 9 }, (_, index) => `c${index}`);
+    const held: { answer: Promise<string> }[] = [];
+    for (const name of names) {
+      if (held.length > 0) await reload(site);
+      held.push(await hold(site, name));
+    }
+    const before = (await statusOf(site))?.generation ?? 0;
+    await expect(reload(site)).rejects.toMatchObject({
+      code: 'too-many-requests',
+      message: expect.stringMatching(/8 earlier reloads of crowd\.localhost still.*done by itself.*300 s/) as string,
+    });
+    expect(await statusOf(site)).toMatchObject({ state: 'awake', generation: before, failure: null });
+    expect(await logOf(ground.context, site, 'server')).toMatch(/ reload: The code of 8 earlier reloads/);
+    // The newest one's only worker is held as well: the oldest that goes makes room.
+    await ground.write(owner, '/tmp/end-c0', '');
+    expect(await held[0]?.answer).toBe('done c0');
+    await until(async () => ((await statusOf(site))?.generation ?? 0) > before, 'the reload', 60_000);
+    for (const name of names) await ground.write(owner, `/tmp/end-${name}`, '');
+    expect(await Promise.all(held.map(async ({ answer }) => await answer))).toEqual(
+      names.map((name) => `done ${name}`),
+    );
+  });
+
+  test('wait when what carries requests has the memory of two plans, and a site that is switched off waits for none', async () => {
+    const small = await ground.account('small', { memoryBytes: 96 * 1024 ** 2 });
+    await programs.sync([owner, small], programs.specs());
+    const site = siteSpec(small, 'small.localhost');
+    await ground.write(small, file(site), HOLDS(65));
+    await programs.handlers['sites.put'](site);
+    await programs.wakeDomain(site.domain);
+    for (const name of ['m1', 'm2', 'm3']) {
+      await hold(site, name);
+      await reload(site);
+    }
+    await expect(reload(site)).rejects.toMatchObject({ code: 'too-many-requests' });
+    await programs.handlers['sites.put']({ ...site, enabled: false, revision: 2 });
+    expect(await livingGenerations(ground.context, site)).toEqual([]);
+  });
 });

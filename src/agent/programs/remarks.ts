@@ -4,6 +4,10 @@ import type { FirstAnswer } from './start-steps.ts';
 import { lastTraceback } from './traceback.ts';
 
 const OUTPUT_LINES = 25;
+/** What Python says of an ASGI application that is called as a WSGI one: with two arguments instead of three. */
+const ASGI_CALL = /^TypeError: .* missing \d+ required positional arguments?: .*'(scope|receive|send)'/;
+const ASGI_HINT =
+  ' It looks like an ASGI application, and this site is a WSGI one: make it a site with a command (for example uvicorn --uds $DOMAIN_SOCKET main:app, or hypercorn), or wrap the application for WSGI, for example with a2wsgi.';
 
 /**
  * What the owner should know of a program's first answer, or null when it was a good one. `lines` are what it wrote to its error log since
@@ -17,10 +21,11 @@ export function remarkOn(first: FirstAnswer, lines: readonly string[]): SiteRema
     const trace = lastTraceback(lines);
     const reason =
       trace === undefined ? '' : `: ${trace.summary}${trace.place === undefined ? '' : ` (${trace.place})`}`;
+    const hint = trace !== undefined && ASGI_CALL.test(trace.summary) ? ASGI_HINT : '';
     const name = STATUS_CODES[first.status];
     return {
       kind: 'error',
-      message: `It runs, but answered the first request for / with ${first.status}${name === undefined ? '' : ` ${name}`}${reason}. Visitors of this page get the same.`,
+      message: `It runs, but answered the first request for / with ${first.status}${name === undefined ? '' : ` ${name}`}${reason}. Visitors of this page get the same.${hint}`,
       output,
       at,
     };

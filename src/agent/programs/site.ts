@@ -3,8 +3,8 @@ import { advance, crashDelayMs, newLife, wakeHoldOffMs, type SiteEvent, type Sit
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
 import type { StoragePart } from '../context.ts';
+import { Drains } from './drains.ts';
 import {
-  drainGeneration,
   drainTime,
   endGeneration,
   generationAlive,
@@ -13,7 +13,7 @@ import {
   type Generation,
   type Ground,
 } from './generation.ts';
-import { modifiedAt } from './output.ts';
+import { modifiedAt, openLog } from './output.ts';
 import { leadersOf } from './processes.ts';
 import type { GenerationRecord } from './records.ts';
 import type { Slots } from './slots.ts';
@@ -39,8 +39,6 @@ const ASK_MS = { start: 5_000, reload: 20_000, visitor: 0 } as const;
 const KEEP_MS = 10 * 60_000;
 /** A server looks at its WSGI file about once a second: what it says so soon after it was brought back is about the code that was left. */
 const DEAF_MS = 3_000;
-/** Older generations that finish what they carry at the same time; one more, and the oldest is hurried. */
-const MOST_DRAINING = 2;
 
 /**
  * One site: its desired state, its living generation, and the work that leads from one to the other. Work on a site is
@@ -56,9 +54,11 @@ export class Site {
   /** The start or reload under way or queued, joined by whoever else wants the same. */
   #starting: Promise<void> | undefined;
   #reloading: Promise<void> | undefined;
-  /** Generations that finish what they carry, and what hurries each; the oldest first. */
-  readonly #draining = new Map<Promise<void>, AbortController>();
-  /** What ran before a reload whose first answer was an error, and when it is let go of. */
+  /** Generations that finish what they carry. */
+  readonly #draining: Drains;
+  /** A reload that was refused for want of room beside them: it is done when there is some. */
+  #waiting = false;
+  /** What last answered well, while reloads since then answer with an error, and when it is let go of. */
   #kept: { generation: Generation; until: number } | undefined;
   /** Up to then (performance.now()) a reload that is asked for from inside is not done. */
   #deafUntil = 0;
@@ -79,6 +79,7 @@ export class Site {
 
   constructor(ground: SiteGround, spec: SiteSpec) {
     this.#ground = ground;
+    this.#draining = new Drains(ground, spec.id);
     this.spec = spec;
     this.#life = newLife(spec.enabled);
   }
@@ -126,7 +127,7 @@ export class Site {
       this.#since = new Date(record.startedAt);
       await this.#measure();
     }
-    for (const one of leaving) this.#drain(adopted(one), this.#drainMs());
+    for (const one of leaving) this.#draining.add(adopted(one), this.#drainMs());
     if (!this.spec.enabled) await this.disable();
   }
 
@@ -187,7 +188,10 @@ export class Site {
     return this.status;
   }
 
-  /** Blue/green, or stop first when the site asks for it. A reload of a sleeping site starts it. */
+  /**
+   * Blue/green, or stop first when the site asks for it. A reload of a sleeping site starts it. Throws `too-many-requests` when too many
+   * older generations still carry requests: it is done by itself then, when some of them have finished.
+   */
   async reload(): Promise<SiteStatus> {
     if (!this.spec.enabled || this.#closed) throw disabledError(this.spec);
     this.#hurry?.();
@@ -223,11 +227,12 @@ export class Site {
       await run.write({ ...now.record, phase: 'draining' });
       await run.point(old.record.site, old.record.generation);
       this.#kept = undefined;
+      this.#waiting = false;
       this.#generation = old;
       this.#deafUntil = performance.now() + DEAF_MS;
       this.#watch(old);
       this.#apply({ type: 'went-back', generation: old.record.generation });
-      this.#drain(now, this.#drainMs());
+      this.#draining.add(now, this.#drainMs());
       await this.#measure();
     });
     return this.status;
@@ -238,7 +243,7 @@ export class Site {
     this.#closed = true;
     await this.#cutShort();
     await this.#enqueue(async () => await this.#stopNow(drainMs));
-    await this.#drained();
+    await this.#draining.settled();
   }
 
   /** Lets what runs be: another agent takes it over, and this one does nothing more. */
@@ -254,7 +259,7 @@ export class Site {
     await this.#enqueue(async () => await this.#stopNow(0));
     // It ran, and was stopped for its volume's sake only: it runs again when the volume is back.
     this.interrupted ||= wanted;
-    await this.#drained();
+    await this.#draining.settled();
   }
 
   /** Once a second: has it ended, was a reload asked for from inside, is it idle? Never throws. */
@@ -274,7 +279,10 @@ export class Site {
       return;
     }
     if (measure) await this.#measure();
-    if (requested && performance.now() >= this.#deafUntil) {
+    if (
+      (requested && performance.now() >= this.#deafUntil) ||
+      (this.#waiting && (await this.#crowdedError()) === undefined)
+    ) {
       await this.reload();
       return;
     }
@@ -354,11 +362,17 @@ export class Site {
     const old = this.#generation;
     if (old === undefined) return;
     const { stopFirst } = this.spec;
+    const crowded = stopFirst ? undefined : await this.#crowdedError();
+    if (crowded !== undefined) {
+      if (!this.#waiting) await this.#note(crowded.message);
+      this.#waiting = true;
+      throw crowded;
+    }
     if (this.#apply({ type: 'reload', stopFirst }) === undefined) return;
-    this.#letGo();
     if (stopFirst) {
+      this.#letGo();
       await this.#retire(old, STOP_DRAIN_MS);
-      await this.#drained();
+      await this.#draining.settled();
     }
     // Where nothing serves meanwhile, the visitors' own requests are the first.
     await this.#bringUp('reload', stopFirst ? ASK_MS.start : ASK_MS.reload);
@@ -368,6 +382,7 @@ export class Site {
   async #bringUp(purpose: 'start' | 'reload', askMs: number): Promise<void> {
     const { run, slots, storage, context } = this.#ground;
     const { spec } = this;
+    this.#waiting = false;
     try {
       const account = this.#ground.accountOf(spec.account);
       if (account === undefined)
@@ -389,11 +404,10 @@ export class Site {
       this.#failures = 0;
       this.interrupted = false;
       this.#wokenAt = Date.now();
-      if (old !== undefined && generation.remark?.kind === 'error' && (await generationAlive(old)))
-        this.#kept = { generation: old, until: Date.now() + KEEP_MS };
+      const leaving = old === undefined ? [] : await this.#keep(old, generation.remark);
       await this.#measure();
       this.#apply({ type: 'answered', generation: generation.record.generation });
-      if (old !== undefined && this.#kept?.generation !== old) this.#drain(old, this.#drainMs());
+      for (const one of leaving) this.#draining.add(one, this.#drainMs());
     } catch (error) {
       const failure =
         error instanceof StartError
@@ -413,6 +427,22 @@ export class Site {
       this.#failedAt = 0;
       throw error;
     }
+  }
+
+  /**
+   * Chooses what is kept after a reload: the last generation that answered without an error, while the newest does not. Returns those that
+   * nobody needs any more.
+   */
+  async #keep(old: Generation, remark: Generation['remark']): Promise<Generation[]> {
+    const kept = this.#kept?.generation;
+    if (remark?.kind !== 'error') {
+      this.#kept = undefined;
+      return kept === undefined ? [old] : [kept, old];
+    }
+    // Broken code reloaded once more is nothing to go back to: what was kept before it stays, and its time is not made longer.
+    if (old.remark?.kind === 'error' || !(await generationAlive(old))) return [old];
+    this.#kept = { generation: old, until: Date.now() + KEEP_MS };
+    return kept === undefined ? [] : [kept];
   }
 
   /** Notices the end of our own child at once; adopted ones are found by look(). */
@@ -487,12 +517,13 @@ export class Site {
 
   async #stopNow(drainMs = STOP_DRAIN_MS): Promise<void> {
     this.#letGo();
+    this.#waiting = false;
     const generation = this.#generation;
     if (generation === undefined) return;
     this.#apply({ type: 'stop' });
     await this.#retire(generation, drainMs);
-    for (const hurry of this.#draining.values()) setTimeout(() => hurry.abort(), drainMs).unref();
-    await this.#drained();
+    this.#draining.hurryIn(drainMs);
+    await this.#draining.settled();
     this.#memoryBytes = null;
     this.#processes = 0;
     this.#apply({ type: 'stopped' });
@@ -502,23 +533,37 @@ export class Site {
   async #retire(generation: Generation, drainMs: number): Promise<void> {
     await this.#ground.run.point(generation.record.site, undefined);
     this.#generation = undefined;
-    this.#drain(generation, drainMs);
+    this.#draining.add(generation, drainMs);
   }
 
-  #drain(generation: Generation, drainMs: number): void {
-    const hurry = new AbortController();
-    const work = drainGeneration(this.#ground, generation, drainMs, hurry.signal)
-      .catch((error: unknown) =>
-        this.#ground.context.log.warn({ err: error, site: this.spec.id }, 'a generation did not stop cleanly'),
-      )
-      .finally(() => this.#draining.delete(work));
-    const older = [...this.#draining.values()];
-    for (const one of older.slice(0, Math.max(0, older.length + 1 - MOST_DRAINING))) one.abort();
-    this.#draining.set(work, hurry);
+  /** Why a reload has to wait, when it has to: requests under way are not cut off for it, and what they hold must not grow without end. */
+  async #crowdedError(): Promise<HoldfastError | undefined> {
+    const limits = this.#ground.accountOf(this.spec.account)?.limits;
+    if (limits === undefined) return undefined;
+    const crowd = await this.#draining.crowd(this.#kept?.generation, limits.memoryBytes);
+    if (crowd === undefined) return undefined;
+    return new HoldfastError(
+      'too-many-requests',
+      `The code of ${crowd.carrying} earlier reloads of ${this.spec.domain} still answers requests, and there is no room for more beside it. The reload is done by itself when enough of them have finished; each has at most ${limits.requestTimeoutSeconds} s. To have the new code now and end those requests, disable the site and enable it again.`,
+      { retryAfterSeconds: Math.ceil(crowd.freeInMs / 1000) },
+    );
   }
 
-  async #drained(): Promise<void> {
-    await Promise.all(this.#draining.keys());
+  /** A line in the server log, for an owner who has saved a file and is looking at no page. Never throws. */
+  async #note(text: string): Promise<void> {
+    const { context, sandboxes } = this.#ground;
+    try {
+      const account = this.#ground.accountOf(this.spec.account);
+      if (account === undefined) return;
+      const log = await openLog(await sandboxes.logDirectory(account), this.spec.domain, 'server', account.uid);
+      try {
+        await log.handle.write(`${new Date().toISOString().slice(0, 19).replace('T', ' ')} reload: ${text}\n`);
+      } finally {
+        await log.handle.close();
+      }
+    } catch (error) {
+      context.log.warn({ err: error, site: this.spec.id }, 'a line for the owner could not be written');
+    }
   }
 
   #drainMs(): number {
@@ -530,7 +575,7 @@ export class Site {
     const kept = this.#kept?.generation;
     if (kept === undefined || (only !== undefined && kept !== only)) return;
     this.#kept = undefined;
-    this.#drain(kept, this.#drainMs());
+    this.#draining.add(kept, this.#drainMs());
     this.#ground.context.emit({ type: 'site', site: this.status });
   }
 

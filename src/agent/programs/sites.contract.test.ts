@@ -330,6 +330,35 @@ describe('a start that fails names its step', () => {
     SLOW,
   );
 
+  test.each([
+    ['exitshard', 'import os\nos._exit(3)\n', 'imported the WSGI file. Look for what ends it, for example os._exit()'],
+    [
+      'crashes',
+      'import ctypes\nctypes.string_at(0)\n',
+      'imported the WSGI file (SIGSEGV). That is a crash in compiled code',
+    ],
+    ['killsitself', 'import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n', 'imported the WSGI file (SIGKILL).'],
+    ['endsserver', 'import os\nos._exit(22)\n', 'imported the WSGI file (exit code 22).'],
+  ])(
+    'import: workers that end without a word, each time (%s)',
+    async (name, source, message) => {
+      const failure = await failureOf(await wsgiSite(name, source, { workers: 2 }));
+      expect(failure).toMatchObject({ step: 'import' });
+      expect(failure.message).toContain(message);
+    },
+    SLOW,
+  );
+
+  test(
+    'import: one worker that ends is started again, and the site with it',
+    async () => {
+      const source = `import os\nif not os.path.exists("/tmp/tried"):\n    open("/tmp/tried", "w").close()\n    os._exit(3)\n${HELLO}`;
+      const site = await wsgiSite('secondtry', source);
+      expect(await programs.wakeDomain(site.domain)).toMatchObject({ state: 'awake', failure: null });
+    },
+    SLOW,
+  );
+
   test(
     'import: memory filled',
     async () => {

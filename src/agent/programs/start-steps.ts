@@ -6,6 +6,7 @@ import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { Cgroups } from './cgroups.ts';
 import { accepts, answers, openToGateway } from './sockets.ts';
+import { endedInImport, lastWorkerEnd } from './worker-end.ts';
 
 /** Milliseconds. Imports get longest, and all of it together 55 s, so that a wake call of 90 s has room for the wait before it. The first
  * answer is no step of the start: whoever asks for it says how long, see FirstAnswer. */
@@ -16,9 +17,13 @@ const DEADLINES: Readonly<Record<'sandbox' | 'interpreter' | 'import' | 'socket'
   socket: 20_000,
 };
 const WHOLE_START = 55_000;
+/** Workers that the server has started again during the import. One may be bad luck; so many, and the code ends them. */
+const MOST_LOST_WORKERS = 2;
 /** Progress of a start as it is told through descriptor 4, and by the process's end. */
 export interface Progress {
   reached: Set<string>;
+  /** Workers whose Python runs, or ran: more than the site has, when the server has started some again. */
+  interpreters: number;
   failed: { step: StartStep; message: string } | undefined;
   /** Its first process has ended; `exited` follows when nothing more can come of its steps. */
   ended: { code: number | null } | undefined;
@@ -55,6 +60,7 @@ export function watchProgress(child: ChildProcess): Progress {
   };
   const progress: Progress = {
     reached: new Set(),
+    interpreters: 0,
     failed: undefined,
     ended: undefined,
     exited: undefined,
@@ -73,6 +79,7 @@ export function watchProgress(child: ChildProcess): Progress {
       partial = lines.pop() ?? '';
       for (const line of lines) {
         const [word = '', step = '', message = ''] = line.split('\t');
+        if (word === 'interpreter') progress.interpreters += 1;
         if (word !== 'failed') progress.reached.add(word);
         else progress.failed ??= { step: step === 'interpreter' ? 'interpreter' : 'import', message };
       }
@@ -105,7 +112,7 @@ export type FirstAnswer = { status: number } | { none: 'late' | 'broken'; waited
  * request and waits so long for the answer, since a program may end, or run out of memory, over it. Throws StepError.
  */
 export async function waitUntilItListens(
-  ground: { log: Logger; cgroups: Cgroups },
+  ground: { log: Logger; cgroups: Cgroups; serverLines(): Promise<string[]> },
   site: SiteSpec,
   account: AccountSpec,
   progress: Progress,
@@ -138,6 +145,8 @@ export async function waitUntilItListens(
       const announced = name !== 'socket' && name !== 'answer';
       if ((progress.exited === undefined || announced) && (await done(end - performance.now()))) return true;
       if (progress.exited !== undefined) throw await endedEarly(name);
+      // The server would start workers again without end, and each would end as the last one did.
+      if (name === 'import' && progress.interpreters >= site.workers + MOST_LOST_WORKERS) throw await lostInImport();
       const left = end - performance.now();
       if (left <= 0) {
         if (name === 'answer') return false;
@@ -160,6 +169,11 @@ export async function waitUntilItListens(
       step,
       `It needed more than the ${formatBytes(account.limits.memoryBytes)} of memory of the plan and was stopped. Load less at the start, or ask for a plan with more memory.`,
     );
+
+  const lostInImport = async (): Promise<StepError> => {
+    if (await memoryKilled()) return outOfMemory();
+    return new StepError('import', endedInImport(lastWorkerEnd(await ground.serverLines())));
+  };
 
   const endedEarly = async (name: typeof step): Promise<StepError> => {
     if (progress.failed !== undefined) return new StepError(progress.failed.step, progress.failed.message);
@@ -185,6 +199,7 @@ export async function waitUntilItListens(
           )
         : new StepError(name, `The command ${how} before anything listened on $DOMAIN_SOCKET. Its output says why.`);
     }
+    if (name === 'import') return await lostInImport();
     return new StepError(name, `The server ended (code ${code ?? 'none'}) at this step. Its output says why.`);
   };
 

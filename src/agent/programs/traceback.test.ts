@@ -43,3 +43,14 @@ test('none, half of one, and one without lines of the member', () => {
   const system = 'Traceback (most recent call last):\n  File "/usr/lib/x.py", line 1, in x\n    y\nOSError';
   expect(lastTraceback(text(system))).toEqual({ summary: 'OSError', place: undefined });
 });
+
+test('an entry of the guard in which no frame was to be shown has its summary', () => {
+  const lines = text(`a line
+2026-11-28 22:36:56,379: Error running WSGI application
+2026-11-28 22:36:56,379: TypeError: application() takes 1 positional argument but 2 were given
+  TypeError: application() takes 1 positional argument but 2 were given`);
+  expect(lastTraceback(lines)).toEqual({
+    summary: 'TypeError: application() takes 1 positional argument but 2 were given',
+    place: undefined,
+  });
+});
