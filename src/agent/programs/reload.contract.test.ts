@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
@@ -311,6 +312,23 @@ describe('reloads in quick succession', () => {
     expect(await Promise.all(held.map(async ({ answer }) => await answer))).toEqual(
       names.map((name) => `done ${name}`),
     );
+  });
+
+  test('leave nothing behind when a site that failed since then is switched off', async () => {
+    const site = await wsgi('failedsince', HOLDS());
+    await programs.wakeDomain(site.domain);
+    await hold(site, 'f1');
+    const { generation } = await reload(site);
+    await ground.write(owner, file(site), 'raise Exception("not today")\n');
+    for (const pid of await ground.processesOf(site)) {
+      // The newest one's: the older has a request.
+      const group = await readFile(`/proc/${pid}/cgroup`, 'utf8');
+      if (group.includes(`site-${site.id}-${generation}`)) process.kill(pid, 'SIGKILL');
+    }
+    await until(async () => (await statusOf(site))?.state === 'failed', 'the failure', 30_000);
+    expect(await livingGenerations(ground.context, site)).toHaveLength(1);
+    await programs.handlers['sites.put']({ ...site, enabled: false, revision: 2 });
+    expect(await livingGenerations(ground.context, site)).toEqual([]);
   });
 
   test('wait when what carries requests has the memory of two plans, and a site that is switched off waits for none', async () => {

@@ -519,11 +519,14 @@ export class Site {
     this.#letGo();
     this.#waiting = false;
     const generation = this.#generation;
-    if (generation === undefined) return;
-    this.#apply({ type: 'stop' });
-    await this.#retire(generation, drainMs);
+    if (generation !== undefined) {
+      this.#apply({ type: 'stop' });
+      await this.#retire(generation, drainMs);
+    }
+    // Where the newest has failed, too, older ones may still have requests.
     this.#draining.hurryIn(drainMs);
     await this.#draining.settled();
+    if (generation === undefined) return;
     this.#memoryBytes = null;
     this.#processes = 0;
     this.#apply({ type: 'stopped' });
