@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { COMPRESSIBLE, HEADERS_MODULE } from '../../runtime/nginx.ts';
+import { HEAD_BUFFERS, perhapsTooLong, tooLong } from './heads.ts';
 import { heldDirectory } from './held-volumes.ts';
 import { IMPACT_FORMAT, IMPACT_LOG } from './impact-log.ts';
 import { pagesLocations, platformServer } from './nginx-platform.ts';
@@ -203,11 +204,14 @@ function maps(plan: GatewayPlan): string {
       '$upstream_http_content_encoding',
       [['~*^\\|[^|]*gzip[^|]*\\|(\\"|[^|]*\\|.*no-transform)', 'identity']],
     ),
+    map('"$server_protocol|$site_streams|$request_length|$request_uri"', '$too_long', '', tooLong()),
+    map('"$server_protocol|$head"', '$head_size', '', perhapsTooLong()),
     // Nothing was sent to the site: it is asleep or gone, and the request can be held and sent for the first time.
     // Something was sent: it may have been carried out, and must never be sent again.
-    map('$upstream_status:$upstream_bytes_sent', '$reach', 'broken', [
-      ['~^50[24]:(0|-)?$', 'asleep'],
+    map('$upstream_status:$upstream_bytes_sent:$head_size', '$reach', 'broken', [
+      ['~^50[24]:(0|-)?:', 'asleep'],
       ['~^504:', 'late'],
+      ['~:long$', 'long'],
     ]),
     map('$upstream_bytes_sent', '$reach_again', 'broken', [['~(^| )(0|-)$', 'busy']]),
   ].join('');
@@ -260,7 +264,8 @@ function errorPages(plan: GatewayPlan): string {
       error_page 401 /.holdfast-page/protected.html;
       error_page 404 /.holdfast-page/unknown.html;
       error_page 413 /.holdfast-page/large.html;
-      error_page 494 =431 /.holdfast-page/head.html;
+      error_page 414 /.holdfast-page/address.html;
+      error_page 431 494 =431 /.holdfast-page/head.html;
       error_page 497 =308 ${httpsOrigin(plan)}$request_uri;
       error_page 590 =503 /.holdfast-page/disabled.html;
       error_page 591 =503 /.holdfast-page/busy.html;
@@ -287,6 +292,9 @@ ${errorPages(plan)}
 
     location / {
       if ($site = "") { return 404; }
+      if ($too_long = 414) { return 414; }
+      if ($too_long) { return 431; }
+      set $head $request_length;
       if ($to_https) { return 308 ${httpsOrigin(plan)}$request_uri; }
       if ($site_off) { return 590; }
       # The switch of a volume in trouble: see held-volumes.ts. Requests that wait already are left to finish.
@@ -314,6 +322,7 @@ ${siteProxy(plan, 'as it comes')}
     location @unreached {
       if ($reach = broken) { return 592; }
       if ($reach = late) { return 593; }
+      if ($reach = long) { return 431; }
       proxy_pass http://unix:${plan.run}/wake/wake.sock:;
       proxy_method GET;
       proxy_http_version 1.1;
@@ -355,6 +364,8 @@ ${siteProxy(plan, 'as it comes')}
     location @acme_site {
       if ($site = "") { return 404; }
       if ($acme = "") { return 404; }
+      if ($too_long) { return 431; }
+      set $head $request_length;
       if ($site_off) { return 590; }
       if (-f ${heldDirectory(plan.run)}/$volume) { return 596; }
 ${errorPages(plan)}
@@ -424,8 +435,7 @@ http {
   client_body_timeout 60s;
   send_timeout 60s;
   reset_timedout_connection on;
-  # A site's server takes 64 KiB of head, with what is added to it here.
-  large_client_header_buffers 4 15k;
+  ${HEAD_BUFFERS}
   client_body_buffer_size 64k;
   # The head of an answer has to fit into the first; uWSGI's own bound is 64 KiB.
   proxy_buffer_size 64k;
