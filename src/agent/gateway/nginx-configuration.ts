@@ -6,6 +6,7 @@ import { IMPACT_FORMAT, IMPACT_LOG } from './impact-log.ts';
 import { pagesLocations, platformServer } from './nginx-platform.ts';
 import { PAGES, type PageText } from './pages.ts';
 import { SITES_LOG } from './unanswered.ts';
+import { NOT_BELIEVED } from './visitors-word.ts';
 
 /** One site as nginx needs it. Only checked values get here: see `checkedSites` in plan.ts. */
 export interface GatewaySite {
@@ -235,15 +236,13 @@ function siteProxy(plan: GatewayPlan, how: 'held' | 'as it comes' = 'held'): str
       proxy_set_header Host $asked_host;
       proxy_set_header Connection $site_connection;
       proxy_set_header Upgrade $upgrade;
+      ${NOT_BELIEVED}
       # Replaced, not appended: programs believe what stands here, and some of them the first address.
       proxy_set_header X-Real-IP $remote_addr;
       proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_set_header Forwarded "";
       proxy_set_header X-Forwarded-Proto $scheme;
       proxy_set_header X-Forwarded-Host $asked_host;
       proxy_set_header X-Forwarded-Port $server_port;
-      # A program that takes "Proxy: ..." for HTTP_PROXY would send its own requests there (CVE-2016-5385 and others).
-      proxy_set_header Proxy "";
       # A site must not be able to send nginx to an internal location, nor to bend its limits. X-Accel-Buffering may.
       proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Charset;
       proxy_connect_timeout 5s;

@@ -3,6 +3,7 @@ import { pagesPattern } from '../../model/pages.ts';
 import { STATUS_ALIVE, STATUS_SCRIPT, STATUS_STYLE } from '../../model/status-page.ts';
 import type { ErrorBody, ErrorCode } from '../../protocol/errors.ts';
 import type { GatewayPlan } from './nginx-configuration.ts';
+import { NOT_BELIEVED } from './visitors-word.ts';
 
 /** The platform's own pages: nothing from elsewhere, nothing framed. The editor adds style elements as it runs. */
 const SECURITY_HEADERS = `
@@ -20,13 +21,13 @@ const CONTROL_HEADERS = `
       # breaks while nginx still writes, and nginx then drops the answer it has not read yet. nginx closes instead.
       proxy_set_header Connection "";
       proxy_set_header Upgrade "";
+      ${NOT_BELIEVED}
       # Replaced, not appended: the control plane trusts what stands here.
       proxy_set_header X-Real-IP $remote_addr;
       proxy_set_header X-Forwarded-For $remote_addr;
       proxy_set_header X-Forwarded-Proto $scheme;
       proxy_set_header X-Forwarded-Host $asked_host;
       proxy_set_header X-Forwarded-Port $server_port;
-      proxy_set_header Proxy "";
       proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Charset;
       proxy_connect_timeout 3s;
       # Most clients read no answer before they have sent everything: what they still send is taken and dropped for so long.
