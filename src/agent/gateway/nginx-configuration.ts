@@ -3,7 +3,7 @@ import { COMPRESSIBLE, HEADERS_MODULE } from '../../runtime/nginx.ts';
 import { HEAD_BUFFERS, perhapsTooLong, tooLong } from './heads.ts';
 import { heldDirectory } from './held-volumes.ts';
 import { IMPACT_FORMAT, IMPACT_LOG } from './impact-log.ts';
-import { pagesLocations, platformServer } from './nginx-platform.ts';
+import { API_METHODS, pagesLocations, platformServer } from './nginx-platform.ts';
 import { PAGES, type PageText } from './pages.ts';
 import { SITES_LOG } from './unanswered.ts';
 import { NOT_BELIEVED } from './visitors-word.ts';
@@ -167,6 +167,7 @@ function maps(plan: GatewayPlan): string {
       sites.map((site) => [site.domain, site.certificate]),
     ),
     map('$uri', '$retry_after', '', retries),
+    map('$uri', '$own_methods', 'GET, HEAD', [['~^/(api/|user/[^/]+/shares/)', API_METHODS.join(', ')]]),
     // Which page stood in for the site: from nginx, or from the waker.
     map(
       '$uri',
@@ -200,10 +201,14 @@ function maps(plan: GatewayPlan): string {
     // An answer with a strong ETag is these bytes and no others, and who says no-transform means it (RFC 9110, 8.8.1 and 7.7). nginx's gzip
     // leaves alone what is encoded already, so such an answer to somebody who takes gzip is said to be encoded: as it is.
     map(
-      '"$upstream_http_content_encoding|$http_accept_encoding|$upstream_http_etag|$upstream_http_cache_control"',
+      '"$upstream_http_content_length|$upstream_http_content_encoding|$http_accept_encoding|$upstream_http_etag|$upstream_http_cache_control"',
       '$encoding',
       '$upstream_http_content_encoding',
-      [['~*^\\|[^|]*gzip[^|]*\\|(\\"|[^|]*\\|.*no-transform)', 'identity']],
+      [
+        // Shorter than gzip_min_length.
+        ['~^(\\d{1,3}|10[01]\\d|102[0-3])\\|', '$upstream_http_content_encoding'],
+        ['~*^[^|]*\\|\\|[^|]*gzip[^|]*\\|(\\"|[^|]*\\|.*no-transform)', 'identity'],
+      ],
     ),
     map('"$server_protocol|$site_streams|$request_length|$request_uri"', '$too_long', '', tooLong()),
     map('"$server_protocol|$head"', '$head_size', '', perhapsTooLong()),
