@@ -12,11 +12,19 @@ import { outliveReader } from './pipes.ts';
 import { BENCH_PACKAGES, installPackages, PLATFORM_PACKAGES, TEST_PACKAGES } from './start/packages.ts';
 import { start } from './start/start.ts';
 
-/** Resolves with what to say when a signal asks the platform to stop; a second signal ends the process at once. */
+/** One Ctrl-C comes twice under npm: from the terminal, and from npm, which passes on what it gets. */
+const SAME_SIGNAL_MS = 300;
+
+/** Resolves with what to say when a signal asks the platform to stop; a third one ends the process at once. */
 function stopSignal(): Promise<string> {
   return new Promise((resolve) => {
     let asked = 0;
+    let last = -Infinity;
     const on = (signal: string) => (): void => {
+      const now = performance.now();
+      const again = now - last < SAME_SIGNAL_MS;
+      last = now;
+      if (again) return;
       asked += 1;
       if (asked > 2) process.exit(130);
       resolve(signal);

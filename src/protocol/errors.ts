@@ -49,6 +49,8 @@ export const errorCodeSchema = z.enum(Object.keys(ERRORS) as [ErrorCode, ...Erro
 export const errorBodySchema = z.object({
   code: errorCodeSchema,
   message: z.string(),
+  /** The message again, in answers of the API: whoever writes a client for both APIs reads one thing. */
+  detail: z.string().optional(),
   /** Which input field is wrong, when one is. */
   field: z.string().optional(),
   /** Extra lines for the owner or operator: a step's output, what was ruled out. */

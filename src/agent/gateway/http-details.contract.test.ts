@@ -1,6 +1,8 @@
+import { mkdir, writeFile } from 'node:fs/promises';
 import type { RequestListener, Server } from 'node:http';
 import { get as httpsGet } from 'node:https';
 import { connect as connectHttp2 } from 'node:http2';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { SiteSpec } from '../../protocol/sites.ts';
 import { createGateway, type Gateway } from './gateway.ts';
@@ -17,6 +19,9 @@ beforeAll(async () => {
   context = await testContext();
   gateway = createGateway(context, { wakeDomain: () => Promise.reject(new Error('not asked for here')) });
   await gateway.start();
+  const pages = join(context.layout.gateway, 'pages');
+  await mkdir(pages, { recursive: true });
+  await writeFile(join(pages, 'index.html'), 'the pages');
   authority = (await gateway.handlers['gateway.authority']({})).certificatePem;
 }, SLOW);
 
@@ -142,3 +147,31 @@ test.each([
     expect(plain.headers.etag).toBe(etag);
   },
 );
+
+test('nothing is said of an encoding where an answer is too short for gzip', { timeout: SLOW }, async () => {
+  await serve({}, (request, response) => {
+    const length = Number(request.url?.slice(1));
+    response.writeHead(200, { 'content-type': 'text/html', etag: '"abc"', 'content-length': length });
+    response.end('a'.repeat(length));
+  });
+  const encoding = async (length: number): Promise<string | undefined> =>
+    (await ask(context, { host: 'alice.holdfast.test', path: `/${length}`, headers: { 'accept-encoding': 'gzip' } }))
+      .headers['content-encoding'];
+  for (const length of [0, 5, 999, 1000, 1023]) expect([length, await encoding(length)]).toEqual([length, undefined]);
+  for (const length of [1024, 1030, 5000]) expect([length, await encoding(length)]).toEqual([length, 'identity']);
+});
+
+test.each([
+  ['TRACE', '/', 'GET, HEAD'],
+  ['POST', '/', 'GET, HEAD'],
+  ['POST', '/status/', 'GET, HEAD'],
+  ['PROPFIND', '/status/', 'GET, HEAD'],
+  ['TRACE', '/api/holdfast/sites', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'],
+  ['PROPFIND', '/api/holdfast/sites', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'],
+  ['PROPFIND', '/api/holdfast/events', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'],
+  ['MKCOL', '/api/v0/user/alice/files/path/home/alice/x', 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'],
+])('the platform refuses %s %s as it refuses any wrong method', { timeout: SLOW }, async (method, path, allow) => {
+  const answer = await ask(context, { host: 'holdfast.test', tls: true, ca: authority, method, path });
+  expect(answer).toMatchObject({ status: 405, headers: { allow, 'content-type': 'application/json' } });
+  expect(JSON.parse(answer.body)).toMatchObject({ code: 'method-not-allowed', detail: expect.any(String) });
+});

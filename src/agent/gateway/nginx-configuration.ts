@@ -1,10 +1,12 @@
 import { createHash } from 'node:crypto';
 import { COMPRESSIBLE, HEADERS_MODULE } from '../../runtime/nginx.ts';
+import { HEAD_BUFFERS, perhapsTooLong, tooLong } from './heads.ts';
 import { heldDirectory } from './held-volumes.ts';
 import { IMPACT_FORMAT, IMPACT_LOG } from './impact-log.ts';
-import { pagesLocations, platformServer } from './nginx-platform.ts';
+import { API_METHODS, pagesLocations, platformServer } from './nginx-platform.ts';
 import { PAGES, type PageText } from './pages.ts';
 import { SITES_LOG } from './unanswered.ts';
+import { NOT_BELIEVED } from './visitors-word.ts';
 
 /** One site as nginx needs it. Only checked values get here: see `checkedSites` in plan.ts. */
 export interface GatewaySite {
@@ -165,6 +167,7 @@ function maps(plan: GatewayPlan): string {
       sites.map((site) => [site.domain, site.certificate]),
     ),
     map('$uri', '$retry_after', '', retries),
+    map('$uri', '$own_methods', 'GET, HEAD', [['~^/(api/|user/[^/]+/shares/)', API_METHODS.join(', ')]]),
     // Which page stood in for the site: from nginx, or from the waker.
     map(
       '$uri',
@@ -198,16 +201,23 @@ function maps(plan: GatewayPlan): string {
     // An answer with a strong ETag is these bytes and no others, and who says no-transform means it (RFC 9110, 8.8.1 and 7.7). nginx's gzip
     // leaves alone what is encoded already, so such an answer to somebody who takes gzip is said to be encoded: as it is.
     map(
-      '"$upstream_http_content_encoding|$http_accept_encoding|$upstream_http_etag|$upstream_http_cache_control"',
+      '"$upstream_http_content_length|$upstream_http_content_encoding|$http_accept_encoding|$upstream_http_etag|$upstream_http_cache_control"',
       '$encoding',
       '$upstream_http_content_encoding',
-      [['~*^\\|[^|]*gzip[^|]*\\|(\\"|[^|]*\\|.*no-transform)', 'identity']],
+      [
+        // Shorter than gzip_min_length.
+        ['~^(\\d{1,3}|10[01]\\d|102[0-3])\\|', '$upstream_http_content_encoding'],
+        ['~*^[^|]*\\|\\|[^|]*gzip[^|]*\\|(\\"|[^|]*\\|.*no-transform)', 'identity'],
+      ],
     ),
+    map('"$server_protocol|$site_streams|$request_length|$request_uri"', '$too_long', '', tooLong()),
+    map('"$server_protocol|$head"', '$head_size', '', perhapsTooLong()),
     // Nothing was sent to the site: it is asleep or gone, and the request can be held and sent for the first time.
     // Something was sent: it may have been carried out, and must never be sent again.
-    map('$upstream_status:$upstream_bytes_sent', '$reach', 'broken', [
-      ['~^50[24]:(0|-)?$', 'asleep'],
+    map('$upstream_status:$upstream_bytes_sent:$head_size', '$reach', 'broken', [
+      ['~^50[24]:(0|-)?:', 'asleep'],
       ['~^504:', 'late'],
+      ['~:long$', 'long'],
     ]),
     map('$upstream_bytes_sent', '$reach_again', 'broken', [['~(^| )(0|-)$', 'busy']]),
   ].join('');
@@ -231,15 +241,13 @@ function siteProxy(plan: GatewayPlan, how: 'held' | 'as it comes' = 'held'): str
       proxy_set_header Host $asked_host;
       proxy_set_header Connection $site_connection;
       proxy_set_header Upgrade $upgrade;
+      ${NOT_BELIEVED}
       # Replaced, not appended: programs believe what stands here, and some of them the first address.
       proxy_set_header X-Real-IP $remote_addr;
       proxy_set_header X-Forwarded-For $remote_addr;
-      proxy_set_header Forwarded "";
       proxy_set_header X-Forwarded-Proto $scheme;
       proxy_set_header X-Forwarded-Host $asked_host;
       proxy_set_header X-Forwarded-Port $server_port;
-      # A program that takes "Proxy: ..." for HTTP_PROXY would send its own requests there (CVE-2016-5385 and others).
-      proxy_set_header Proxy "";
       # A site must not be able to send nginx to an internal location, nor to bend its limits. X-Accel-Buffering may.
       proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Charset;
       proxy_connect_timeout 5s;
@@ -260,7 +268,8 @@ function errorPages(plan: GatewayPlan): string {
       error_page 401 /.holdfast-page/protected.html;
       error_page 404 /.holdfast-page/unknown.html;
       error_page 413 /.holdfast-page/large.html;
-      error_page 494 =431 /.holdfast-page/head.html;
+      error_page 414 /.holdfast-page/address.html;
+      error_page 431 494 =431 /.holdfast-page/head.html;
       error_page 497 =308 ${httpsOrigin(plan)}$request_uri;
       error_page 590 =503 /.holdfast-page/disabled.html;
       error_page 591 =503 /.holdfast-page/busy.html;
@@ -287,6 +296,9 @@ ${errorPages(plan)}
 
     location / {
       if ($site = "") { return 404; }
+      if ($too_long = 414) { return 414; }
+      if ($too_long) { return 431; }
+      set $head $request_length;
       if ($to_https) { return 308 ${httpsOrigin(plan)}$request_uri; }
       if ($site_off) { return 590; }
       # The switch of a volume in trouble: see held-volumes.ts. Requests that wait already are left to finish.
@@ -314,6 +326,7 @@ ${siteProxy(plan, 'as it comes')}
     location @unreached {
       if ($reach = broken) { return 592; }
       if ($reach = late) { return 593; }
+      if ($reach = long) { return 431; }
       proxy_pass http://unix:${plan.run}/wake/wake.sock:;
       proxy_method GET;
       proxy_http_version 1.1;
@@ -355,6 +368,8 @@ ${siteProxy(plan, 'as it comes')}
     location @acme_site {
       if ($site = "") { return 404; }
       if ($acme = "") { return 404; }
+      if ($too_long) { return 431; }
+      set $head $request_length;
       if ($site_off) { return 590; }
       if (-f ${heldDirectory(plan.run)}/$volume) { return 596; }
 ${errorPages(plan)}
@@ -424,8 +439,7 @@ http {
   client_body_timeout 60s;
   send_timeout 60s;
   reset_timedout_connection on;
-  # A site's server takes 64 KiB of head, with what is added to it here.
-  large_client_header_buffers 4 15k;
+  ${HEAD_BUFFERS}
   client_body_buffer_size 64k;
   # The head of an answer has to fit into the first; uWSGI's own bound is 64 KiB.
   proxy_buffer_size 64k;

@@ -3,6 +3,7 @@ import { pagesPattern } from '../../model/pages.ts';
 import { STATUS_ALIVE, STATUS_SCRIPT, STATUS_STYLE } from '../../model/status-page.ts';
 import type { ErrorBody, ErrorCode } from '../../protocol/errors.ts';
 import type { GatewayPlan } from './nginx-configuration.ts';
+import { NOT_BELIEVED } from './visitors-word.ts';
 
 /** The platform's own pages: nothing from elsewhere, nothing framed. The editor adds style elements as it runs. */
 const SECURITY_HEADERS = `
@@ -13,33 +14,50 @@ const SECURITY_HEADERS = `
       add_header Cross-Origin-Opener-Policy same-origin always;
       add_header Permissions-Policy "camera=(), microphone=(), geolocation=()" always;`;
 
+/** The control plane knows which of these an address has; of any other it would say that there is no such address. */
+export const API_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const;
+
 const CONTROL_HEADERS = `
+      if ($request_method !~ "^(${API_METHODS.join('|')})$") { return 405; }
       proxy_http_version 1.1;
       proxy_set_header Host $asked_host;
       # The control plane must not close when it has answered: with the rest of an upload unread, its end of the connection
       # breaks while nginx still writes, and nginx then drops the answer it has not read yet. nginx closes instead.
       proxy_set_header Connection "";
       proxy_set_header Upgrade "";
+      ${NOT_BELIEVED}
       # Replaced, not appended: the control plane trusts what stands here.
       proxy_set_header X-Real-IP $remote_addr;
       proxy_set_header X-Forwarded-For $remote_addr;
       proxy_set_header X-Forwarded-Proto $scheme;
       proxy_set_header X-Forwarded-Host $asked_host;
       proxy_set_header X-Forwarded-Port $server_port;
-      proxy_set_header Proxy "";
       proxy_ignore_headers X-Accel-Redirect X-Accel-Expires X-Accel-Limit-Rate X-Accel-Charset;
       proxy_connect_timeout 3s;
       # Most clients read no answer before they have sent everything: what they still send is taken and dropped for so long.
       lingering_time 600s;
       lingering_timeout 30s;
+      error_page 405 = @wrong_method;
       error_page 413 = @body_too_large;
       error_page 502 504 = @control_down;
       error_log GATEWAY/logs/error.log alert;`;
 
-/** An answer of nginx in the control plane's stead: what pages know, and `detail` for clients of PythonAnywhere. */
+/** An answer of nginx in the control plane's stead: what pages know, and `detail` for clients. Its location has no types, or a path ending in .html gives one. */
 function refusal(code: ErrorCode, message: string, more: Partial<ErrorBody> = {}): string {
   return JSON.stringify({ code, message, detail: message, ...more });
 }
+
+/** nginx's own words for a wrong method are a page without Allow. TRACE it refuses by itself, before it looks for a location. */
+const WRONG_METHOD = `
+    error_page 405 = @wrong_method;
+    location @wrong_method {
+      types { }
+      default_type application/json;
+      add_header Allow $own_methods always;
+      add_header Cache-Control no-store always;
+      return 405 '${refusal('method-not-allowed', '$request_method is not possible here, only $own_methods.')}';
+    }
+`;
 
 /** The API: everything to the control plane's socket; uploads and events are passed on as they come. */
 export function apiLocations(plan: GatewayPlan): string {
@@ -82,6 +100,7 @@ export function apiLocations(plan: GatewayPlan): string {
     }
 
     location @control_down {
+      types { }
       default_type application/json;
       add_header Retry-After 5 always;
       add_header Cache-Control no-store always;
@@ -89,6 +108,7 @@ export function apiLocations(plan: GatewayPlan): string {
     }
 
     location @body_too_large {
+      types { }
       default_type application/json;
       add_header Cache-Control no-store always;
       return 413 '${refusal('too-large', 'The request is too large. Files are uploaded to the addresses of Files.')}';
@@ -167,7 +187,7 @@ ${listenHttp}
       root ${plan.gateway}/acme;
       default_type text/plain;
     }
-${statusLocations(plan)}
+${WRONG_METHOD}${statusLocations(plan)}
     location / { return 308 ${origin}$request_uri; }
   }
 
@@ -181,7 +201,7 @@ ${listenHttps}
     recursive_error_pages on;
     error_page 497 =308 ${origin}$request_uri;
     error_page 595 =503 /.holdfast-page/control.html;
-${apiLocations(plan)}
+${WRONG_METHOD}${apiLocations(plan)}
 ${statusLocations(plan)}
     location /assets/ {
       try_files $uri =404;

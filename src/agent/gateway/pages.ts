@@ -31,11 +31,18 @@ export const PAGES = {
     text: 'Something in the site itself keeps it from starting. There is nothing you can do but try again later.',
     owner: 'If it is your site, the Web page shows the step that failed and what your program said.',
   },
+  address: {
+    status: 414,
+    title: 'This address is too long',
+    text: 'The address that was asked for is longer than this server takes. Whoever made the link has put too much into it.',
+    owner: 'If it is your site: send long values in the body of a request (POST). An address may have 26 kB.',
+  },
   head: {
     status: 431,
     title: 'Your browser sent too much at once',
     text: 'The cookies for this address, or the address itself, are larger than this server takes. Delete the cookies of this site and try again.',
-    owner: 'If it is your site: all headers of a request may have 60 KiB together, and 15 KiB each.',
+    owner:
+      'If it is your site: the address and all headers of a request may have 60 KiB together; for a WSGI site the address counts twice.',
   },
   broken: {
     status: 502,

@@ -328,7 +328,7 @@ describe.each(SERVERS)('files of a site (%s)', (server) => {
     for (const path of ['/static/missing', '/gone/x', '/gone', '/static/docs/two.html/x'])
       expect([path, (await get(server, path)).status]).toEqual([path, 404]);
     const posted = await get(server, '/static/docs/two.html', {}, 'POST', Buffer.alloc(3_000_000));
-    expect(posted.status).toBe(405);
+    expect(posted).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } });
   });
 });
 

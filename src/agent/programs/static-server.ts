@@ -58,8 +58,11 @@ function headersOf(site: SiteSpec): { maps: string; directives: string } {
   return { maps: maps.join(''), directives: directives.join('') };
 }
 
-/** A Range header that is none is passed over, as if it were not there; nginx by itself answers 416. */
-const FILES = 'more_set_input_headers "Range: $range";';
+/**
+ * A Range header that is none is passed over, as if it were not there; nginx by itself answers 416. And it refuses to write to a file without
+ * saying what is possible.
+ */
+const FILES = 'more_set_input_headers "Range: $range"; more_set_headers -s 405 "Allow: GET, HEAD";';
 
 /**
  * A mapped directory, or a mapped file: which of the two is seen at each request. nginx redirects from a directory's name

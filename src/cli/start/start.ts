@@ -45,7 +45,7 @@ function takeLock(configuration: Configuration): void {
   if (other !== undefined && other.pid !== process.pid) {
     throw new HoldfastError(
       'conflict',
-      `${configuration.home} is already running (pid ${other.pid}). Stop it there with Ctrl-C first.`,
+      `${configuration.home} is already running (pid ${other.pid}). Stop it first: with Ctrl-C there, or kill ${other.pid}.`,
     );
   }
   const own = recordOf(process.pid);

@@ -48,12 +48,16 @@ export function logError(error: unknown, mapped: HoldfastError, request: Fastify
     request.log.warn({ err: mapped, method: request.method, url: request.url }, 'a request failed');
 }
 
-/** The browser API's answer to an error: an ErrorBody with the code's status. */
+/** The browser API's answer to an error: an ErrorBody with the code's status, and the sentence where PythonAnywhere's API has it, too. */
 export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const mapped = toHoldfastError(error);
   logError(error, mapped, request);
   if (mapped.retryAfterSeconds !== undefined) void reply.header('retry-after', String(mapped.retryAfterSeconds));
-  return reply.code(mapped.status).type('application/json').serializer(JSON.stringify).send(mapped.toBody());
+  return reply
+    .code(mapped.status)
+    .type('application/json')
+    .serializer(JSON.stringify)
+    .send({ ...mapped.toBody(), detail: mapped.message });
 }
 
 const UNKNOWN_PAGE =

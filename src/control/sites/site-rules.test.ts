@@ -71,7 +71,11 @@ describe('what nginx and uWSGI are handed', () => {
     expect(() => checkHeader(header)).toThrow(/header/);
   });
 
-  it('refuses mappings that leave their directory', () => {
+  it('refuses mappings that leave their directory, and says why', () => {
+    const twisted = { url: '/up', path: '/home/alice/st/../st/pub' };
+    expect(() => checkMapping(twisted, 'alice')).toThrow(/cannot be mapped: .* "\.\."/);
+    expect(() => checkMapping({ url: '/x\n', path: '/x' }, 'alice')).toThrow(/cannot be mapped: .* control characters/);
+    expect(() => checkDirectory('~/st/../pub', 'alice', 'sourceDirectory')).toThrow(/"\.\."/);
     expect(() => checkMapping({ url: '/', path: '/home/alice/../bob' }, 'alice')).toThrow('cannot be mapped');
     expect(() => checkMapping({ url: '/', path: '~/../bob' }, 'alice')).toThrow('cannot be mapped');
     expect(() => checkMapping({ url: '/\u007f', path: '/x' }, 'alice')).toThrow('cannot be mapped');

@@ -79,8 +79,15 @@ export function checkDirectory(path: string, account: string, field: string): st
   if (trimmed === '') return '';
   const whole = trimmed === '~' || trimmed.startsWith('~/') ? home + trimmed.slice(1) : trimmed;
   const absolute = whole.startsWith('/') ? whole : `${home}/${whole}`;
-  if (/[\0\n\r]/.test(absolute) || absolute.split('/').includes('..')) {
-    throw new HoldfastError('input-invalid', `"${path}" is not a path here. Use one like ${home}/mysite.`, { field });
+  const why = /[\0\n\r]/.test(absolute)
+    ? 'it contains control characters'
+    : absolute.split('/').includes('..')
+      ? 'it has ".." in it'
+      : undefined;
+  if (why !== undefined) {
+    throw new HoldfastError('input-invalid', `"${path}" is not a path here: ${why}. Use one like ${home}/mysite.`, {
+      field,
+    });
   }
   return absolute;
 }
@@ -107,13 +114,17 @@ export function checkHeader(header: { url: string; name: string; value: string }
 
 /** The mapping as it is kept: a directory is absolute, `~/x` and `x` mean the home. Throws `input-invalid`. */
 export function checkMapping<T extends { url: string; path: string }>(mapping: T, account: string): T {
-  // eslint-disable-next-line no-control-regex
-  if (/[\u0000-\u001f\u007f]/.test(mapping.url + mapping.path) || mapping.path.split('/').includes('..')) {
-    throw new HoldfastError('input-invalid', `"${mapping.url}" -> "${mapping.path}" cannot be mapped.`, {
+  const home = accountHome(account);
+  const refuse = (why: string): never => {
+    throw new HoldfastError('input-invalid', `"${mapping.url}" -> "${mapping.path}" cannot be mapped: ${why}`, {
       field: 'staticFiles',
     });
+  };
+  // eslint-disable-next-line no-control-regex
+  if (/[\u0000-\u001f\u007f]/.test(mapping.url + mapping.path)) refuse('it contains control characters.');
+  if (mapping.path.split('/').includes('..')) {
+    refuse(`a path must not have ".." in it. Write the path that is meant, like ${home}/static.`);
   }
-  const home = accountHome(account);
   const path = mapping.path.trim();
   // As the shell has it: ~name is the home of that account.
   const rest = /^~([^/]*)(\/.*)?$/s.exec(path);
