@@ -30,8 +30,8 @@ export function RemarkPanel({ site }: { site: SiteView }): JSX.Element | null {
       <ProgramOutput id="remark-output" lines={remark.output} />
       {kept !== null && (
         <p>
-          What answered well last still runs, unseen, until {formatClock(kept.until, now)}. Going back changes no
-          files: the next reload starts the code that is there then.
+          What answered well last still runs, unseen, until {formatClock(kept.until, now)}. Going back changes no files:
+          the next reload starts the code that is there then.
         </p>
       )}
       <div className="row">
