@@ -156,6 +156,17 @@ export class FileWorkers {
     await this.#source.end(account, worker.program, END_MS);
   }
 
+  /** Ends the workers of a volume, whatever they do, when it is closed: that waits for their end. One in trouble keeps them. */
+  leaveClosed(volume: string): void {
+    for (const worker of this.#place(volume).workers) {
+      try {
+        this.#source.volumeOf(worker.account);
+      } catch (error) {
+        if (error instanceof HoldfastError && error.code === 'volume-closed') this.#abandon(worker);
+      }
+    }
+  }
+
   /** Ends all workers. */
   async stop(): Promise<void> {
     const workers = [...this.#byAccount.values()];

@@ -14,7 +14,7 @@ import { MemberFiles } from './member-files.ts';
 /** What files need of the other parts. */
 export interface FilesGround {
   /** Without `withRoom` there are no limits that would have to be lifted. */
-  storage: Pick<StoragePart, 'homeOf'> & Partial<Pick<StoragePart, 'withRoom'>>;
+  storage: Pick<StoragePart, 'homeOf' | 'onVolumeChange'> & Partial<Pick<StoragePart, 'withRoom'>>;
   sandboxes: Pick<Sandboxes, 'spawn' | 'run' | 'end'>;
   accountOf(name: string): AccountSpec | undefined;
   gateway: { reopenLogs(): void };
@@ -75,6 +75,9 @@ export function createFiles(
     log,
     limits,
   );
+  ground.storage.onVolumeChange((volume, usable) => {
+    if (!usable) workers.leaveClosed(volume);
+  });
   const files = new MemberFiles(workers, async (name, command, deadlineMs) => {
     const account = accountOf(name);
     return await ground.sandboxes.run(

@@ -1,4 +1,5 @@
-import { mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmdirSync } from 'node:fs';
 import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -90,6 +91,54 @@ describe('another program has the mounts of a volume', () => {
     await other.end();
     await close();
     expect(await leftOf(host.home)).toEqual([]);
+  }, 120_000);
+
+  /** A program of the member's in its home; ended, as the platform does it, when its volume is being closed. */
+  const member = (obeys: boolean): { pid: number; told: string[] } => {
+    const as = [
+      '--mount',
+      '--propagation=private',
+      'setpriv',
+      `--reuid=${host.context.ids.firstAccount}`,
+      '--clear-groups',
+    ];
+    const child = spawn('unshare', [...as, 'sleep', '1000000'], { cwd: home, stdio: 'ignore' });
+    const told: string[] = [];
+    host.storage.onVolumeChange((_name, usable) => {
+      try {
+        host.storage.homeOf('of-one');
+        told.push(`usable ${usable}`);
+      } catch (error) {
+        told.push((error as { code: string }).code);
+        if (obeys) child.kill('SIGKILL');
+      }
+    });
+    others.push({ end: () => Promise.resolve(void child.kill('SIGKILL')) } as OtherProgram);
+    return { pid: child.pid ?? 0, told };
+  };
+
+  test("closing ends its members' programs first, and is refused for others before any of them is ended", async () => {
+    const { pid, told } = member(true);
+    const other = await begin('private', home);
+    await expect(close()).rejects.toThrow('Nothing was changed');
+    expect(told).toEqual([]);
+    expect(existsSync(`/proc/${pid}`)).toBe(true);
+    await other.end();
+    await close();
+    expect(told).toEqual(['volume-closed']);
+    expect(host.status('one')).toMatchObject({ state: 'closed', wantedOpen: false });
+    expect(await leftOf(host.home)).toEqual([]);
+  }, 120_000);
+
+  test("a member's program that does not end is named, what was ended is said, and the volume is in use again", async () => {
+    const { pid, told } = member(false);
+    await expect(close()).rejects.toThrow(
+      new RegExp(
+        `programs of its members: .*pid ${pid}.* mounted as before\\. Its members' programs were ended for it`,
+      ),
+    );
+    expect(told).toEqual(['volume-closed', 'usable true']);
+    expect(host.status('one')).toMatchObject({ state: 'open', wantedOpen: true, trouble: null });
   }, 120_000);
 
   test('a fault that was caused on a disk goes on when closing is refused, and ends when the volume is closed', async () => {

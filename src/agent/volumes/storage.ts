@@ -79,7 +79,6 @@ class Storage implements StoragePart {
       'volumes.close': async ({ name }) => {
         const volume = this.#volume(name);
         this.#operations.assertFree(name);
-        this.#announce(name, false);
         try {
           await volume.close('keep');
         } finally {

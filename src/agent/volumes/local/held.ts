@@ -7,7 +7,7 @@ import { mountAt, readMounts, type MountEntry } from './proc.ts';
 import type { VolumeState } from './state.ts';
 
 /** Programs of a volume that is closed are told to end a moment before. */
-const PATIENCE_MS = 5_000;
+const PATIENCE_MS = 10_000;
 const LOOK_EVERY_MS = 250;
 
 /** Who keeps the volume's file system in the kernel beside our own mount of it, each group by itself. */
@@ -58,14 +58,18 @@ export function keepersInWords({ members, others, places }: Keepers): string {
 
 /**
  * Throws `volume-in-use`, naming them, while anybody beside our own mount keeps the file system. Changes nothing. `ended`: sentences about
- * what was ended before.
+ * what was ended before. Answers who keeps it all the same.
  */
-export async function assertNobodyElse(state: VolumeState, ended: readonly string[]): Promise<void> {
+export async function assertNobodyElse(
+  state: VolumeState,
+  ended: readonly string[],
+  who: 'anybody' | 'but its members' = 'anybody',
+): Promise<Keepers> {
   let keepers: Keepers = { members: [], others: [], places: [] };
   await until(
     async () => {
       keepers = await keepersOf(state, false);
-      return !isKept(keepers);
+      return !isKept(who === 'anybody' ? keepers : { ...keepers, members: [] });
     },
     `the end of what uses the volume ${state.name}`,
     PATIENCE_MS,
@@ -73,6 +77,7 @@ export async function assertNobodyElse(state: VolumeState, ended: readonly strin
   ).catch((cause: unknown) => {
     throw inUse(state, keepers, ended, cause);
   });
+  return keepers;
 }
 
 /** Says who uses an open volume; it stays as it is. */

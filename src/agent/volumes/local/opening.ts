@@ -116,12 +116,13 @@ export async function closeVolume(state: VolumeState, ended: string[]): Promise<
 }
 
 /**
- * Before anything is ended for the sake of closing a volume: throws `volume-in-use`, naming who uses it. Not while a balance runs, which
- * would be taken for a program.
+ * Before anything is ended for the sake of closing a volume: throws `volume-in-use`, naming who uses it beside its members' programs, and
+ * answers how many of those there are. Not while a balance runs, which would be taken for a program.
  */
-export async function assertUnused(state: VolumeState): Promise<void> {
-  if (state.trouble !== null || (await mountAt(state.directories.mount)) === undefined) return;
-  if ((await filesystem.runningWork(state.record.uuid)) !== 'balance') await assertNobodyElse(state, []);
+export async function assertUnused(state: VolumeState): Promise<number> {
+  if (state.trouble !== null || (await mountAt(state.directories.mount)) === undefined) return 0;
+  if ((await filesystem.runningWork(state.record.uuid)) === 'balance') return 0;
+  return (await assertNobodyElse(state, [], 'but its members')).members.length;
 }
 
 async function unmount(state: VolumeState, ended: readonly string[]): Promise<void> {

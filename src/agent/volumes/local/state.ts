@@ -69,6 +69,8 @@ export class VolumeState {
   open = false;
   /** Mounted, though it may not answer yet: its disks can be watched and cut. */
   mounted = false;
+  /** It is being closed: nothing new is begun on it, and its members' programs are ended. */
+  closing = false;
   /** What is wrong with the last complete replica although it serves, one sentence. */
   warning: string | null = null;
   /** Why it cannot be used although it should be, one sentence. */
@@ -314,7 +316,7 @@ export class VolumeState {
 
   state(): VolumeStatus['state'] {
     if (this.trouble !== null || this.held !== null || this.lane.broken) return 'trouble';
-    return this.open ? 'open' : 'closed';
+    return this.open && !this.closing ? 'open' : 'closed';
   }
 
   status(): VolumeStatus {
@@ -339,7 +341,7 @@ export class VolumeState {
       operation: null,
       silence: this.silence,
       uncounted: this.open ? this.quotas.uncounted : null,
-      wantedOpen: this.record.wantedOpen && this.record.phase === 'ready',
+      wantedOpen: this.record.wantedOpen && this.record.phase === 'ready' && !this.closing,
       unopened: this.unopened,
       readAt: this.readAt.toISOString(),
     };

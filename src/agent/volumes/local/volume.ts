@@ -66,6 +66,8 @@ export class LocalVolume implements EngineVolume {
   assertUsable(): void {
     const shown = this.#state.state();
     if (shown === 'open') return;
+    if (this.#state.closing)
+      throw new HoldfastError('volume-closed', `The volume ${this.name} is being closed.`, { retryAfterSeconds: 10 });
     if (shown === 'closed' && this.wantedOpen) {
       // Nobody closed it: the agent has just started, or takes it up again.
       throw new HoldfastError('storage-repair', `The volume ${this.name} is being opened. Try again in a moment.`, {
@@ -106,21 +108,34 @@ export class LocalVolume implements EngineVolume {
 
   async close(how: 'forget' | 'keep'): Promise<void> {
     // A stop ends faults in any case: nobody would know of them afterwards. Not in turn, whose work may wait for a disk that hangs.
-    if (how === 'keep') await assertUnused(this.#state);
-    const ended = await this.#faults.end();
-    await this.#inTurn(async () => {
-      const { record } = this.#state;
-      try {
-        await closeVolume(this.#state, ended);
-      } finally {
-        // Refused: it stays open, and is watched on.
-        if (this.#state.open) this.#state.quotas.begin();
-      }
-      if (how !== 'keep' || !record.wantedOpen) return;
-      // Closed first: a volume that is in use stays open, and wanted.
-      record.wantedOpen = false;
-      await this.#state.save();
-    });
+    const ended = how === 'keep' ? await this.#beginClosing() : [];
+    try {
+      ended.push(...(await this.#faults.end()));
+      await this.#inTurn(async () => {
+        const { record } = this.#state;
+        try {
+          await closeVolume(this.#state, ended);
+        } finally {
+          // Refused: it stays open, and is watched on.
+          if (this.#state.open) this.#state.quotas.begin();
+        }
+        if (how !== 'keep' || !record.wantedOpen) return;
+        // Closed first: a volume that is in use stays open, and wanted.
+        record.wantedOpen = false;
+        await this.#state.save();
+      });
+    } finally {
+      this.#state.closing = false;
+      this.#state.changed();
+    }
+  }
+
+  /** Refuses when others than its members use it, before anything is ended for it; then whoever runs its members' programs is told to end them. */
+  async #beginClosing(): Promise<string[]> {
+    const members = await assertUnused(this.#state);
+    this.#state.closing = true;
+    this.#state.changed();
+    return members > 0 ? ["Its members' programs were ended for it, and run again."] : [];
   }
 
   async refresh(): Promise<VolumeStatus> {
