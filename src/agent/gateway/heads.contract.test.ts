@@ -63,18 +63,19 @@ interface Answer {
   body: string;
 }
 
-const protocols: Record<string, (path: string, headers: Record<string, string>) => Promise<Answer>> = {
-  'HTTP/1.1': async (path, headers) => await ask(context, { host: HOST, path, headers, tls: true, ca: authority }),
-  'HTTP/2': async (path, headers) => {
+const protocols: Record<string, (path: string, headers: Record<string, string>, host?: string) => Promise<Answer>> = {
+  'HTTP/1.1': async (path, headers, host = HOST) =>
+    await ask(context, { host, path, headers, tls: true, ca: authority }),
+  'HTTP/2': async (path, headers, host = HOST) => {
     const session = connectHttp2(`https://127.0.0.1:${context.configuration.httpsPort}`, {
-      servername: HOST,
+      servername: host,
       ca: authority,
       maxSendHeaderBlockLength: 1024 * 1024,
     });
     try {
       return await new Promise((resolve, reject) => {
         session.on('error', reject);
-        const stream = session.request({ ':authority': HOST, ':path': path, ...headers });
+        const stream = session.request({ ':authority': host, ':path': path, ...headers });
         const answer: Answer = { status: 0, body: '' };
         stream.on('response', (sent: IncomingHttpHeaders & { ':status'?: number }) => (answer.status = Number(sent[':status']))); // prettier-ignore
         stream.on('data', (chunk: Buffer) => (answer.body += chunk.toString()));
@@ -164,3 +165,19 @@ describe.each(Object.entries(protocols))('the head of a request over %s', (proto
     }
   });
 });
+
+it.each(Object.entries(protocols))(
+  'a head that is too long for the API is refused in its own form over %s',
+  async (_protocol, send) => {
+    for (const [path, headers] of [
+      ['/api/v0/user/alice/cpu/', { cookie: text(85 * KB) }],
+      [`/api/v0/user/alice/${text(70 * KB)}`, {}],
+    ] as [string, Record<string, string>][]) {
+      const { status, body } = await send(path, headers, 'holdfast.test');
+      expect({ status, body: JSON.parse(body) as unknown }).toMatchObject({
+        status: 431,
+        body: { code: 'too-large', detail: expect.any(String) },
+      });
+    }
+  },
+);

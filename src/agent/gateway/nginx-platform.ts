@@ -19,6 +19,7 @@ export const API_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OP
 
 const CONTROL_HEADERS = `
       if ($request_method !~ "^(${API_METHODS.join('|')})$") { return 405; }
+      if ($too_long) { return 431; }
       proxy_http_version 1.1;
       proxy_set_header Host $asked_host;
       # The control plane must not close when it has answered: with the rest of an upload unread, its end of the connection
@@ -38,6 +39,7 @@ const CONTROL_HEADERS = `
       lingering_time 600s;
       lingering_timeout 30s;
       error_page 405 = @wrong_method;
+      error_page 414 431 494 = @head_too_long;
       error_page 413 = @body_too_large;
       error_page 502 504 = @control_down;
       error_log GATEWAY/logs/error.log alert;`;
@@ -46,6 +48,16 @@ const CONTROL_HEADERS = `
 function refusal(code: ErrorCode, message: string, more: Partial<ErrorBody> = {}): string {
   return JSON.stringify({ code, message, detail: message, ...more });
 }
+
+const HEAD_TOO_LONG = `
+    error_page 414 431 494 = @head_too_long;
+    location @head_too_long {
+      types { }
+      default_type application/json;
+      add_header Cache-Control no-store always;
+      return 431 '${refusal('too-large', 'The address or the headers of the request are too long. Delete the cookies of this address and try again.')}';
+    }
+`;
 
 /** nginx's own words for a wrong method are a page without Allow. TRACE it refuses by itself, before it looks for a location. */
 const WRONG_METHOD = `
@@ -201,7 +213,7 @@ ${listenHttps}
     recursive_error_pages on;
     error_page 497 =308 ${origin}$request_uri;
     error_page 595 =503 /.holdfast-page/control.html;
-${WRONG_METHOD}${apiLocations(plan)}
+${WRONG_METHOD}${HEAD_TOO_LONG}${apiLocations(plan)}
 ${statusLocations(plan)}
     location /assets/ {
       try_files $uri =404;

@@ -11,6 +11,8 @@ import { registerPythonAnywhere } from './pythonanywhere/routes.ts';
 
 /** Bodies that are kept in memory: JSON, forms. Files go through as streams and have their own limit. */
 const BODY_LIMIT = 1024 * 1024;
+/** More than nginx passes on, which refuses longer heads in the form of the API. */
+const HEAD_LIMIT = 128 * 1024;
 
 /** The control plane's HTTP server, not yet listening. */
 export async function buildServer(context: ControlContext): Promise<FastifyInstance> {
@@ -19,6 +21,7 @@ export async function buildServer(context: ControlContext): Promise<FastifyInsta
     // nginx writes the access log.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
+    http: { maxHeaderSize: HEAD_LIMIT },
     // Files may come and go slowly, and events have no end; a transfer that stands still is ended by whoever moves it.
     requestTimeout: 0,
     connectionTimeout: 0,
