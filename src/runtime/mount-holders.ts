@@ -9,6 +9,7 @@ import { parseMountInfo, type MountEntry } from './mountinfo.ts';
  */
 export interface Holder {
   pid: number;
+  parent: number;
   /** Unix id it runs as. */
   user: number;
   /** What it was started as, as far as it can be read. */
@@ -63,9 +64,8 @@ export async function findHolders(sought: Sought): Promise<Holder[]> {
     const mount = using ?? theirs[0];
     const read = mount === undefined ? undefined : await holderOf(pid, bootAt);
     if (mount === undefined || read === undefined) continue;
-    const { parent, ...holder } = read;
-    if (here && parent === process.pid) continue;
-    const whole: Holder = { ...holder, how: using === undefined ? 'mount' : 'uses', ...placeOf(mount, sought), here };
+    if (here && read.parent === process.pid) continue;
+    const whole: Holder = { ...read, how: using === undefined ? 'mount' : 'uses', ...placeOf(mount, sought), here };
     if (using !== undefined) {
       used.add(namespace);
       found.push(whole);
@@ -105,7 +105,7 @@ async function usedMount(pid: string, mounts: readonly MountEntry[]): Promise<Mo
 async function holderOf(
   pid: string,
   bootAt: number,
-): Promise<(Pick<Holder, 'pid' | 'user' | 'command' | 'since'> & { parent: number }) | undefined> {
+): Promise<Pick<Holder, 'pid' | 'parent' | 'user' | 'command' | 'since'> | undefined> {
   const stat = await text(`/proc/${pid}/stat`);
   const status = await text(`/proc/${pid}/status`);
   const close = stat?.lastIndexOf(')') ?? -1;

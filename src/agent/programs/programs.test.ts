@@ -286,7 +286,7 @@ test('what a mapping says cannot become another line of the configuration', () =
   });
   const text = frontConfiguration(site, '/home/alice') ?? '';
   expect(text).toContain(
-    String.raw`location ^~ "/q\"; }/" { more_set_input_headers "Range: $range"; alias "/x\"; root /; ${'${dollar}'}host\\/"; }`,
+    String.raw`location ^~ "/q\"; }/" { more_set_input_headers "Range: $range"; more_set_headers -s 405 "Allow: GET, HEAD"; alias "/x\"; root /; ${'${dollar}'}host\\/"; }`,
   );
   expect(text).not.toContain('"/a');
   expect(text).not.toContain('add_header "X');

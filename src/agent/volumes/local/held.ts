@@ -33,10 +33,13 @@ export async function keepersOf(state: VolumeState, here: boolean): Promise<Keep
   const holders = (await findHolders({ matches, place: mount, here })).filter(
     ({ how, copy }) => how === 'uses' || !copy,
   );
-  const isMembers = ({ user }: Holder): boolean => user >= firstAccount && user <= lastAccount;
+  const theirs = holders.filter(({ user }) => user >= firstAccount && user <= lastAccount);
+  // Each sandbox has a process of ours that waits for it, and ends with it.
+  const keepers = new Set(theirs.map(({ parent }) => parent));
+  const members = holders.filter((one) => theirs.includes(one) || keepers.has(one.pid));
   return {
-    members: holders.filter((one) => isMembers(one)),
-    others: holders.filter((one) => !isMembers(one)),
+    members,
+    others: holders.filter((one) => !members.includes(one)),
     places: mounts.filter((one) => matches(one) && one.mountPoint !== mount).map((one) => one.mountPoint),
   };
 }
