@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { request } from 'node:http';
 import { join } from 'node:path';
 import { errorBodySchema, HoldfastError } from '../protocol/errors.ts';
+import { readRecord } from '../runtime/process-record.ts';
 import { layoutOf, type Configuration } from '../runtime/config.ts';
 
 /** File with the command line's own token; only root can read it. */
@@ -9,11 +10,24 @@ export function operatorTokenFile(configuration: Configuration): string {
   return join(layoutOf(configuration).control, 'operator-token');
 }
 
+/** Names the supervisor for as long as it lives. */
+export function supervisorRecordFile(configuration: Configuration): string {
+  return join(configuration.runDirectory, 'supervisor.json');
+}
+
 export interface ApiOptions {
   method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   body?: unknown;
   /** Milliseconds for the whole call. */
   deadlineMs?: number;
+}
+
+/** The control plane alone may be away for some seconds: whoever is told to start the platform then is told that there is one already. */
+function whyDown(configuration: Configuration): string {
+  const supervisor = readRecord(supervisorRecordFile(configuration));
+  return supervisor === undefined
+    ? `The platform at ${configuration.home} is not running. Start it with npm start.`
+    : `The control plane of ${configuration.home} does not run just now. The supervisor (pid ${supervisor.pid}) starts it; try again in a few seconds. Sites do not need it.`;
 }
 
 /**
@@ -53,11 +67,7 @@ export async function api(configuration: Configuration, path: string, options: A
       const down = error.code === 'ENOENT' || error.code === 'ECONNREFUSED';
       reject(
         down
-          ? new HoldfastError(
-              'not-ready',
-              `The platform at ${configuration.home} is not running. Start it with npm start.`,
-              { cause: error },
-            )
+          ? new HoldfastError('not-ready', whyDown(configuration), { cause: error })
           : new HoldfastError('deadline-passed', `The platform did not answer: ${error.message}`, { cause: error }),
       );
     });

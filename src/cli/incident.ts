@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
+import { count } from '../model/words.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import type { Incident, IncidentSummary } from '../protocol/incidents.ts';
 import type { Configuration } from '../runtime/config.ts';
@@ -27,7 +28,7 @@ export function incidentText(incident: Incident): string {
     `You must:  ${incident.mustAct ?? 'nothing'}`,
     `Now:       ${incident.state === 'open' ? incident.doing : 'over'}`,
     `Since:     ${incident.since}${incident.resolvedAt === null ? '' : `, resolved ${incident.resolvedAt}`}`,
-    `Members:   ${impact.accounts} accounts with ${impact.sites} sites; service: ${incident.service}`,
+    `Members:   ${count(impact.accounts, 'account')} with ${count(impact.sites, 'site')}; service: ${incident.service}`,
     `Requests:  ${requests}`,
     `Disk:      ${incident.culprit.disk ?? '-'}`,
     ...list('What was seen:', incident.diagnosis.evidence),

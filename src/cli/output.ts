@@ -1,9 +1,11 @@
+import { CommanderError } from 'commander';
 import { HoldfastError, type ErrorCode } from '../protocol/errors.ts';
 
 /** Exit codes of the command, after sysexits(3) where it has a word for the case. */
+const WRONG_INPUT = 64;
 const EXIT_CODES: Partial<Record<ErrorCode, number>> = {
-  'input-invalid': 64,
-  'confirmation-needed': 64,
+  'input-invalid': WRONG_INPUT,
+  'confirmation-needed': WRONG_INPUT,
   'not-found': 66,
   'not-ready': 69,
   'agent-unreachable': 69,
@@ -19,6 +21,8 @@ export function reportError(error: unknown): number {
     for (const line of error.details ?? []) process.stderr.write(`  ${line}\n`);
     return EXIT_CODES[error.code] ?? 1;
   }
+  // Commander has said it already; help and the version come this way, too.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_INPUT;
   process.stderr.write(`holdfast: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
   return 70;
 }

@@ -9,6 +9,7 @@ import { layoutOf, type Configuration } from '../runtime/config.ts';
 import { api } from './api.ts';
 import { printJson, table } from './output.ts';
 import { outliveReader } from './pipes.ts';
+import { redundancyWords } from './volume.ts';
 import { BENCH_PACKAGES, installPackages, PLATFORM_PACKAGES, TEST_PACKAGES } from './start/packages.ts';
 import { start } from './start/start.ts';
 
@@ -96,7 +97,7 @@ export function platformCommands(program: Command, configuration: Configuration)
         process.stdout.write(`${status.ready ? 'ready' : 'not ready'}, version ${status.version}\n`);
         process.stdout.write(`agent ${status.agent}, gateway ${status.gateway}, supervisor ${status.supervisor}\n`);
         for (const volume of status.volumes) {
-          process.stdout.write(`volume ${volume.name}: ${volume.state}, redundancy ${volume.redundancy}\n`);
+          process.stdout.write(`volume ${volume.name}: ${volume.state}, redundancy ${redundancyWords(volume)}\n`);
         }
       }
       if (!status.ready) process.exitCode = 69;

@@ -16,6 +16,8 @@ export function holdfastCommand(configuration: Configuration): Command {
     .description('Self-hosted Python hosting whose storage mirrors, watches and repairs itself.')
     .version(configuration.version)
     .showHelpAfterError()
+    // It throws instead of ending the process, so that wrong words get the exit code of wrong input. Before any command is added: each takes it over.
+    .exitOverride()
     .addHelpText(
       'after',
       `

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { VolumeView } from '../protocol/browser.ts';
-import { volumeRow } from './volume.ts';
+import { redundancyWords, volumeRow } from './volume.ts';
 
 const volume: VolumeView = {
   name: 'home1',
@@ -21,4 +21,10 @@ test('a closed volume is not called mirrored, and one that was never read has no
   expect(volumeRow(volume).slice(1, 4)).toEqual(['open', 'full', '1.0 GiB of 8.0 GiB']);
   const closed = volumeRow({ ...volume, state: 'closed', usedBytes: 0, readAt: '1970-01-01T00:00:00.000Z' });
   expect(closed.slice(1, 4)).toEqual(['closed', 'was full', 'not read yet']);
+});
+
+test('the status and the list of volumes use the same words', () => {
+  for (const state of ['open', 'trouble', 'closed'] as const)
+    expect(redundancyWords({ state, redundancy: 'full' })).toBe(volumeRow({ ...volume, state })[2]);
+  expect(redundancyWords({ state: 'not looked at yet', redundancy: 'full' })).toBe('was full');
 });

@@ -25,13 +25,18 @@ function toListEntry(volume: VolumeView): Record<string, unknown> {
   };
 }
 
-/** A volume in `volume list`. A closed one is not called mirrored, and what was never read is not shown as nothing. */
+/** A volume that is not in use, or not looked at yet, is not called mirrored: that is how it was. */
+export function redundancyWords({ state, redundancy }: { state: string; redundancy: string }): string {
+  return state === 'open' || state === 'trouble' ? redundancy : `was ${redundancy}`;
+}
+
+/** A volume in `volume list`. What was never read is not shown as nothing. */
 export function volumeRow(entry: VolumeView): string[] {
   const read = Date.parse(entry.readAt) > 0;
   return [
     entry.name,
     entry.state,
-    entry.state === 'closed' ? `was ${entry.redundancy}` : entry.redundancy,
+    redundancyWords(entry),
     read ? `${bytes(entry.usedBytes)} of ${bytes(entry.sizeBytes)}` : 'not read yet',
     entry.freeBytes === undefined ? '' : bytes(entry.freeBytes),
     String(entry.accounts),

@@ -367,3 +367,24 @@ describe('the words of the status page', () => {
     expect(shortIdOf('volume home1')).not.toBe(shortIdOf('volume home2'));
   });
 });
+
+describe('a volume that a new agent has not come to yet', () => {
+  const volumes: StatusFacts['volumes'] = [
+    { name: 'home1', state: 'closed', unseen: true },
+    { name: 'home2', state: 'open' },
+  ];
+
+  it('is neither closed for maintenance nor said to work', () => {
+    const status = publicStatusOf(facts({ volumes }));
+    expect(status.description).toBe('The platform has just started and is looking at its parts');
+    expect(status.components.find(({ name }) => name === 'Storage home1')).toMatchObject({
+      word: 'Not looked at yet',
+      tone: 'quiet',
+    });
+  });
+
+  it('does not hide the trouble that is known of it', () => {
+    const status = publicStatusOf(facts({ volumes, troubles: [trouble({ service: 'stopped' })] }));
+    expect(status.components.find(({ name }) => name === 'Storage home1')?.status).toBe('major_outage');
+  });
+});

@@ -34,7 +34,8 @@ export interface StatusFacts {
   /** Whether sites are served, and whether the control plane answers. */
   gateway: boolean;
   control: boolean;
-  volumes: readonly { name: string; state: 'open' | 'closed' | 'trouble' }[];
+  /** `unseen`: the agent has just started and has not come to it yet, so that its state says nothing. */
+  volumes: readonly { name: string; state: 'open' | 'closed' | 'trouble'; unseen?: boolean }[];
   troubles: readonly StatusTrouble[];
   /** What operators published, by trouble. Shown as it is. */
   notes: readonly { trouble: string; at: string; text: string }[];
@@ -242,15 +243,20 @@ function storageOf(facts: StatusFacts, open: readonly StatusTrouble[], hostStatu
       description: 'Files, sites and programs of the members who live on it',
       status: mine.reduce<ComponentStatus>(
         (status, one) => worse(status, BY_SERVICE[one.service]),
-        worse(hostStatus, byState[volume.state]),
+        worse(hostStatus, volume.unseen === true ? 'operational' : byState[volume.state]),
       ),
     };
   });
 }
 
+function unseen(facts: StatusFacts, { id }: Pick<PublicComponent, 'id'>): boolean {
+  return facts.volumes.some((volume) => volume.unseen === true && shortIdOf(`volume ${volume.name}`) === id);
+}
+
 /** The status in words: what is seen now, or when it was seen. */
 function withWords(facts: StatusFacts, one: Plain): PublicComponent {
   const known = { ...one, word: STATUS_WORDS[one.status], tone: COMPONENT_TONE[one.status] };
+  if (unseen(facts, one) && one.status === 'operational') return { ...known, word: 'Not looked at yet', tone: 'quiet' };
   if (one.kind === 'watching' && one.status !== 'operational')
     return { ...known, word: facts.watching === 'blind' ? 'Cannot see just now' : 'Does not answer' };
   if (facts.watching !== 'silent') return known;
@@ -339,6 +345,8 @@ function asKnown(
   facts: StatusFacts,
   now: Pick<PublicStatus, 'indicator' | 'description'>,
 ): Pick<PublicStatus, 'indicator' | 'description'> {
+  if (now.indicator === 'none' && facts.volumes.some((volume) => volume.unseen === true))
+    return { indicator: 'minor', description: 'The platform has just started and is looking at its parts' };
   if (facts.watching !== 'silent' || !facts.gateway) return now;
   const rest =
     now.indicator === 'none'

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { placeAccount, redundancyOf, roomOf, type PlacementCandidate, type ReplicaState } from './volumes.ts';
+import {
+  notLookedAt,
+  placeAccount,
+  redundancyOf,
+  roomOf,
+  type PlacementCandidate,
+  type ReplicaState,
+} from './volumes.ts';
 
 const states: readonly ReplicaState[] = ['healthy', 'rebuilding', 'set-aside', 'missing', 'failed'];
 
@@ -104,5 +111,25 @@ describe('placing an account', () => {
         for (const other of others) expect(roomOf(chosen)).toBeGreaterThanOrEqual(roomOf(other) / 2);
       }),
     );
+  });
+});
+
+describe('a volume that its agent has not looked at yet', () => {
+  const unseen = { state: 'closed', trouble: null, wantedOpen: true, readAt: '1970-01-01T00:00:00.000Z' } as const;
+
+  it('is one that nobody closed, and of which nothing is known', () => {
+    expect(notLookedAt(unseen)).toBe(true);
+    expect(notLookedAt({ ...unseen, unopened: null })).toBe(true);
+  });
+
+  it.each([
+    { wantedOpen: false },
+    { wantedOpen: undefined },
+    { state: 'open' as const },
+    { trouble: 'A disk is missing.' },
+    { unopened: {} },
+    { readAt: '2026-01-01T00:00:00.000Z' },
+  ])('is no other: %j', (values) => {
+    expect(notLookedAt({ ...unseen, ...values })).toBe(false);
   });
 });

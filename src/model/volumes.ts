@@ -14,6 +14,27 @@ export function redundancyOf(states: readonly ReplicaState[]): Redundancy {
   return states.includes('rebuilding') ? 'rebuilding' : 'reduced';
 }
 
+/** What is known of whether a volume is open. */
+export interface OpeningFacts {
+  state: 'open' | 'closed' | 'trouble';
+  trouble: string | null;
+  /** Whether nobody closed it. */
+  wantedOpen?: boolean | undefined;
+  /** Set once it was tried and could not be opened. */
+  unopened?: object | null | undefined;
+  /** When this agent last looked at it, ISO 8601; the year 1970: never. */
+  readAt: string;
+}
+
+/**
+ * Whether its agent has just started and has not come to this volume yet. Its state is then "closed" for want of a better word, and says nothing: most
+ * often it is mounted, and its sites are served from it.
+ */
+export function notLookedAt({ state, trouble, wantedOpen, unopened, readAt }: OpeningFacts): boolean {
+  const read = Date.parse(readAt) > 0;
+  return state === 'closed' && wantedOpen === true && trouble === null && (unopened ?? null) === null && !read;
+}
+
 export interface PlacementCandidate {
   name: string;
   state: 'open' | 'closed' | 'trouble';

@@ -1,5 +1,6 @@
+import { notLookedAt } from '../../model/volumes.ts';
 import { count } from '../../model/words.ts';
-import type { Dashboard } from '../../protocol/browser.ts';
+import type { Dashboard, VolumeView } from '../../protocol/browser.ts';
 import type { IncidentSummary } from '../../protocol/incidents.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import { within } from '../../runtime/deadline.ts';
@@ -113,10 +114,16 @@ function memberNotices(
   const volume = account.volume === null ? undefined : context.world.volumes.get(account.volume);
   // Told already, with what is known of it.
   const inTrouble = context.incidents.open().some((incident) => incident.volume === account.volume);
-  if (!context.agent.reachable()) {
+  if (!inTouch(context)) {
     notices.push({
       level: 'problem',
       text: 'The host of your programs does not answer right now. Your sites go on; changes take effect later.',
+    });
+  } else if (volume && notLookedAt(volume)) {
+    notices.push({
+      level: 'warning',
+      about: 'storage',
+      text: 'The host of your programs has just started and is coming to your storage. Nothing is lost.',
     });
   } else if (volume && volume.state !== 'open' && !inTrouble) {
     notices.push({
@@ -142,6 +149,11 @@ function memberNotices(
   return notices;
 }
 
+/** Whether what is known of sites and storage is how it is now. */
+function inTouch({ agent, world }: ControlContext): boolean {
+  return agent.reachable() && world.agentSilentSince === null;
+}
+
 /** "14:02:11 UTC" */
 function clockOf(iso: string): string {
   return `${iso.slice(11, 19)} UTC`;
@@ -165,8 +177,15 @@ export async function platformDashboard(context: ControlContext): Promise<Platfo
     const state = world.statuses.get(id)?.state;
     return out(volume) && state !== 'disabled' ? 'stopped' : state;
   });
+  const isWantedOpen = ({ name, wantedOpen }: VolumeView): boolean =>
+    wantedOpen !== false && !closed.has(name) && !world.closing.has(name);
   const notices: Platform['notices'] = [];
-  if (!agent.reachable())
+  if (agent.reachable() && !inTouch(context))
+    notices.push({
+      level: 'warning',
+      text: `The agent has been started again and is taking up the gateway, the volumes and the sites; what is shown of them is as of ${clockOf(world.agentSilentSince ?? '')}. Sites that are awake do not need it.`,
+    });
+  else if (!agent.reachable())
     notices.push({
       level: 'problem',
       text: `The agent has not been heard since ${clockOf(world.agentSilentSince ?? context.now().toISOString())}. The supervisor starts it again; if this stays, look at its log. Sites that are awake do not need it.`,
@@ -193,7 +212,12 @@ export async function platformDashboard(context: ControlContext): Promise<Platfo
   for (const volume of volumes) {
     if (told.has(volume.name)) continue;
     if (volume.trouble !== null) notices.push({ level: 'problem', text: `Volume ${volume.name}: ${volume.trouble}` });
-    else if (volume.state === 'closed' && !closed.has(volume.name))
+    else if (notLookedAt(volume))
+      notices.push({
+        level: 'warning',
+        text: `The agent has just started and has not come to volume ${volume.name} yet.`,
+      });
+    else if (volume.state === 'closed' && isWantedOpen(volume))
       notices.push({ level: 'warning', text: `Volume ${volume.name} is not open yet.` });
     if (volume.redundancy !== 'full' && volume.state !== 'closed')
       notices.push({
@@ -212,7 +236,7 @@ export async function platformDashboard(context: ControlContext): Promise<Platfo
     sitesFailed: states.filter((state) => state === 'failed').length,
     volumes,
     operations: [...world.operations.values()].filter((operation) => operation.state === 'running'),
-    agentReachable: agent.reachable(),
+    agentReachable: inTouch(context),
     notices,
   };
 }

@@ -1,3 +1,4 @@
+import { notLookedAt } from '../../model/volumes.ts';
 import type { Logger } from '../../runtime/log.ts';
 import type { AgentClient } from '../agent-client.ts';
 import type { Incidents } from '../incidents/incidents.ts';
@@ -19,15 +20,54 @@ const LOOK_EVERY_MS = 30_000;
 /** How often the host is asked while its gateway is not ready: a start waits for that, and it has no event. */
 const GATEWAY_EVERY_MS = 250;
 
+/** How often a new agent is asked whether it has taken up what runs, and for how long it is waited for: a volume that hangs must not hold up the news of the others. */
+const TAKES_UP_EVERY_MS = 250;
+const TAKES_UP_MS = 15_000;
+
+type Look = Parameters<World['replace']>[0];
+
 /** Everything the agent knows, read at once; each question has its own deadline. */
-export async function lookAtAgent({ agent, world }: Pick<Parts, 'agent' | 'world'>): Promise<void> {
+async function askAgent(agent: AgentClient): Promise<Look> {
   const [host, volumes, operations, statuses] = await Promise.all([
     agent.call('host.status', {}),
     agent.call('volumes.list', {}),
     agent.call('operations.list', {}),
     agent.call('sites.statuses', {}),
   ]);
-  world.replace({ host, volumes, operations, statuses });
+  return { host, volumes, operations, statuses };
+}
+
+export async function lookAtAgent({ agent, world }: Pick<Parts, 'agent' | 'world'>): Promise<void> {
+  world.replace(await askAgent(agent));
+}
+
+function hasTakenUp({ host, volumes }: Look): boolean {
+  return host.gatewayReady && !volumes.some(notLookedAt);
+}
+
+/**
+ * A new agent answers before it has taken up the gateway, the volumes and the sites of the one before, all of which serve meanwhile. Until it has,
+ * what was known before is nearer to the truth than what it says: the pages keep that, marked as old.
+ */
+async function takeUp(
+  { agent, log }: Parts,
+  first: Look,
+  connection: AbortController,
+  done: (look: Look) => void,
+): Promise<void> {
+  const last = performance.now() + TAKES_UP_MS;
+  let look = first;
+  try {
+    while (!hasTakenUp(look) && performance.now() < last) {
+      await pause(TAKES_UP_EVERY_MS, connection.signal);
+      if (connection.signal.aborted) return;
+      look = await askAgent(agent);
+    }
+    done(look);
+  } catch (error) {
+    log.warn({ err: error }, 'the agent did not answer while it took up what runs');
+    connection.abort();
+  }
 }
 
 /**
@@ -51,15 +91,28 @@ async function lookAtTroubles({ agent, world, incidents, log }: Parts, complete:
 export async function followAgent(parts: Parts, signal: AbortSignal): Promise<void> {
   const { agent, world, desired, log } = parts;
   let failures = 0;
+  /** When the agent started whose news the world has. */
+  let known: string | undefined;
   while (!signal.aborted) {
     const connection = new AbortController();
     const stop = (): void => connection.abort();
     signal.addEventListener('abort', stop, { once: true });
-    try {
-      await lookAtAgent(parts);
+    const inTouch = (look: Look): void => {
+      if (connection.signal.aborted) return;
+      world.replace(look);
       world.agentIsSilent(null);
+      known = look.host.startedAt;
+    };
+    let takingUp = Promise.resolve();
+    try {
+      const look = await askAgent(agent);
+      const isNew = known !== undefined && known !== look.host.startedAt;
+      if (isNew) world.agentIsSilent(world.agentSilentSince ?? agent.heardAt() ?? new Date().toISOString());
+      else inTouch(look);
       // Before the desired state, which may take long: an incident is there as soon as the agent can be asked.
       await lookAtTroubles(parts, true);
+      // Beside the rest: troubles and events of a new agent are heard while it takes up what runs.
+      if (isNew) takingUp = takeUp(parts, look, connection, inTouch);
       await desired.everything();
       world.synchronised = true;
       log.info('the agent has the desired state');
@@ -76,7 +129,7 @@ export async function followAgent(parts: Parts, signal: AbortSignal): Promise<vo
         }
       } finally {
         connection.abort();
-        await looking;
+        await Promise.all([looking, takingUp]);
       }
     } catch (error) {
       if (!signal.aborted) log.warn({ err: error }, 'no connection to the agent');

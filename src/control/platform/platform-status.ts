@@ -1,3 +1,4 @@
+import { notLookedAt } from '../../model/volumes.ts';
 import type { AgentOutput } from '../../protocol/agent.ts';
 import type { Status } from '../../protocol/browser.ts';
 import { within } from '../../runtime/deadline.ts';
@@ -29,12 +30,16 @@ export async function readPlatformStatus(context: ControlContext): Promise<Statu
   const gatewayReady = reachable && host.gatewayReady;
   const tried = volumes.length > 0 && volumes.every((volume) => hasBeenTried(volume, closed));
   return {
-    ready: storeAnswers && reachable && world.synchronised && gatewayReady && tried,
+    // Until the agent has taken up what runs, the volumes are those that were known before.
+    ready: storeAnswers && reachable && world.synchronised && world.agentSilentSince === null && gatewayReady && tried,
     version: context.configuration.version,
     agent: reachable ? 'reachable' : 'unreachable',
     gateway: gatewayReady ? 'ready' : 'not-ready',
     supervisor: context.supervisor.view().silentSince === null ? 'watching' : 'silent',
-    volumes: volumes.map(({ name, state, redundancy }) => ({ name, state, redundancy })),
+    volumes: volumes.map((volume) => {
+      const { name, state, redundancy } = volume;
+      return { name, state: notLookedAt(volume) ? 'not looked at yet' : state, redundancy };
+    }),
   };
 }
 

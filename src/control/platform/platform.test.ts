@@ -135,6 +135,38 @@ describe('desired state', () => {
     await following;
   });
 
+  it('keeps what was known before, as old, until an agent that was started again has taken it up', async () => {
+    await using bench = await openBench();
+    const { agent, context } = bench;
+    const { world } = context;
+    const stop = new AbortController();
+    const following = followAgent(context, stop.signal);
+    await until(() => world.synchronised, 'the connection', WAIT);
+    const told: (string | null)[] = [];
+    world.listen((change) => {
+      if (change.type === 'agent') told.push(world.agentSilentSince);
+    });
+    agent.startedAt = '2026-01-02T00:00:00.000Z';
+    agent.gatewayReady = false;
+    agent.volumes.set('v1', someVolume('v1', { state: 'closed', wantedOpen: true, readAt: new Date(0).toISOString() }));
+    const looks = agent.callsOf('volumes.list').length;
+    agent.breakConnections();
+    await until(() => agent.callsOf('volumes.list').length > looks + 1, 'being asked again', WAIT);
+    expect(world.volumes.get('v1')?.state).toBe('open');
+    expect(world.host?.gatewayReady).toBe(true);
+    agent.tellTrouble(someTrouble('t1')); // Heard all the same.
+    await until(() => context.world.troubles.has('t1'), 'the trouble', WAIT);
+    agent.gatewayReady = true;
+    expect((await readPlatformStatus(context)).ready).toBe(false);
+    expect(told).toEqual([expect.any(String)]);
+    agent.volumes.set('v1', someVolume('v1', { wantedOpen: true, usedBytes: 99 }));
+    await until(() => world.agentSilentSince === null, 'the end of the silence', WAIT);
+    expect(world.volumes.get('v1')?.usedBytes).toBe(99);
+    expect(told).toHaveLength(2);
+    stop.abort();
+    await following;
+  });
+
   it('reads the figures of the volumes anew when there is trouble', async () => {
     await using bench = await openBench();
     const stop = new AbortController();

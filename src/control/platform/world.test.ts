@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { someVolume } from '../testing/memory-agent.ts';
 import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
 import { World } from './world.ts';
 
@@ -15,4 +16,18 @@ test('a volume is gone as soon as its deletion is done, not at the next look', (
   expect([...world.volumes.keys()]).toEqual(['home1', 'home2']);
   world.apply({ type: 'operation', operation: operation('volume-delete', 'done') });
   expect([...world.volumes.keys()]).toEqual(['home2']);
+});
+
+test('a new agent that has not come to an open volume yet does not make it a closed one', () => {
+  const unseen = someVolume('home1', { state: 'closed', wantedOpen: true, readAt: '1970-01-01T00:00:00.000Z' });
+  const world = new World();
+  world.apply({ type: 'volume', volume: unseen });
+  expect(world.volumes.get('home1')?.state).toBe('closed'); // Nothing better is known.
+  const open = someVolume('home1', { wantedOpen: true });
+  world.apply({ type: 'volume', volume: open });
+  world.apply({ type: 'volume', volume: unseen });
+  expect(world.volumes.get('home1')).toBe(open);
+  const reason = 'A disk is missing.';
+  world.apply({ type: 'volume', volume: { ...unseen, unopened: { since: unseen.readAt, reason, heldBy: null } } });
+  expect(world.volumes.get('home1')?.state).toBe('closed');
 });

@@ -1,3 +1,4 @@
+import { notLookedAt } from '../../model/volumes.ts';
 import type { AgentEventBody, AgentOutput } from '../../protocol/agent.ts';
 import type { DrillRun } from '../../protocol/drills.ts';
 import type { IncidentSummary } from '../../protocol/incidents.ts';
@@ -15,7 +16,7 @@ export type WorldChange =
   | { type: 'site-removed'; id: string; account: string }
   | { type: 'incident'; incident: IncidentSummary }
   | { type: 'drill'; run: DrillRun }
-  /** The agent has fallen silent, or is back. */
+  /** The agent has fallen silent, or is back and has taken up what runs. */
   | { type: 'agent' };
 
 /** Finished operations kept for the pages. */
@@ -34,7 +35,12 @@ export class World {
   host: AgentOutput<'host.status'> | undefined;
   /** The whole desired state has been taken over by the agent since it last connected. */
   synchronised = false;
-  /** Since when the agent has not been heard, ISO 8601: all of this is as it was then. Null: it is in touch. */
+  /** Volumes that are being closed on purpose just now. */
+  readonly closing = new Set<string>();
+  /**
+   * Since when the agent has not been heard, ISO 8601: all of this is as it was then. Null: it is in touch. A new agent that has not taken up what runs
+   * yet has nothing to say of it, and counts as silent.
+   */
   agentSilentSince: string | null = null;
   readonly #listeners = new Set<(change: WorldChange) => void>();
 
@@ -51,7 +57,8 @@ export class World {
   }): void {
     this.host = look.host;
     replaceMap(this.statuses, look.statuses, (status) => status.id);
-    replaceMap(this.volumes, look.volumes, (volume) => volume.name);
+    const volumes = look.volumes.map((volume) => this.#nearerTruth(volume));
+    replaceMap(this.volumes, volumes, (volume) => volume.name);
     replaceMap(this.operations, look.operations, (operation) => operation.id);
   }
 
@@ -77,7 +84,7 @@ export class World {
   apply(change: WorldChange): void {
     if (change.type === 'site') this.statuses.set(change.site.id, change.site);
     if (change.type === 'site-removed') this.statuses.delete(change.id);
-    if (change.type === 'volume') this.volumes.set(change.volume.name, change.volume);
+    if (change.type === 'volume') this.volumes.set(change.volume.name, this.#nearerTruth(change.volume));
     if (change.type === 'operation') {
       const { kind, state, subject } = change.operation;
       this.#keep(change.operation);
@@ -102,6 +109,12 @@ export class World {
   listen(listener: (change: WorldChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** A new agent that has not come to a volume yet knows less of it than what was known before. */
+  #nearerTruth(volume: VolumeStatus): VolumeStatus {
+    const known = this.volumes.get(volume.name);
+    return known !== undefined && known.state !== 'closed' && notLookedAt(volume) ? known : volume;
   }
 
   #keep(operation: Operation): void {

@@ -91,6 +91,8 @@ export class MemoryAgent implements AgentClient {
   readonly instead = new Map<AgentMethod, () => Promise<never>>();
   online = true;
   gatewayReady = true;
+  /** Another one: the agent was started again. */
+  startedAt = START;
   readonly troubles = new Map<string, Trouble>();
   /** The fault on each valve disk: "volume/replica" -> fault. */
   readonly faults = new Map<string, FaultName>();
@@ -308,7 +310,7 @@ export class MemoryAgent implements AgentClient {
     'host.status': () =>
       Promise.resolve({
         version: '0',
-        startedAt: START,
+        startedAt: this.startedAt,
         uidBase: 0,
         cgroup: 'v2',
         pythons: this.pythons,

@@ -176,9 +176,9 @@ export function connectLive(client: QueryClient, onState: (state: LiveState) => 
     if (ended) return;
     openedAt = Date.now();
     source = new EventSource(apiAddress('events'), { withCredentials: true });
+    // An answer is not news yet: the heartbeat that every stream begins with is, and clears what was lost.
     source.addEventListener('open', () => {
       attempts = 0;
-      heard();
       if (broken) {
         broken = false;
         all();

@@ -14,7 +14,7 @@ import type { Drill, DrillRun, DrillRunSummary } from '../../../src/protocol/dri
 import type { HostHealth, RepairPlan } from '../../../src/protocol/health.ts';
 import type { Incident, IncidentSummary, NotificationSettings } from '../../../src/protocol/incidents.ts';
 import type { Operation } from '../../../src/protocol/volumes.ts';
-import { call } from './client.ts';
+import { ApiError, call } from './client.ts';
 
 /** Every query of the pages: its key, its address. Live events write into the same keys (see live.ts). */
 export type LogKind = 'access' | 'error' | 'server';
@@ -43,10 +43,16 @@ export function sitesQuery(account?: string) {
   });
 }
 
+/** What is no id names no site, and need not be asked for. */
+const SITE_ID = /^[0-9a-f]{12}$/;
+
 export function siteQuery(id: string) {
   return queryOptions({
     queryKey: ['site', id],
-    queryFn: ({ signal }) => call<SiteView>(`sites/${encodeURIComponent(id)}`, { signal }),
+    queryFn: async ({ signal }) => {
+      if (!SITE_ID.test(id)) throw new ApiError(404, 'not-found', 'This site does not exist (any more).');
+      return await call<SiteView>(`sites/${id}`, { signal });
+    },
   });
 }
 

@@ -10,20 +10,30 @@ export type Loss = Omit<Extract<LiveState, { kind: 'lost' }>, 'kind'>;
 /** Null while the page is up to date. */
 export const LostAt = createContext<Loss | null>(null);
 
+/**
+ * The mark of a page right after a change of the events. Once it is there it stays until something new has been heard: a stream that first says nothing
+ * and then breaks has not become up to date in between. Only a break is waited for; silence has been waited for already.
+ */
+export function markedAfter(marked: Loss | null, live: LiveState): Loss | null {
+  if (live.kind === 'live') return null;
+  if (live.kind === 'connecting') return marked;
+  const { since, cause } = live;
+  return marked === null && cause === 'connection' ? null : { since, cause };
+}
+
 /** For the frame, which keeps the events: what it gives to {@link LostAt}. */
 export function useLoss(live: LiveState): Loss | null {
-  const [loss, setLoss] = useState<Loss | null>(null);
+  const [seen, setSeen] = useState({ live, loss: markedAfter(null, live) });
+  // While drawing, so that no page is ever drawn without the mark in between.
+  const current = seen.live === live ? seen : { live, loss: markedAfter(seen.loss, live) };
+  if (current !== seen) setSeen(current);
   useEffect(() => {
     if (live.kind !== 'lost') return;
     const { since, cause } = live;
-    // Silence has been waited for already.
-    const timer = setTimeout(() => setLoss({ since, cause }), cause === 'connection' ? BLINK_MS : 0);
-    return () => {
-      clearTimeout(timer);
-      setLoss(null);
-    };
+    const timer = setTimeout(() => setSeen({ live, loss: { since, cause } }), BLINK_MS);
+    return () => clearTimeout(timer);
   }, [live]);
-  return loss;
+  return current.loss;
 }
 
 /** For whatever would otherwise pass old figures for new ones: since when they are old. */

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { markedAfter } from './connection.ts';
 import { DESTINATIONS, destinationsFor } from './navigation.ts';
 import { safeReturn } from './session.tsx';
 import { matchKeys } from './shortcuts.tsx';
@@ -46,4 +47,17 @@ test('a first key waits for its second', () => {
   expect(matchKeys('g', ['g d', 'n'])).toEqual({ match: undefined, waiting: true });
   expect(matchKeys('g d', ['g d', 'n'])).toEqual({ match: 'g d', waiting: false });
   expect(matchKeys('x', ['g d', 'n'])).toEqual({ match: undefined, waiting: false });
+});
+
+test('a page that is marked as old stays so through every break, until something new is heard', () => {
+  const silent = { since: 1000, cause: 'silence' } as const;
+  expect(markedAfter(null, { kind: 'lost', ...silent })).toEqual(silent);
+  const broken = { since: 1000, cause: 'connection' } as const;
+  expect(markedAfter(silent, { kind: 'lost', ...broken })).toEqual(broken);
+  expect(markedAfter(silent, { kind: 'connecting' })).toEqual(silent);
+  expect(markedAfter(broken, { kind: 'live' })).toBeNull();
+});
+
+test('a break of a page that was up to date is not marked at once: it may be a blink', () => {
+  expect(markedAfter(null, { kind: 'lost', since: 1000, cause: 'connection' })).toBeNull();
 });

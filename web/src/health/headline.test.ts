@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { actSentence, storageHeadline, type StorageView } from './headline.ts';
+import { volumeShown } from './volume-state.ts';
 
 const names = ['home1', 'home2', 'home3'] as const;
 const volumes = fc.uniqueArray(
@@ -191,4 +192,13 @@ test('does not claim that something is done while the reaction is switched off, 
     'Members on home1 are waiting: disk r2 of home1 is in trouble, and the reaction is switched off.',
   );
   expect(headline.acts).toEqual(['Switch the reaction on again.']);
+});
+
+test('a volume that the agent has not come to yet is neither closed nor mirrored', () => {
+  const unseen = { state: 'closed', redundancy: 'full', wantedOpen: true, readAt: '1970-01-01T00:00:00.000Z' } as const;
+  const volume = { ...unseen, name: 'home1', operation: null, trouble: null, accounts: 3, replicas: [1, 2] };
+  const up = { name: 'host-1', condition: 'healthy', reaction: true, watcherGapMs: 0 } as const;
+  const said = storageHeadline({ volumes: [volume], host: up, incidents: [], connected: true });
+  expect(said).toMatchObject({ tone: 'warn', title: expect.stringContaining('has not looked at home1 yet') });
+  expect(volumeShown(volume, [], undefined)).toMatchObject({ tone: 'quiet', word: 'not looked at yet' });
 });

@@ -1,3 +1,4 @@
+import { notLookedAt } from '../../../src/model/volumes.ts';
 import type { VolumeView } from '../../../src/protocol/browser.ts';
 import type { HostHealth } from '../../../src/protocol/health.ts';
 import type { IncidentSummary } from '../../../src/protocol/incidents.ts';
@@ -20,7 +21,7 @@ export interface Headline {
 
 type Volume = Pick<VolumeView, 'name' | 'state' | 'redundancy' | 'operation' | 'trouble' | 'accounts'> & {
   replicas: ReadonlyArray<unknown>;
-};
+} & Partial<Pick<VolumeView, 'wantedOpen' | 'unopened' | 'readAt'>>;
 type Open = Pick<
   IncidentSummary,
   'state' | 'service' | 'volume' | 'mustAct' | 'fault' | 'culprit' | 'severity' | 'doing' | 'title'
@@ -121,6 +122,14 @@ function volumesHeadline(volumes: readonly Volume[], open: readonly Open[], reac
       tone: 'warn',
       title: 'There is no volume yet.',
       acts: ['Make a volume: accounts live on volumes.'],
+      details,
+    };
+  const unseen = volumes.filter((each) => notLookedAt({ ...each, readAt: each.readAt ?? '' }));
+  if (unseen.length > 0)
+    return {
+      tone: 'warn',
+      title: `The agent has just started and has not looked at ${listing(unseen.map((each) => each.name))} yet.`,
+      acts,
       details,
     };
   const closed = volumes.filter((each) => each.state === 'closed');

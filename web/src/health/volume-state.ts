@@ -1,4 +1,4 @@
-import type { Redundancy } from '../../../src/model/volumes.ts';
+import { notLookedAt, type Redundancy } from '../../../src/model/volumes.ts';
 import type { VolumeView } from '../../../src/protocol/browser.ts';
 import { wasRead } from '../format/format.ts';
 import { shownRedundancy, type ShownRedundancy, type ShownState } from './disk-state.ts';
@@ -49,12 +49,20 @@ const MIRRORED: Readonly<Record<Redundancy, string>> = {
  * @param old true: the page is not up to date, and this is how it was when it last was
  */
 export function volumeShown(
-  volume: Pick<VolumeView, 'state' | 'redundancy' | 'readAt'>,
+  volume: Pick<VolumeView, 'state' | 'redundancy' | 'readAt'> &
+    Partial<Pick<VolumeView, 'trouble' | 'wantedOpen' | 'unopened'>>,
   states: readonly ShownState[],
   incident: IncidentTone | undefined,
   old = false,
 ): ShownVolume {
   const figures = wasRead(volume.readAt);
+  if (notLookedAt({ ...volume, trouble: volume.trouble ?? null }))
+    return {
+      tone: 'quiet',
+      word: 'not looked at yet',
+      meaning: 'The agent has just started and has not come to it yet.',
+      figures,
+    };
   // Nobody looks at a closed volume: what it was is not what it is.
   if (volume.state === 'closed')
     return { tone: 'off', word: 'closed', meaning: `It is closed. ${MIRRORED[volume.redundancy]}`, figures };

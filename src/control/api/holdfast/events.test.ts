@@ -114,6 +114,16 @@ describe('events', () => {
     await until(() => alices().includes('"agentSilentSince":"2026-01-01T00:00:00.000Z"'), 'being told', 20_000);
   });
 
+  it('have the dashboard of an operator read again when the supervisor falls silent', async () => {
+    const alices = await listen({ cookie: alice.cookie, ...visitor });
+    const all = await listen({ authorization: `Token ${bench.server.operatorToken}` });
+    for (let turn = 0; turn < 10; turn += 1)
+      await bench.context.supervisor.look(turn * 1_000, '2026-01-01T00:00:00.000Z');
+    await until(() => all().includes('event: storage\ndata: {"service":null}'), 'being told', 20_000);
+    expect(all().split('event: storage')).toHaveLength(2); // Once, not at every turn.
+    expect(alices()).not.toContain('event: storage');
+  });
+
   it('end for an account that is disabled, and for no other', async () => {
     const { apiToken } = await bench.member('bob');
     await listen({ authorization: `Token ${apiToken}`, ...visitor });

@@ -41,6 +41,9 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
     reader.response.write(text);
   }
 
+  /** To an operator: the dashboard is to be read again. */
+  const dashboardChanged = `event: storage\ndata: ${JSON.stringify({ service: null })}\n\n`;
+
   /** What each volume did for its members when they were last told. */
   const services = new Map<string, StorageService>();
 
@@ -141,6 +144,14 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
     }, HEALTH_EVERY_MS);
     watching.unref();
   }
+
+  /** Its silence is told on the operator's dashboard, and has no event of its own. */
+  let unwatchedSince: string | null = null;
+  context.supervisor.onChange(({ silentSince }) => {
+    if (silentSince === unwatchedSince) return;
+    unwatchedSince = silentSince;
+    for (const reader of readers) if (reader.operator) send(reader, dashboardChanged);
+  });
 
   const heartbeat = setInterval(() => {
     const text = heartbeatText();

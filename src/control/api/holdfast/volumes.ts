@@ -93,9 +93,15 @@ export function registerVolumes(server: ZodServer, context: ControlContext): voi
       },
       close: async () => {
         // Only what was done is remembered: a close that is refused leaves the volume open.
-        const status = await agent.call('volumes.close', { name });
-        await rememberClosed(name, true);
-        return status;
+        // The agent says that it is closed before it says that it is meant to be: nobody is warned in between.
+        world.closing.add(name);
+        try {
+          const status = await agent.call('volumes.close', { name });
+          await rememberClosed(name, true);
+          return status;
+        } finally {
+          world.closing.delete(name);
+        }
       },
       scrub: () => agent.call('volumes.scrub', { name }),
       'add-replica': () =>

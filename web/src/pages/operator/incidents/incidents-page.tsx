@@ -5,9 +5,10 @@ import type { IncidentSummary } from '../../../../../src/protocol/incidents.ts';
 import { incidentsQuery, operationsQuery } from '../../../api/queries.ts';
 import { sortIncidents } from '../../../api/reduce.ts';
 import { count, formatClock, formatDuration } from '../../../format/format.ts';
-import { useLostAt } from '../../../frame/connection.ts';
+import { useLost } from '../../../frame/connection.ts';
 import { PageHead } from '../../../frame/shell.tsx';
 import { culpritName, faultWord } from '../../../health/incident-words.ts';
+import { lossStory } from '../../../health/loss-words.ts';
 import { Button } from '../../../ui/button.tsx';
 import { useNow, useTitle } from '../../../ui/hooks.ts';
 import { Icon } from '../../../ui/icon.tsx';
@@ -109,7 +110,8 @@ function Resolved({ incidents }: { incidents: readonly IncidentSummary[] }): JSX
 function Incidents(): JSX.Element {
   const incidents = useQuery({ ...incidentsQuery, refetchInterval: 30_000 });
   const operations = useQuery(operationsQuery);
-  const connected = useLostAt() === null;
+  const loss = useLost();
+  const now = useNow(60_000);
   const sorted = sortIncidents(incidents.data ?? []);
   const open = sorted.filter((incident) => incident.state === 'open');
   const resolved = sorted.filter((incident) => incident.state === 'resolved');
@@ -145,13 +147,13 @@ function Incidents(): JSX.Element {
           {open.length === 0 && (
             <section className="panel calm">
               <span className="state-mark">
-                <Icon name={connected ? 'check' : 'info'} size={22} />
+                <Icon name={loss === null ? 'check' : 'info'} size={22} />
               </span>
               <div>
-                <h2>{connected ? 'No open incident' : 'When last seen, no incident was open'}</h2>
+                <h2>{loss === null ? 'No open incident' : 'When last seen, no incident was open'}</h2>
                 <p className="soft">
-                  {!connected
-                    ? "This page has lost its connection to the platform and keeps trying. Websites are served and disks are repaired without it. If this lasts longer than a minute, look at the control plane's log."
+                  {loss !== null
+                    ? lossStory(loss, now)
                     : resolved.length === 0
                       ? 'There has never been one. When a disk is in trouble, it is named here within a second, with what the platform does about it.'
                       : 'You need to do nothing. When a disk is in trouble, it is named here within a second, with what the platform does about it.'}
