@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { notLookedAt } from '../model/volumes.ts';
 import type { AgentHandlers } from '../protocol/agent.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { within } from '../runtime/deadline.ts';
@@ -56,7 +57,7 @@ export function composeAgent(context: AgentContext): ComposedAgent {
     {
       troubles: () => health.troubles(),
       notes: () => health.notes(),
-      volumes: () => storage.statuses(),
+      volumes: () => storage.statuses().map((volume) => ({ ...volume, unseen: notLookedAt(volume) })),
       watching: () => health.watching(),
       supervisor: () => supervisor.view(),
     },

@@ -539,6 +539,9 @@ async function answerApi(request: IncomingMessage, response: ServerResponse, url
   if (path === 'events') {
     response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     response.write('retry: 2000\n\n');
+    response.write(
+      `event: heartbeat\ndata: ${JSON.stringify({ at: new Date().toISOString(), agentSilentSince: null })}\n\n`,
+    );
     streams.add(response);
     // The last minutes, so that charts of a picture are not empty. The real one starts with now.
     if (world.host !== null)
