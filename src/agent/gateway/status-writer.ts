@@ -142,7 +142,9 @@ export class StatusWriter {
       at,
       gateway: source.gateway(),
       control: this.#control,
-      volumes: source.volumes().map(({ name, state, unseen }) => ({ name, state, unseen: unseen === true })),
+      volumes: source
+        .volumes()
+        .map((volume) => ({ name: volume.name, state: volume.state, unseen: volume.unseen === true })),
       troubles: source.troubles(),
       notes: source.notes(),
       watching: source.watching(),
