@@ -396,7 +396,9 @@ describe('acts against troubles', () => {
     storage.states = ['failed', 'healthy', 'rebuilding'];
     see('r3');
     await until(() => texts().some((text) => text.includes('is cut (it took')), 'the cut', 10_000);
-    expect(texts().join('\n')).toMatch(/the copy onto it is given up[^]*one stopped and is being opened afresh\./);
+    expect(texts().join('\n')).toMatch(
+      /the copy onto it is given up[^]*The copy onto it has ended; one does not answer yet\./,
+    );
     expect(texts().join('\n')).not.toMatch(/goes on with its other disk|the other disk goes on/);
   });
 

@@ -405,13 +405,12 @@ export class Reaction {
     }
     const took = Date.now() - memory.cutAt;
     if (!memory.unhealed) memory.needs = null;
-    // A file system whose old and new disk fail at once stops: it is opened afresh from its complete disk.
-    const stopped = this.#options.storage.statuses().find((one) => one.name === volume)?.state !== 'open';
-    const now = stopped
-      ? `${volume} stopped and is being opened afresh.`
-      : isNew
-        ? 'The copy onto it has ended.'
-        : `${volume} goes on with its other disk.`;
+    // A file system whose old and new disk fail at once stops, and is opened afresh from its complete disk.
+    const answers = this.#options.storage.statuses().find((one) => one.name === volume)?.state === 'open';
+    const ended = answers
+      ? 'The copy onto it has ended.'
+      : `The copy onto it has ended; ${volume} does not answer yet.`;
+    const now = isNew ? ended : `${volume} goes on with its other disk.`;
     this.#write(known, 'result', `${disk} is cut (it took ${took} ms). ${now}`);
     this.#options.log.warn({ trouble: trouble.id, volume, replica, took }, 'disk cut');
   }

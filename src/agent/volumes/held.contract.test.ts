@@ -134,7 +134,7 @@ describe('another program has the mounts of a volume', () => {
     const { pid, told } = member(false);
     await expect(close()).rejects.toThrow(
       new RegExp(
-        `programs of its members: .*pid ${pid}.* mounted as before\\. Its members' programs were ended for it`,
+        `programs of its members: .*pid ${pid}.* mounted as before\\. Its members' programs were told to end for it`,
       ),
     );
     expect(told).toEqual(['volume-closed', 'usable true']);

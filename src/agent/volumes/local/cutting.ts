@@ -40,7 +40,7 @@ async function cutUnfinished(state: VolumeState, replica: ReplicaRecord, reason:
     replica.reason = reason;
     await state.save();
     await state.cutDisk(replica);
-    state.copying?.giveUp(reason);
+    if (state.copying?.target === replica) state.copying.giveUp(reason);
     return;
   }
   await state.leave(replica, 'failed', reason, 'cut');

@@ -135,7 +135,7 @@ export class LocalVolume implements EngineVolume {
     const members = await assertUnused(this.#state);
     this.#state.closing = true;
     this.#state.changed();
-    return members > 0 ? ["Its members' programs were ended for it, and run again."] : [];
+    return members > 0 ? ["Its members' programs were told to end for it; its sites start again by themselves."] : [];
   }
 
   async refresh(): Promise<VolumeStatus> {
