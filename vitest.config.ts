@@ -1,10 +1,14 @@
 import { defineConfig } from 'vitest/config';
+import { SecondTryReporter } from './e2e/second-try-reporter.ts';
 
 /** Contract tests with volumes on real disks, below these directories. */
 const WITH_DISKS = ['volumes', 'health', 'drills'].map((room) => `src/agent/${room}/**/*.contract.test.ts`);
 WITH_DISKS.push('src/agent/files/compact.contract.test.ts', 'src/drills/**/*.contract.test.ts');
 
-const ONE_AT_A_TIME = { fileParallelism: false, testTimeout: 180_000, hookTimeout: 180_000 };
+/** A second try in continuous integration only: whoever works on the code sees the first failure. */
+const retry = process.env.CI ? 1 : 0;
+
+const ONE_AT_A_TIME = { fileParallelism: false, retry, testTimeout: 180_000, hookTimeout: 180_000 };
 
 /**
  * unit: fast, in parallel. The others have real parts, one file at a time: storage with disks, contract without, pages in a browser before a
@@ -12,12 +16,14 @@ const ONE_AT_A_TIME = { fileParallelism: false, testTimeout: 180_000, hookTimeou
  */
 export default defineConfig({
   test: {
+    reporters: ['default', new SecondTryReporter()],
     projects: [
       {
         test: {
           name: 'unit',
           include: ['src/**/*.test.ts', 'bench/**/*.test.ts', 'web/src/**/*.test.{ts,tsx}'],
           exclude: ['**/*.contract.test.ts', '**/node_modules/**'],
+          retry,
           testTimeout: 30_000,
         },
       },
@@ -44,6 +50,7 @@ export default defineConfig({
           include: ['e2e/**/*.e2e.test.ts'],
           exclude: ['e2e/pages*.e2e.test.ts', '**/node_modules/**'],
           fileParallelism: false,
+          retry,
           testTimeout: 300_000,
           hookTimeout: 300_000,
         },

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Diagnosis, FaultKind } from '../../model/health.ts';
 import { redundancyOf, type ReplicaState } from '../../model/volumes.ts';
 import { HoldfastError, type ErrorCode } from '../../protocol/errors.ts';
@@ -414,7 +414,11 @@ describe('acts against troubles', () => {
     // One whose disks come and go is open again within seconds.
     expect(reaction.troubles()).toEqual([]);
     storage.unopened.since = new Date(Date.now() - 20_000).toISOString();
+    // The clock goes on while it is looked at.
+    let ticks = Date.now();
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => (ticks += 5));
     see();
+    clock.mockRestore();
     const [trouble] = reaction.troubles();
     expect(trouble).toMatchObject({
       key: 'volume:one:-',

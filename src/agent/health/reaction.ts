@@ -136,8 +136,10 @@ export class Reaction {
   #decide(): void {
     if (!this.#running) return;
     const statuses = this.#options.storage.statuses();
-    const diagnoses = this.#diagnoses(statuses);
-    for (const { diagnosis, agoMs } of diagnoses) this.#note(diagnosis, agoMs);
+    // One moment for the whole turn: what began at a known time is told with that very time.
+    const now = Date.now();
+    const diagnoses = this.#diagnoses(statuses, now);
+    for (const { diagnosis, agoMs } of diagnoses) this.#note(diagnosis, agoMs, now);
     this.#followOperations();
     const situation = this.#situation(
       statuses,
@@ -156,7 +158,7 @@ export class Reaction {
   }
 
   /** What the watcher sees in disks that count, and what the volumes say themselves. */
-  #diagnoses(statuses: readonly VolumeStatus[]): SeenTrouble[] {
+  #diagnoses(statuses: readonly VolumeStatus[], now: number): SeenTrouble[] {
     const inUse = (diagnosis: Diagnosis): boolean => {
       const { kind, volume, replica } = diagnosis.culprit;
       if (kind !== 'disk') return true;
@@ -170,9 +172,9 @@ export class Reaction {
       if (this.#operations.some((one) => one.id === status.operation && one.kind === 'volume-create')) continue;
       const full = this.#openWith(`volume:${status.name}:-`)?.trouble.diagnosis.fault === 'full';
       const own = diagnoseVolume(status, { full });
-      const silent = this.#silent(status, [...found.map(({ diagnosis }) => diagnosis), ...own]);
+      const silent = this.#silent(status, [...found.map(({ diagnosis }) => diagnosis), ...own], now);
       if (silent !== undefined) found.push(silent);
-      const unopened = silent === undefined ? this.#unopened(status, own) : undefined;
+      const unopened = silent === undefined ? this.#unopened(status, own, now) : undefined;
       if (unopened !== undefined) found.push(unopened);
       for (const diagnosis of own) {
         // One that does not answer is not full as well.
@@ -185,21 +187,23 @@ export class Reaction {
   }
 
   /** It cannot be opened, and that is more than that no disk of it is there, which is told of its disks. */
-  #unopened({ name, unopened, silence, redundancy }: VolumeStatus, own: readonly Diagnosis[]): SeenTrouble | undefined {
+  #unopened(
+    { name, unopened, silence, redundancy }: VolumeStatus,
+    own: readonly Diagnosis[],
+    now: number,
+  ): SeenTrouble | undefined {
     if (!unopened || silence) return undefined;
     if (redundancy === 'lost' && own.some(({ culprit }) => culprit.kind === 'disk')) return undefined;
-    const now = Date.now();
     const diagnosis = diagnoseUnopened(name, unopened, now);
     return diagnosis && { diagnosis, agoMs: Math.max(0, now - Date.parse(unopened.since)) };
   }
 
   /** It does not answer, and neither its disks nor the host are to blame, nor were a moment ago. */
-  #silent({ name, silence }: VolumeStatus, others: readonly Diagnosis[]): SeenTrouble | undefined {
+  #silent({ name, silence }: VolumeStatus, others: readonly Diagnosis[], now: number): SeenTrouble | undefined {
     if (!silence) {
       this.#explainedAt.delete(name);
       return undefined;
     }
-    const now = Date.now();
     const blamed = others.some(
       ({ culprit: { kind, volume } }) => kind === 'host' || (kind === 'disk' && volume === name),
     );
@@ -217,7 +221,7 @@ export class Reaction {
   }
 
   /** Opens a trouble, or keeps the open one true. */
-  #note(diagnosis: Diagnosis, agoMs: number): void {
+  #note(diagnosis: Diagnosis, agoMs: number, now: number): void {
     const key = troubleKeyOf(diagnosis);
     this.#diagnosedAt.set(key, performance.now());
     const known = this.#openWith(key);
@@ -233,7 +237,6 @@ export class Reaction {
       this.#write(known, 'diagnosis', `It is ${diagnosis.fault} now: ${diagnosis.evidence.join(' ')}`);
       return;
     }
-    const now = Date.now();
     const since = new Date(now - agoMs).toISOString();
     const at = new Date(now).toISOString();
     const opened: KnownTrouble = {

@@ -169,7 +169,11 @@ def main():
     threading.stack_size(128 * 1024)
     slots = {0: Host(sys.argv[1])}
     slots[0].start()
-    print(f"table {table_file}", flush=True)
+    try:
+        print(f"table {table_file}", flush=True)
+    except BrokenPipeError:
+        # Whoever wanted the table has ended meanwhile.
+        os._exit(0)
     for line in sys.stdin:
         words = line.split()
         if not words:
