@@ -71,6 +71,8 @@ export interface StoragePart {
   hold(volume: string, sentence: string | null): void;
   /** Programs wait for this volume: it is asked soon whether it answers. A name that is not known is none's. */
   doubt(volume: string): void;
+  /** Whether it answers one durable write within three seconds; one that is not open does not. */
+  proves(volume: string): Promise<boolean>;
   /** Finds and heals wrong data from the other replica, journaled. */
   scrub(volume: string): Promise<Operation>;
 }

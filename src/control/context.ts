@@ -41,7 +41,10 @@ export interface ControlContext {
   loginsByAccount: LoginThrottle;
   loginsByAddress: LoginThrottle;
   requests: RequestThrottle;
+  /** The time of day, which may be set; for what people read. */
   now: () => Date;
+  /** Milliseconds of a clock that is never set, for waits and caps. */
+  elapsed: () => number;
 }
 
 /** Who acts: for owner checks and for the audit log. */

@@ -55,6 +55,7 @@ const INCIDENTS_KEPT = 5_000;
 /** The parts without the server; also what tests start with. */
 export async function openControl(
   options: Omit<ControlOptions, 'listen'> & {
+    /** A test's clock; both clocks follow it. */
     now?: () => Date;
     incidentTimes?: IncidentTimes;
     notifierTimes?: NotifierTimes;
@@ -67,6 +68,7 @@ export async function openControl(
   const { database } = store;
   const world = new World();
   const now = options.now ?? (() => new Date());
+  const elapsed = options.now === undefined ? () => performance.now() : () => now().getTime();
   const refusal = (volume: string): HoldfastError | undefined =>
     world.serviceOf(volume) === 'stopped' ? storageRepair() : undefined;
   const notifier = new Notifier({
@@ -86,7 +88,7 @@ export async function openControl(
     desired: new DesiredState({ database, agent, world, log }),
     health: new HealthSource({ agent, log }),
     supervisor: new PulseWatch(configuration.runDirectory),
-    drills: new DrillRuns({ database, agent, world, log, now }),
+    drills: new DrillRuns({ database, agent, world, log, now, elapsed }),
     incidents: new Incidents({
       database,
       agent,
@@ -94,6 +96,7 @@ export async function openControl(
       news: notifier,
       log,
       now,
+      elapsed,
       ...(options.incidentTimes === undefined ? {} : { times: options.incidentTimes }),
     }),
     notifier,
@@ -106,6 +109,7 @@ export async function openControl(
     loginsByAddress: new LoginThrottle(PER_ADDRESS),
     requests: new RequestThrottle(),
     now,
+    elapsed,
   };
   try {
     await keepFirstPassword(context, await ensureOperator(context));

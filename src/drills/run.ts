@@ -379,7 +379,14 @@ async function measured(
     live.step('Reading every acknowledged write back', 'scoring');
     const operatorCommands = await commandsSince(platform, faultAt);
     const report = await witness.finish(
-      { type: 'finish', hurt: [target.first.volume], windows, blackouts, bootsFrom: faultAt, bootsTo: wholeUntil },
+      {
+        type: 'finish',
+        hurt: [target.first, ...(facts.alsoHurt ?? [])].map(({ volume }) => volume),
+        windows,
+        blackouts,
+        bootsFrom: faultAt,
+        bootsTo: wholeUntil,
+      },
       REPORT_DEADLINE_MS,
     );
     for (const failure of report.failures.slice(0, 8))

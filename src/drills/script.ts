@@ -49,6 +49,10 @@ export interface Facts {
   /** A later look over everything: blocks that had to be repaired. */
   scrubCorrected?: number;
   incidentSeen?: boolean;
+  /** Disks of other volumes that were hurt as well: their members count as hurt. */
+  alsoHurt?: readonly Target[];
+  /** How long it took until a frozen process was ended, seconds. */
+  replacedS?: number;
   /** The replica that was hurt after the first one. */
   secondReplica?: string;
   /** How long the hurt volume was not open, as the platform said itself. */

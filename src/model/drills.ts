@@ -79,6 +79,20 @@ export const DRILLS: readonly DrillDefinition[] = [
     minutes: 2,
   },
   {
+    name: 'two-volumes',
+    title: 'Disks of two volumes hang at once',
+    description:
+      'One disk of each of two volumes stops answering at the same moment. They are treated one after the other, the second as soon as the first volume has answered a durable write; nobody waits longer than 2.5 seconds.',
+    minutes: 3,
+  },
+  {
+    name: 'three-volumes',
+    title: 'Disks of three volumes hang at once',
+    description:
+      'As with two volumes: each mirror goes on with its other disk, and nobody waits longer than 4 seconds.',
+    minutes: 4,
+  },
+  {
     name: 'agent-killed',
     title: 'The agent is killed while a disk hangs',
     description: 'The agent dies at the moment a disk hangs. It comes back and reacts; no program is restarted.',
@@ -89,6 +103,27 @@ export const DRILLS: readonly DrillDefinition[] = [
     title: 'The control plane is down while a disk hangs',
     description:
       'The control plane is dead the whole time. The host repairs by itself, and the incident is there when control returns.',
+    minutes: 2,
+  },
+  {
+    name: 'agent-frozen',
+    title: 'The agent is frozen while a disk hangs',
+    description:
+      'The agent lives and does nothing from the moment at which a disk hangs. It is replaced within four seconds, and its successor reacts.',
+    minutes: 2,
+  },
+  {
+    name: 'watcher-frozen',
+    title: 'The watcher is frozen while a disk hangs',
+    description:
+      'Whoever looks at the disks does nothing any more. The agent replaces it within four seconds, and the disk is named by the next one.',
+    minutes: 2,
+  },
+  {
+    name: 'control-frozen',
+    title: 'The control plane is frozen while a disk hangs',
+    description:
+      'The control plane lives and does nothing. The host repairs by itself, the control plane is replaced, and the incident is there.',
     minutes: 2,
   },
   {

@@ -45,6 +45,7 @@ function trouble(name: string, replica: string, more: Partial<TroubleView> = {})
     volume: name,
     fault: 'hung',
     cutAt: null,
+    provenAt: null,
     scrubs: 0,
     scrubbedAt: null,
     unhealed: false,
@@ -93,6 +94,7 @@ const anySituation: fc.Arbitrary<Situation> = fc
       busy: fc.boolean(),
       held: fc.boolean(),
       cutAgo: fc.option(fc.integer({ min: 0, max: 2 * CONFIRM_MS })),
+      proven: fc.boolean(),
       scrubs: fc.nat(3),
       unhealed: fc.boolean(),
     }),
@@ -124,6 +126,7 @@ const anySituation: fc.Arbitrary<Situation> = fc
               fault,
               unhealed: one.unhealed,
               cutAt: one.cutAgo === null ? null : NOW - one.cutAgo,
+              provenAt: one.cutAgo !== null && one.proven ? NOW - one.cutAgo / 2 : null,
               scrubs: one.scrubs,
               scrubbedAt: one.scrubs > 0 ? 0 : null,
             }),
@@ -189,7 +192,11 @@ describe('what must hold in every situation', () => {
     holds((given, decisions) => {
       for (const cut of cutsOf(decisions)) {
         const unproven = given.troubles.some(
-          (one) => one.volume !== cut.volume && one.cutAt !== null && given.now - one.cutAt < CONFIRM_MS,
+          ({ volume: name, cutAt, provenAt }) =>
+            name !== cut.volume &&
+            cutAt !== null &&
+            given.now - cutAt < CONFIRM_MS &&
+            (provenAt === null || provenAt < cutAt),
         );
         expect(unproven).toBe(false);
       }
@@ -441,16 +448,19 @@ describe('what is done', () => {
     // Nobody is woken for what passes by itself within seconds.
     const waits = expect.objectContaining({ do: 'wait', key: 'disk:two:r2' });
     expect(first).toContainEqual(waits);
-    const after = (ago: number, diagnoses = [sick('two', 'r2')]): Decision[] =>
+    const after = (ago: number, diagnoses = [sick('two', 'r2')], provenAt: number | null = null): Decision[] =>
       decide(
         situation({
           diagnoses,
-          troubles: [trouble('one', 'r1', { cutAt: NOW - ago, retryAt: NOW + 1 }), trouble('two', 'r2')],
+          troubles: [trouble('one', 'r1', { cutAt: NOW - ago, provenAt, retryAt: NOW + 1 }), trouble('two', 'r2')],
           volumes: [volume('one', ['failed', 'healthy']), volume('two')],
         }),
       );
     expect(after(CONFIRM_MS - 1)).toEqual([waits]);
     expect(acts(after(CONFIRM_MS))).toEqual(['cut two/r2']);
+    // What the first volume has answered since is proof; what it answered before is not.
+    expect(acts(after(100, undefined, NOW - 20))).toEqual(['cut two/r2']);
+    expect(after(100, undefined, NOW - 200)).toEqual([waits]);
     // What was done on the first did not help: its other disk is in trouble now. That needs a person.
     const worse = after(CONFIRM_MS, [sick('one', 'r2'), sick('two', 'r2')]);
     expect(acts(worse)).not.toContain('cut two/r2');

@@ -9,12 +9,12 @@ import { REPLICAS_WANTED, type Redundancy, type ReplicaState } from './volumes.t
  * - the last complete replica is never cut, nor one whose fellows are in trouble themselves; one that is only slow or returns wrong data is
  *   not cut while a fellow does so too: what one of them cannot give must come from the other;
  * - one volume at a time: while a volume was cut and has not proved good since, nothing is cut on another. Two disks of different volumes
- *   that hang at once are therefore treated one after the other, CONFIRM_MS apart, and the second says so meanwhile;
+ *   that hang at once are therefore treated one after the other, and the second says so meanwhile;
  * - nothing is done while the whole host stalls, nor while the reaction is off, except that a volume which was held comes back;
  * - at most CUTS_AN_HOUR cuts: a reaction that runs wild does harm.
  */
 
-/** A volume whose disks all answer for this long after a cut has proved good. */
+/** A volume has proved good when it answered a durable write after a cut, or when all its disks have answered for this long since. */
 export const CONFIRM_MS = 10_000;
 export const CUTS_AN_HOUR = 6;
 /** So often a disk that returns wrong data is healed; the next time it is replaced. */
@@ -55,6 +55,8 @@ export interface TroubleView {
   fault: Diagnosis['fault'];
   /** When its disk was cut; null: it was not. */
   cutAt: number | null;
+  /** When its volume first answered a durable write after that; null: it has not. */
+  provenAt: number | null;
   /** Scrubs that went well. */
   scrubs: number;
   /** When the last one ended, however it did. */
@@ -317,7 +319,7 @@ function blockedBy(
     return { do: 'person', sentence };
   }
   const others = troubles.filter((one) => one.volume !== null && one.volume !== volume.name && one.cutAt !== null);
-  const fresh = taken || others.some((one) => now - (one.cutAt ?? 0) < CONFIRM_MS);
+  const fresh = taken || others.some((one) => isUnproven(one, now));
   if (fresh) {
     return {
       do: 'wait',
@@ -330,6 +332,11 @@ function blockedBy(
     do: 'person',
     sentence: `A disk of the volume ${failed.volume} was cut, and its other disk is in trouble now. Nothing else is cut before that is understood. Look at what these disks have in common; then: holdfast recover ${volume.name}.`,
   };
+}
+
+function isUnproven({ cutAt, provenAt }: TroubleView, now: number): boolean {
+  if (cutAt === null || now - cutAt >= CONFIRM_MS) return false;
+  return provenAt === null || provenAt < cutAt;
 }
 
 /** A disk of this volume that counts as complete is in trouble now: what was done there did not help. */

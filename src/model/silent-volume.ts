@@ -16,8 +16,10 @@ export interface KernelWait {
 }
 
 export interface Silence {
-  /** When the first write that was not answered was asked for, ISO 8601. */
+  /** When the first write that was not answered was asked for, ISO 8601: for people only, since that clock may be set. */
   since: string;
+  /** How long ago that is, milliseconds. */
+  lastedMs: number;
   cause: SilenceCause;
   /** Where in the kernel the asking process waits; null: not known. */
   waitsIn: string | null;
@@ -61,10 +63,9 @@ const WHY: Readonly<Record<SilenceCause, string>> = {
 
 /**
  * What is the case when a volume has not answered for long enough; undefined: not yet. Whoever calls this knows that its disks are well.
- * @param now milliseconds since 1970
  */
-export function diagnoseSilence(volume: string, silence: Silence, now: number): Diagnosis | undefined {
-  const lasted = now - Date.parse(silence.since);
+export function diagnoseSilence(volume: string, silence: Silence): Diagnosis | undefined {
+  const { lastedMs: lasted } = silence;
   if (lasted < (silence.cause === 'unknown' ? UNKNOWN_SILENCE_MS : KNOWN_SILENCE_MS)) return undefined;
   const where = silence.waitsIn === null ? '' : ` It waits in the kernel, in ${silence.waitsIn}.`;
   return {

@@ -2,8 +2,10 @@ import type { Diagnosis } from './health.ts';
 
 /** A volume that should be open and cannot be opened. Pure. */
 export interface Unopened {
-  /** When it was first tried and failed, ISO 8601. */
+  /** When it was first tried and failed, ISO 8601: for people only, since that clock may be set. */
   since: string;
+  /** How long ago that is, milliseconds. */
+  lastedMs: number;
   /** Why, one sentence or more. */
   reason: string;
   /** Who keeps its old file system in the kernel, in words; null: nobody does, as far as is known. */
@@ -16,10 +18,9 @@ export const UNOPENED_MS = 5_000;
 /**
  * What is the case when a volume could not be opened for long enough; undefined: not yet. Whoever calls this knows that its missing disks
  * alone do not explain it.
- * @param now milliseconds since 1970
  */
-export function diagnoseUnopened(volume: string, unopened: Unopened, now: number): Diagnosis | undefined {
-  if (now - Date.parse(unopened.since) < UNOPENED_MS) return undefined;
+export function diagnoseUnopened(volume: string, unopened: Unopened): Diagnosis | undefined {
+  if (unopened.lastedMs < UNOPENED_MS) return undefined;
   const what = `The volume ${volume} cannot be opened: ${unopened.reason}`;
   return {
     culprit: { kind: 'volume', volume, replica: null, disk: null },

@@ -60,6 +60,7 @@ export const volumeStatusSchema = z.object({
   silence: z
     .object({
       since: z.string(),
+      lastedMs: z.number(),
       cause: z.enum(['frozen', 'locked-up', 'unknown']),
       waitsIn: z.string().nullable(),
       mount: z.string(),
@@ -71,7 +72,10 @@ export const volumeStatusSchema = z.object({
   /** Whether it should be open: nobody closed it. */
   wantedOpen: z.boolean().optional(),
   /** Since when it cannot be opened although it should be (src/model/unopened-volume.ts); null: it is open, or closed on purpose. */
-  unopened: z.object({ since: z.string(), reason: z.string(), heldBy: z.string().nullable() }).nullable().optional(),
+  unopened: z
+    .object({ since: z.string(), lastedMs: z.number(), reason: z.string(), heldBy: z.string().nullable() })
+    .nullable()
+    .optional(),
   /** When these figures were read, ISO 8601. A volume that does not answer keeps its last ones. */
   readAt: z.string(),
 });

@@ -5,7 +5,7 @@ import type { AgentContext, HealthPart, StoragePart } from '../context.ts';
 import { createStorage } from '../volumes/storage.ts';
 import { contextOf, makeHome } from '../volumes/testing/context.ts';
 import { createHealth } from './health.ts';
-import { TroubleJournal } from './trouble-journal.ts';
+import { newMemory, TroubleJournal } from './trouble-journal.ts';
 
 describe('the health of a host without volumes', () => {
   let home: string;
@@ -79,7 +79,7 @@ describe('the health of a host without volumes', () => {
         timeline: [],
         operation: null,
       },
-      memory: { cutAt: null, scrubs: 0, scrubbedAt: null, unhealed: false, failures: 0, retryAt: 0, needs: null },
+      memory: newMemory(),
     });
     const health = createHealth(context, { storage }, {});
     running.push(health);

@@ -9,8 +9,9 @@ import type { Trouble } from '../../protocol/health.ts';
 import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
 import { until } from '../../runtime/deadline.ts';
 import { createLogger } from '../../runtime/log.ts';
+import { monotonicMs } from '../../runtime/monotonic.ts';
 import { Reaction } from './reaction.ts';
-import { TroubleJournal, type TroubleMemory } from './trouble-journal.ts';
+import { newMemory, TroubleJournal, type TroubleMemory } from './trouble-journal.ts';
 
 const STARTED = '2026-01-01T00:00:00.000Z';
 
@@ -101,6 +102,10 @@ class OneVolume {
     this.held = sentence;
   }
 
+  async proves(): Promise<boolean> {
+    return await Promise.resolve(this.state === 'open');
+  }
+
   doubt(): void {
     this.doubts += 1;
   }
@@ -175,7 +180,10 @@ describe('acts against troubles', () => {
   });
 
   const see = (...replicas: string[]): void =>
-    reaction.take({ troubles: replicas.map((one) => ({ diagnosis: sick(one, 'hung'), agoMs: 700 })), suspects: [] });
+    reaction.take({
+      troubles: replicas.map((one) => ({ diagnosis: sick(one, 'hung'), since: monotonicMs() - 700 })),
+      suspects: [],
+    });
   const resolves = (): Promise<void> =>
     until(
       () => {
@@ -247,6 +255,7 @@ describe('acts against troubles', () => {
 
   const silentSince = (milliseconds: number): NonNullable<VolumeStatus['silence']> => ({
     since: new Date(Date.now() - milliseconds).toISOString(),
+    lastedMs: milliseconds,
     cause: 'locked-up',
     waitsIn: null,
     mount: '/mnt/one',
@@ -324,6 +333,22 @@ describe('acts against troubles', () => {
     reaction.take({ troubles: [], suspects: [], health: { ...health, stuck: [] } });
     expect(storage.doubts).toBe(1);
   });
+
+  test('a try that failed is made again in time, although the clock was set back by an hour meanwhile, and its record counts as new', async () => {
+    see('r1');
+    await until(() => storage.operations.length > 0, 'the rebuild beginning', 10_000);
+    storage.end('The new disk was pulled out.');
+    await until(() => texts().some((text) => text.includes('It is tried again')), 'the failure', 10_000);
+    const real = Date.now.bind(Date);
+    const clock = vi.spyOn(Date, 'now').mockImplementation(() => real() - 3_600_000);
+    try {
+      await until(() => storage.operations.length > 1, 'the next try', 20_000);
+      const [{ cutAt } = newMemory()] = await remembered();
+      expect(monotonicMs() - (cutAt ?? 0)).toBeLessThan(60_000);
+    } finally {
+      clock.mockRestore();
+    }
+  }, 60_000);
 
   test('a refusal that only a person can lift asks for one, until it is lifted', async () => {
     const sentence = 'The volume one is on real disks. Say which disk to rebuild onto.';
@@ -407,33 +432,33 @@ describe('acts against troubles', () => {
     storage.state = 'trouble';
     storage.unopened = {
       since: new Date(Date.now() - 1_000).toISOString(),
+      lastedMs: 1_000,
       reason: `held by ${holder}.`,
       heldBy: holder,
     };
     see();
     // One whose disks come and go is open again within seconds.
     expect(reaction.troubles()).toEqual([]);
-    storage.unopened.since = new Date(Date.now() - 20_000).toISOString();
-    // The clock goes on while it is looked at.
-    let ticks = Date.now();
-    const clock = vi.spyOn(Date, 'now').mockImplementation(() => (ticks += 5));
+    storage.unopened.lastedMs = 20_000;
+    const before = Date.now();
     see();
-    clock.mockRestore();
     const [trouble] = reaction.troubles();
     expect(trouble).toMatchObject({
       key: 'volume:one:-',
       state: 'open',
       service: 'stopped',
-      since: storage.unopened.since,
       diagnosis: { fault: 'unopened', evidence: [expect.stringContaining('pid 12')] },
       mustAct: expect.stringContaining(`End ${holder}`),
     });
+    const began = Date.parse(trouble?.since ?? '') + 20_000;
+    expect(began).toBeGreaterThanOrEqual(before);
+    expect(began).toBeLessThanOrEqual(Date.now());
     // The agent starts anew, and has not tried it yet: nothing is over.
     const { since } = storage.unopened;
     storage.unopened = null;
     storage.state = 'closed';
     await stays(() => reaction.troubles()[0]?.state === 'open');
-    storage.unopened = { since, reason: 'again', heldBy: null };
+    storage.unopened = { since, lastedMs: 21_000, reason: 'again', heldBy: null };
     storage.state = 'trouble';
     see();
     expect(reaction.troubles()).toHaveLength(1);
@@ -446,7 +471,7 @@ describe('acts against troubles', () => {
   test('a volume that cannot be opened because none of its disks is there is told of its disks alone', () => {
     storage.state = 'trouble';
     storage.states = ['missing', 'missing'];
-    storage.unopened = { since: STARTED, reason: 'No complete replica is there.', heldBy: null };
+    storage.unopened = { since: STARTED, lastedMs: 20_000, reason: 'No complete replica is there.', heldBy: null };
     see();
     expect(reaction.troubles().map(({ diagnosis }) => diagnosis.fault)).toEqual(['lost', 'lost']);
     // With one that is there it is not the disks.
@@ -457,7 +482,7 @@ describe('acts against troubles', () => {
 
   test('a volume that an operator closes instead is no trouble any more', async () => {
     storage.state = 'trouble';
-    storage.unopened = { since: STARTED, reason: 'It cannot.', heldBy: null };
+    storage.unopened = { since: STARTED, lastedMs: 20_000, reason: 'It cannot.', heldBy: null };
     see();
     expect(reaction.troubles()).toHaveLength(1);
     storage.unopened = null;
@@ -508,7 +533,7 @@ describe('acts against troubles', () => {
 
   test('blocks that no disk has whole are not looked for again and again: a person is asked for, until they are replaced', async () => {
     const wrong = (): void =>
-      reaction.take({ troubles: [{ diagnosis: sick('r1', 'corrupt'), agoMs: 0 }], suspects: [] });
+      reaction.take({ troubles: [{ diagnosis: sick('r1', 'corrupt'), since: monotonicMs() }], suspects: [] });
     wrong();
     await until(() => storage.operations.length === 1, 'the scrub beginning', 10_000);
     storage.end('2 blocks are damaged on every replica. Restore them from a backup.');
@@ -546,7 +571,7 @@ describe('acts against troubles', () => {
 
   test('a scrub that failed does not count as one that healed', async () => {
     const wrong = (): void =>
-      reaction.take({ troubles: [{ diagnosis: sick('r1', 'corrupt'), agoMs: 0 }], suspects: [] });
+      reaction.take({ troubles: [{ diagnosis: sick('r1', 'corrupt'), since: monotonicMs() }], suspects: [] });
     wrong();
     await until(() => storage.operations.length === 1, 'the scrub beginning', 10_000);
     storage.end('The scrub of /dev/sd1 stopped.');

@@ -8,8 +8,9 @@ import { ERRORS, HoldfastError, type ErrorCode } from '../../protocol/errors.ts'
 import type { TimelineEntry, Trouble } from '../../protocol/health.ts';
 import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
 import type { Logger } from '../../runtime/log.ts';
+import { monotonicMs } from '../../runtime/monotonic.ts';
 import type { StoragePart } from '../context.ts';
-import { KEPT, type KnownTrouble, type TroubleJournal } from './trouble-journal.ts';
+import { KEPT, newMemory, type KnownTrouble, type TroubleJournal } from './trouble-journal.ts';
 import type { SeenTrouble, WatcherReport } from './watcher/messages.ts';
 
 /** A disk that answered again, or a host that moves again, is believed after this. */
@@ -29,7 +30,7 @@ const BEYOND_REPAIR = /damaged on every replica/;
 
 type Storage = Pick<
   StoragePart,
-  'known' | 'statuses' | 'disks' | 'cut' | 'restoreRedundancy' | 'hold' | 'doubt' | 'scrub' | 'onDisksChange'
+  'known' | 'statuses' | 'disks' | 'cut' | 'restoreRedundancy' | 'hold' | 'doubt' | 'proves' | 'scrub' | 'onDisksChange'
 > & { handlers: Pick<StoragePart['handlers'], 'operations.list'> };
 
 export interface ReactionOptions {
@@ -54,7 +55,7 @@ export class Reaction {
   #reportedAt = -Infinity;
   /** When each trouble was last diagnosed, by key. */
   readonly #diagnosedAt = new Map<string, number>();
-  /** Volumes that do not answer: when something else than their file system was last to blame for it, milliseconds since 1970. */
+  /** Volumes that do not answer: when something else than their file system was last to blame for it (monotonicMs). */
   readonly #explainedAt = new Map<string, number>();
   /** Acts under way, one a volume. */
   readonly #acting = new Map<string, Promise<void>>();
@@ -137,9 +138,9 @@ export class Reaction {
     if (!this.#running) return;
     const statuses = this.#options.storage.statuses();
     // One moment for the whole turn: what began at a known time is told with that very time.
-    const now = Date.now();
+    const now = monotonicMs();
     const diagnoses = this.#diagnoses(statuses, now);
-    for (const { diagnosis, agoMs } of diagnoses) this.#note(diagnosis, agoMs, now);
+    for (const one of diagnoses) this.#note(one, now);
     this.#followOperations();
     const situation = this.#situation(
       statuses,
@@ -180,7 +181,7 @@ export class Reaction {
         // One that does not answer is not full as well.
         const other = silent ?? unopened;
         const told = keys.has(troubleKeyOf(diagnosis)) || (other !== undefined && diagnosis.fault === 'full');
-        if (!told) found.push({ diagnosis, agoMs: 0 });
+        if (!told) found.push({ diagnosis, since: now });
       }
     }
     return found;
@@ -194,8 +195,8 @@ export class Reaction {
   ): SeenTrouble | undefined {
     if (!unopened || silence) return undefined;
     if (redundancy === 'lost' && own.some(({ culprit }) => culprit.kind === 'disk')) return undefined;
-    const diagnosis = diagnoseUnopened(name, unopened, now);
-    return diagnosis && { diagnosis, agoMs: Math.max(0, now - Date.parse(unopened.since)) };
+    const diagnosis = diagnoseUnopened(name, unopened);
+    return diagnosis && { diagnosis, since: now - unopened.lastedMs };
   }
 
   /** It does not answer, and neither its disks nor the host are to blame, nor were a moment ago. */
@@ -211,9 +212,9 @@ export class Reaction {
       this.#explainedAt.set(name, now);
       return undefined;
     }
-    const since = Math.max(Date.parse(silence.since), this.#explainedAt.get(name) ?? 0);
-    const diagnosis = diagnoseSilence(name, { ...silence, since: new Date(since).toISOString() }, now);
-    return diagnosis && { diagnosis, agoMs: Math.max(0, now - since) };
+    const since = Math.max(now - silence.lastedMs, this.#explainedAt.get(name) ?? -Infinity);
+    const diagnosis = diagnoseSilence(name, { ...silence, lastedMs: now - since });
+    return diagnosis && { diagnosis, since };
   }
 
   #openWith(key: string): KnownTrouble | undefined {
@@ -221,7 +222,7 @@ export class Reaction {
   }
 
   /** Opens a trouble, or keeps the open one true. */
-  #note(diagnosis: Diagnosis, agoMs: number, now: number): void {
+  #note({ diagnosis, since: first }: SeenTrouble, now: number): void {
     const key = troubleKeyOf(diagnosis);
     this.#diagnosedAt.set(key, performance.now());
     const known = this.#openWith(key);
@@ -237,8 +238,10 @@ export class Reaction {
       this.#write(known, 'diagnosis', `It is ${diagnosis.fault} now: ${diagnosis.evidence.join(' ')}`);
       return;
     }
-    const since = new Date(now - agoMs).toISOString();
-    const at = new Date(now).toISOString();
+    // Shown by the time of day; everything else goes by the clock that is never set.
+    const wall = Date.now();
+    const since = new Date(Math.round(wall - Math.max(0, now - first))).toISOString();
+    const at = new Date(wall).toISOString();
     const opened: KnownTrouble = {
       trouble: {
         id: `${since.slice(0, 19).replace(/[^0-9]/g, '')}-${randomBytes(3).toString('hex')}`,
@@ -258,7 +261,7 @@ export class Reaction {
         ],
         operation: null,
       },
-      memory: { cutAt: null, scrubs: 0, scrubbedAt: null, unhealed: false, failures: 0, retryAt: 0, needs: null },
+      memory: newMemory(),
     };
     this.#known.set(opened.trouble.id, opened);
     this.#options.log.error(
@@ -270,7 +273,7 @@ export class Reaction {
 
   #situation(statuses: readonly VolumeStatus[], diagnoses: readonly Diagnosis[]): Situation {
     return {
-      now: Date.now(),
+      now: monotonicMs(),
       reaction: this.#options.enabled(),
       diagnoses,
       watching: this.#watching(),
@@ -334,7 +337,7 @@ export class Reaction {
       case 'scrub':
         this.#act(decision, async (known) => {
           const operation = await storage.scrub(decision.volume);
-          known.memory.scrubbedAt = Date.now();
+          known.memory.scrubbedAt = monotonicMs();
           this.#follow(known, operation);
         });
         return;
@@ -386,7 +389,8 @@ export class Reaction {
   async #cut(known: KnownTrouble, { volume, replica, reason }: Extract<Decision, { do: 'cut' }>): Promise<void> {
     const { trouble, memory } = known;
     const disk = trouble.diagnosis.culprit.disk ?? replica;
-    memory.cutAt = Date.now();
+    memory.cutAt = monotonicMs();
+    memory.provenAt = null;
     const isNew = this.#stateOf(volume, replica) === 'rebuilding';
     const then = isNew ? 'the copy onto it is given up' : 'the other disk goes on';
     this.#add(known, 'action', `${disk} (replica ${replica}) is cut: what waits in it is made to fail, ${then}.`);
@@ -406,7 +410,7 @@ export class Reaction {
         memory.cutAt = null;
       throw error;
     }
-    const took = Date.now() - memory.cutAt;
+    const took = Math.round(monotonicMs() - memory.cutAt);
     if (!memory.unhealed) memory.needs = null;
     // A file system whose old and new disk fail at once stops, and is opened afresh from its complete disk.
     const answers = this.#options.storage.statuses().find((one) => one.name === volume)?.state === 'open';
@@ -416,6 +420,20 @@ export class Reaction {
     const now = isNew ? ended : `${volume} goes on with its other disk.`;
     this.#write(known, 'result', `${disk} is cut (it took ${took} ms). ${now}`);
     this.#options.log.warn({ trouble: trouble.id, volume, replica, took }, 'disk cut');
+    void this.#prove(known, volume);
+  }
+
+  /** A disk of another volume that waits its turn need not wait longer than until this one is known to be well. */
+  async #prove(known: KnownTrouble, volume: string): Promise<void> {
+    try {
+      if (!(await this.#options.storage.proves(volume))) return;
+    } catch (error) {
+      this.#options.log.warn({ volume, error }, 'whether a volume answers after a cut could not be asked');
+      return;
+    }
+    known.memory.provenAt = monotonicMs();
+    this.#keep(known);
+    this.#decide();
   }
 
   #stateOf(volume: string, replica: string): string | undefined {
@@ -441,7 +459,7 @@ export class Reaction {
 
   #postpone({ memory }: KnownTrouble): void {
     memory.failures += 1;
-    memory.retryAt = Date.now() + retryDelayMs(memory.failures);
+    memory.retryAt = monotonicMs() + retryDelayMs(memory.failures);
   }
 
   #follow(known: KnownTrouble, operation: Operation): void {
@@ -465,7 +483,7 @@ export class Reaction {
       this.#takeNotes(known, operation);
       if (operation.state === 'running') continue;
       trouble.operation = null;
-      if (operation.kind === 'volume-scrub') memory.scrubbedAt = Date.now();
+      if (operation.kind === 'volume-scrub') memory.scrubbedAt = monotonicMs();
       if (operation.state === 'done') {
         if (operation.kind === 'volume-scrub') {
           memory.scrubs += 1;
@@ -487,7 +505,10 @@ export class Reaction {
       const why = operation.error ?? 'no reason is known.';
       if (BEYOND_REPAIR.test(why)) {
         // A rebuild succeeds by itself once the damaged files are replaced; a scrub would only find the same again.
-        memory.unhealed ||= operation.kind === 'volume-scrub';
+        if (operation.kind === 'volume-scrub') {
+          memory.unhealed = true;
+          memory.scrubsBefore = this.#operations.filter(({ kind }) => kind === 'volume-scrub').map(({ id }) => id);
+        }
         memory.needs = `${why} Then: holdfast volume scrub ${trouble.volume ?? ''}.`;
         this.#write(known, 'result', `That did not succeed: ${why}`);
         continue;
@@ -507,11 +528,8 @@ export class Reaction {
   #lookWhetherHealed(known: KnownTrouble): void {
     const { trouble, memory } = known;
     const healed = this.#operations.some(
-      ({ kind, subject, state, finishedAt }) =>
-        kind === 'volume-scrub' &&
-        subject === trouble.volume &&
-        state === 'done' &&
-        Date.parse(finishedAt ?? '') > (memory.scrubbedAt ?? 0),
+      ({ id, kind, subject, state }) =>
+        kind === 'volume-scrub' && subject === trouble.volume && state === 'done' && !memory.scrubsBefore.includes(id),
     );
     if (!healed) return;
     memory.unhealed = false;

@@ -3,16 +3,24 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { troubleSchema, type Trouble } from '../../protocol/health.ts';
 import type { Logger } from '../../runtime/log.ts';
+import { readClocks, shiftOfMoments } from '../../runtime/monotonic.ts';
 import { readJson, removeDurably, writeDurably } from '../volumes/durable.ts';
 
-/** What the reaction remembers of a trouble beside what is shown of it. Times in milliseconds since 1970. */
+/**
+ * What the reaction remembers of a trouble beside what is shown of it. Moments are those of monotonicMs, negative before this boot: the time of
+ * day may be set, and a cut that seems to lie in the future would forbid every other.
+ */
 const memorySchema = z.object({
   /** Written before the cut; taken back when the cut was refused. */
   cutAt: z.number().nullable(),
+  /** When its volume first answered a durable write after the cut. */
+  provenAt: z.number().nullable().default(null),
   /** Scrubs that went well; when the last one began or ended, however it did; whether it found what no replica has whole. */
   scrubs: z.number(),
   scrubbedAt: z.number().nullable(),
   unhealed: z.boolean().default(false),
+  /** The scrubs that were known then, by id: one that is new and went well shows that all is healed. */
+  scrubsBefore: z.array(z.string()).default([]),
   /** Tries to restore redundancy that failed in a row, and when the next one may come. */
   failures: z.number(),
   retryAt: z.number(),
@@ -21,7 +29,42 @@ const memorySchema = z.object({
 });
 export type TroubleMemory = z.infer<typeof memorySchema>;
 
-const fileSchema = z.object({ format: z.literal(1), trouble: troubleSchema, memory: memorySchema });
+export function newMemory(): TroubleMemory {
+  return {
+    cutAt: null,
+    provenAt: null,
+    scrubs: 0,
+    scrubbedAt: null,
+    unhealed: false,
+    scrubsBefore: [],
+    failures: 0,
+    retryAt: -Infinity,
+    needs: null,
+  };
+}
+
+/** Format 1 had moments of the time of day, and no clocks. */
+const fileSchema = z.object({
+  format: z.union([z.literal(1), z.literal(2)]),
+  clocks: z.object({ boot: z.string(), monotonicMs: z.number(), wallMs: z.number() }).optional(),
+  trouble: troubleSchema,
+  memory: memorySchema.extend({ retryAt: z.number().nullable() }),
+});
+
+/** The memory as moments of this boot. */
+function inThisBoot({ clocks, memory }: z.infer<typeof fileSchema>): TroubleMemory {
+  const now = readClocks();
+  const moved = (moment: number): number =>
+    clocks === undefined ? now.monotonicMs - Math.max(0, now.wallMs - moment) : moment + shiftOfMoments(clocks, now);
+  const { cutAt, provenAt, scrubbedAt, retryAt } = memory;
+  return {
+    ...memory,
+    cutAt: cutAt === null ? null : moved(cutAt),
+    provenAt: provenAt === null ? null : moved(provenAt),
+    scrubbedAt: scrubbedAt === null ? null : moved(scrubbedAt),
+    retryAt: retryAt === null ? -Infinity : moved(retryAt),
+  };
+}
 
 export interface KnownTrouble {
   trouble: Trouble;
@@ -51,8 +94,8 @@ export class TroubleJournal {
     for (const file of await readdir(this.#directory)) {
       if (!file.endsWith('.json')) continue;
       try {
-        const { trouble, memory } = fileSchema.parse(await readJson(join(this.#directory, file)));
-        found.push({ trouble, memory });
+        const record = fileSchema.parse(await readJson(join(this.#directory, file)));
+        found.push({ trouble: record.trouble, memory: inThisBoot(record) });
       } catch (error) {
         this.#log.error({ file, error }, 'the record of a trouble cannot be read');
       }
@@ -71,7 +114,8 @@ export class TroubleJournal {
 
   /** Resolves when the state as it is now is on disk. */
   async save({ trouble, memory }: KnownTrouble): Promise<void> {
-    const content = JSON.stringify({ format: 1, trouble, memory });
+    const retryAt = Number.isFinite(memory.retryAt) ? memory.retryAt : null;
+    const content = JSON.stringify({ format: 2, clocks: readClocks(), trouble, memory: { ...memory, retryAt } });
     const before = this.#writing.get(trouble.id) ?? Promise.resolve();
     const mine = before.catch(() => undefined).then(() => writeDurably(this.#path(trouble.id), content));
     this.#writing.set(trouble.id, mine);

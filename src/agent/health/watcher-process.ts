@@ -11,7 +11,7 @@ const PROGRAM = join(import.meta.dirname, 'watcher', 'main.ts');
 const RESTART_MS = [50, 500, 2_000, 5_000];
 const CALM_MS = 30_000;
 /** It reports every second: one that is silent for so many is stuck. At its start it may take longer. */
-const SILENT_SECONDS = 5;
+const SILENT_SECONDS = 3;
 const SILENT_AT_START_SECONDS = 20;
 /** The watcher keeps little: a small heap is collected often and stays small. */
 const FLAGS = [
@@ -22,7 +22,7 @@ const FLAGS = [
 ];
 
 const reportSchema: z.ZodType<WatcherReport> = z.object({
-  troubles: z.array(z.object({ diagnosis: diagnosisSchema, agoMs: z.number() })),
+  troubles: z.array(z.object({ diagnosis: diagnosisSchema, since: z.number() })),
   suspects: z.array(z.object({ volume: z.string(), replica: z.string() })),
   health: hostHealthSchema.omit({ at: true, name: true, reaction: true }).nullable(),
 });

@@ -63,7 +63,8 @@ export class Site {
   /** Up to then (performance.now()) a reload that is asked for from inside is not done. */
   #deafUntil = 0;
   #failures = 0;
-  #failedAt = 0;
+  /** performance.now() of the last failure: nobody is held off for as long as the clock was set back. */
+  #failedAt = -Infinity;
   #wokenAt = Date.now();
   #lastRequestAt: Date | null = null;
   #memoryBytes: number | null = null;
@@ -180,7 +181,7 @@ export class Site {
       return this.status;
     }
     if (by === 'visitor' && this.#life.state === 'failed' && this.#starting === undefined) {
-      const left = this.#failedAt + wakeHoldOffMs(this.#failures) - Date.now();
+      const left = this.#failedAt + wakeHoldOffMs(this.#failures) - performance.now();
       if (left > 0) throw this.#failedError(left);
     }
     if (by === 'owner') this.#hurry?.();
@@ -266,7 +267,7 @@ export class Site {
   async look(requested: boolean, measure: boolean): Promise<void> {
     const generation = this.#generation;
     const kept = this.#kept;
-    if (kept !== undefined && (Date.now() >= kept.until || !(await generationAlive(kept.generation))))
+    if (kept !== undefined && (performance.now() >= kept.until || !(await generationAlive(kept.generation))))
       await this.#enqueue(() => this.#letGo(kept.generation));
     if (generation === undefined || this.#life.state !== 'awake') return;
     // What was seen so long ago is not known to be so now.
@@ -416,7 +417,7 @@ export class Site {
       this.#apply({ type: 'start-failed', failure });
       if (error instanceof StartError) {
         this.#failures += 1;
-        this.#failedAt = Date.now();
+        this.#failedAt = performance.now();
         context.log.info(
           { site: spec.id, domain: spec.domain, step: failure.step, reason: failure.message },
           'a site did not start',
@@ -424,7 +425,7 @@ export class Site {
         throw new HoldfastError('site-start-failed', failure.message, { details: failure.output });
       }
       // Trouble with the storage is not the site's: it may start again the moment the volume is back.
-      this.#failedAt = 0;
+      this.#failedAt = -Infinity;
       throw error;
     }
   }
@@ -441,7 +442,7 @@ export class Site {
     }
     // Broken code reloaded once more is nothing to go back to: what was kept before it stays, and its time is not made longer.
     if (old.remark?.kind === 'error' || !(await generationAlive(old))) return [old];
-    this.#kept = { generation: old, until: Date.now() + KEEP_MS };
+    this.#kept = { generation: old, until: performance.now() + KEEP_MS };
     return kept === undefined ? [] : [kept];
   }
 
@@ -488,7 +489,7 @@ export class Site {
     if (life === undefined) return;
     if (life.state === 'failed') {
       this.#failures = Math.max(this.#failures, 3);
-      this.#failedAt = Date.now();
+      this.#failedAt = performance.now();
       return;
     }
     await this.#pause(crashDelayMs(life.crashes));

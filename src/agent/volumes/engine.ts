@@ -77,6 +77,8 @@ export interface EngineVolume {
   hold(sentence: string | null): void;
   /** Somebody waits for this volume: it is asked soon whether it answers. Never waits. */
   doubt(): void;
+  /** Whether it answers one durable write within three seconds; one that is not open does not. */
+  proves(): Promise<boolean>;
   /** Gives a disk a real fault. Never waits for the disk. Throws `disk-unusable`, `not-found`, `conflict`, `last-replica`. */
   fault(replica: string, fault: FaultName): Promise<FaultName | null>;
   /**

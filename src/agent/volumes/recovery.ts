@@ -31,7 +31,7 @@ export async function planRecovery(volume: EngineVolume, disks: TakesDisks): Pro
   let takes = 'nothing is missing';
   if (hung.length > 0 && !cut) problem = tooManyHang(volume.name, hung);
   else if (!volume.wantedOpen) problem = `The volume ${volume.name} was closed by an operator. Open it first.`;
-  else if (status.silence && diagnoseSilence(volume.name, status.silence, Date.now()) !== undefined)
+  else if (status.silence && diagnoseSilence(volume.name, status.silence) !== undefined)
     problem = adviceOnSilence(volume.name, status.silence);
   // It waits for somebody else, and no step of it could change that.
   else if (status.unopened?.heldBy) problem = adviceOnUnopened(volume.name, status.unopened);

@@ -287,6 +287,10 @@ class Storage implements StoragePart {
     this.#volumes.get(name)?.doubt();
   }
 
+  async proves(name: string): Promise<boolean> {
+    return (await this.#volumes.get(name)?.proves()) ?? false;
+  }
+
   async scrub(name: string): Promise<Operation> {
     this.#volume(name).assertUsable();
     return await this.#begin('volume-scrub', name, {});

@@ -14,13 +14,15 @@ export interface ChildWatchOptions {
   /** Asks it something that only a process whose event loop turns can answer. Must not throw, and must end by itself. */
   answers: () => Promise<boolean>;
   say: (line: string) => void;
+  /** So many turns without an answer end it, the first time in a row. */
+  hungTurns?: number;
   /** Told when it falls silent and when it answers again. */
   onChange?: (silentSince: string | null) => void;
 }
 
 /** One without an answer for so many turns is said to be silent. */
 const TOLD_TURNS = 3;
-/** And for so many it is ended and started again: it costs a second without pages, or without repairs; sites do not notice. */
+/** And for so many it is ended and started again: it costs a second without pages; sites do not notice. */
 const HUNG_TURNS = 7;
 /** One that was just started may take as long as this: there may be a large database to bring up to date. */
 const START_TURNS = 120;
@@ -48,6 +50,10 @@ export class ChildWatch {
 
   constructor(options: ChildWatchOptions) {
     this.#options = options;
+  }
+
+  get #hungTurns(): number {
+    return this.#options.hungTurns ?? HUNG_TURNS;
   }
 
   /** Since when it has not answered, ISO 8601; null: it answered when it was last asked, or has not had the time to. */
@@ -78,7 +84,7 @@ export class ChildWatch {
     this.#lastAnswer ??= wall;
     const hangs = this.#patience.turn(now);
     this.#calm += 1;
-    if (this.#patience.silentTurns >= TOLD_TURNS) {
+    if (this.#patience.silentTurns >= Math.min(TOLD_TURNS, this.#hungTurns)) {
       this.#calm = 0;
       this.#become(this.#lastAnswer);
     }
@@ -101,7 +107,7 @@ export class ChildWatch {
       this.#answeredPid = asked;
       this.#lastAnswer = new Date().toISOString();
       if (this.#calm >= CALM_TURNS) this.#hungInARow = 0;
-      this.#patience.reset(Math.min(LONGEST_TURNS, HUNG_TURNS * 2 ** this.#hungInARow));
+      this.#patience.reset(Math.min(LONGEST_TURNS, this.#hungTurns * 2 ** this.#hungInARow));
       this.#become(null);
     } finally {
       this.#asking = false;

@@ -114,7 +114,7 @@ export class OwnedChild {
       cwd: '/',
     });
     closeSync(output);
-    this.#startedAt = Date.now();
+    this.#startedAt = performance.now();
     child.on('error', (error) => {
       this.#again(`could not be started: ${error.message}`);
     });
@@ -141,7 +141,7 @@ export class OwnedChild {
   }
 
   #again(how: string): void {
-    if (Date.now() - this.#startedAt > CALM_MS) this.#failures = 0;
+    if (performance.now() - this.#startedAt > CALM_MS) this.#failures = 0;
     const delay = RESTART_DELAYS[Math.min(this.#failures, RESTART_DELAYS.length - 1)] ?? 0;
     this.#failures += 1;
     this.#lastEnd = how;

@@ -10,6 +10,9 @@ import { StandInStatus } from './stand-in-status.ts';
 /** What answers within this answers. Shorter than what counts as hanging, so that one slow answer is enough to be believed. */
 const ANSWER_MS = 5_500;
 
+/** Nothing is repaired while the agent hangs, and a new one does no harm: it takes over what runs. */
+const AGENT_HUNG_TURNS = 3;
+
 /** Watches the agent and the control plane from outside, and lets them see that they are watched. */
 export class Watches {
   readonly #configuration: Configuration;
@@ -41,6 +44,7 @@ export class Watches {
     this.#agent = new ChildWatch({
       name: 'agent',
       child: children.agent,
+      hungTurns: AGENT_HUNG_TURNS,
       answers: () => this.#agentAnswers(),
       say,
       onChange: (since) => this.#standIn.agent(since, () => this.#control.silentSince === null),

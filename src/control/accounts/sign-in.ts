@@ -53,7 +53,7 @@ export async function signIn(
 
 /** Counts the try and throws when it comes too early. */
 async function refuseGuessing(context: ControlContext, actor: Actor, username: string): Promise<void> {
-  const now = context.now().getTime();
+  const now = context.elapsed();
   const wait = Math.max(
     context.loginsByAccount.waitSeconds(username, now),
     context.loginsByAddress.waitSeconds(actor.address, now),

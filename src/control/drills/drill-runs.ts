@@ -38,11 +38,25 @@ export function isOver(run: Pick<DrillRun, 'state'>): boolean {
  * runner that outlives the control plane is simply heard again; finished ones are in the store.
  */
 export class DrillRuns {
-  readonly #parts: { database: Database; agent: AgentClient; world: World; log: Logger; now: () => Date };
+  readonly #parts: {
+    database: Database;
+    agent: AgentClient;
+    world: World;
+    log: Logger;
+    now: () => Date;
+    elapsed: () => number;
+  };
   readonly #running = new Map<string, Running>();
   readonly #tell: Throttle<DrillRun>;
 
-  constructor(parts: { database: Database; agent: AgentClient; world: World; log: Logger; now: () => Date }) {
+  constructor(parts: {
+    database: Database;
+    agent: AgentClient;
+    world: World;
+    log: Logger;
+    now: () => Date;
+    elapsed: () => number;
+  }) {
     this.#parts = parts;
     // The charts are for a drill that is over; a page that watches draws its own.
     this.#tell = new Throttle(TELL_EVERY_MS, ({ series: _series, ...run }) =>
@@ -140,8 +154,8 @@ export class DrillRuns {
     if (isOver(run)) return run;
     const { running } = await this.#parts.agent.call('drills.stop', { id });
     if (running) return run;
-    const heardAt = this.#running.get(id)?.heardAt ?? 0;
-    if (this.#parts.now().getTime() - heardAt < ALIVE_MS) {
+    const heardAt = this.#running.get(id)?.heardAt ?? -Infinity;
+    if (this.#parts.elapsed() - heardAt < ALIVE_MS) {
       throw new HoldfastError('conflict', 'This drill was started from a command line. Stop it there with Ctrl-C.');
     }
     return await this.#giveUp(run, 'It was stopped; its runner was gone already. What it had made may still be there.');
@@ -149,7 +163,7 @@ export class DrillRuns {
 
   /** Gives up runs that have been silent for too long. */
   async sweep(): Promise<void> {
-    const now = this.#parts.now().getTime();
+    const now = this.#parts.elapsed();
     for (const { run, heardAt } of this.#running.values()) {
       if (now - heardAt < SILENT_MS) continue;
       await this.#giveUp(run, `Nothing was heard of its runner for ${SILENT_MS / 1000} seconds.`);
@@ -175,6 +189,6 @@ export class DrillRuns {
   }
 
   #keep(run: DrillRun): void {
-    this.#running.set(run.id, { run, heardAt: this.#parts.now().getTime() });
+    this.#running.set(run.id, { run, heardAt: this.#parts.elapsed() });
   }
 }

@@ -63,9 +63,11 @@ export interface News {
 
 interface Live {
   record: IncidentRecord;
-  /** When the requests were counted last, and the news were last unsettled; milliseconds of `now`. */
+  /** When the requests were counted last, and the news were last unsettled; milliseconds of `elapsed`. */
   countedAt: number;
   changedAt: number;
+  /** When its trouble began, on the same clock: it does not grow younger when the time of day is set back. */
+  beganAt: number;
   counting: boolean;
 }
 
@@ -76,6 +78,8 @@ interface Parts {
   news: News;
   log: Logger;
   now: () => Date;
+  /** Milliseconds of a clock that is never set. */
+  elapsed: () => number;
   times?: IncidentTimes;
 }
 
@@ -203,7 +207,9 @@ export class Incidents {
   }
 
   #hold(record: IncidentRecord): Live {
-    const live = { record, countedAt: 0, changedAt: this.#parts.now().getTime(), counting: false };
+    const changedAt = this.#parts.elapsed();
+    const beganAt = changedAt - this.#age(record.trouble);
+    const live = { record, countedAt: -Infinity, changedAt, beganAt, counting: false };
     this.#live.set(record.trouble.id, live);
     return live;
   }
@@ -265,7 +271,7 @@ export class Incidents {
     }
     await updateIncident(this.#parts.database, changed);
     const live = this.#live.get(record.trouble.id) ?? this.#hold(changed);
-    if (newsOf(changed) !== newsOf(live.record)) live.changedAt = this.#parts.now().getTime();
+    if (newsOf(changed) !== newsOf(live.record)) live.changedAt = this.#parts.elapsed();
     live.record = changed;
     this.#tell.push(String(changed.id), summaryOf(changed));
   }
@@ -275,9 +281,15 @@ export class Incidents {
   }
 
   #severity(trouble: Trouble): IncidentRecord['severity'] {
-    const { world, now } = this.#parts;
+    const { world, elapsed } = this.#parts;
+    const beganAt = this.#live.get(trouble.id)?.beganAt ?? elapsed() - this.#age(trouble);
     const redundancy = trouble.volume === null ? undefined : world.volumes.get(trouble.volume)?.redundancy;
-    return severityOf(trouble, redundancy, now().getTime() - Date.parse(trouble.since));
+    return severityOf(trouble, redundancy, elapsed() - beganAt);
+  }
+
+  /** How long ago it began, by the time of day, milliseconds. */
+  #age({ since }: Trouble): number {
+    return Math.max(0, this.#parts.now().getTime() - Date.parse(since));
   }
 
   async #forget(known: ReadonlySet<string>): Promise<void> {
@@ -307,10 +319,10 @@ export class Incidents {
   }
 
   async #tellNews(live: Live): Promise<void> {
-    const { now, news, database } = this.#parts;
+    const { now, elapsed, news, database } = this.#parts;
     const { record } = live;
     const what = newsOf(record);
-    if (what === undefined || now().getTime() - live.changedAt < this.#times.settleMs) return;
+    if (what === undefined || elapsed() - live.changedAt < this.#times.settleMs) return;
     const told = { what, severity: record.severity, mustAct: record.trouble.mustAct };
     const old = record.resolvedAt !== null && now().getTime() - Date.parse(record.resolvedAt) > OLD_NEWS_MS;
     if (!old) await news.queue(record, what);
@@ -320,16 +332,17 @@ export class Incidents {
 
   /** Counting asks the gateway's log; nothing waits for it, and each incident has at most one question on its way. */
   #countIfDue(live: Live): void {
-    const { now, log } = this.#parts;
+    const { now, elapsed, log } = this.#parts;
     const { record } = live;
     if (record.counted || live.counting || record.trouble.volume === null) return;
     const time = now().getTime();
     const age = time - Date.parse(record.openedAt);
     const every = age > this.#times.slowlyAfterMs ? this.#times.countSlowlyMs : this.#times.countMs;
-    if (live.countedAt !== 0 && time - live.countedAt < every) return;
+    if (elapsed() - live.countedAt < every) return;
     const over = record.resolvedAt === null ? undefined : time - Date.parse(record.resolvedAt);
-    if (over !== undefined && over < this.#times.lastCountMs) return;
-    live.countedAt = time;
+    // An end that seems to lie in the future was before the time of day was set back.
+    if (over !== undefined && over >= 0 && over < this.#times.lastCountMs) return;
+    live.countedAt = elapsed();
     live.counting = true;
     this.#count(record)
       .then((requests) => this.#serially(() => this.#counted(live, requests, over !== undefined)))

@@ -28,6 +28,9 @@ test('a new agent that has not come to an open volume yet does not make it a clo
   world.apply({ type: 'volume', volume: unseen });
   expect(world.volumes.get('home1')).toBe(open);
   const reason = 'A disk is missing.';
-  world.apply({ type: 'volume', volume: { ...unseen, unopened: { since: unseen.readAt, reason, heldBy: null } } });
+  world.apply({
+    type: 'volume',
+    volume: { ...unseen, unopened: { since: unseen.readAt, lastedMs: 9_000, reason, heldBy: null } },
+  });
   expect(world.volumes.get('home1')?.state).toBe('closed');
 });

@@ -10,7 +10,9 @@ import { diskHangInCopy } from './disk-hang-in-copy.ts';
 import { diskLostAndBack } from './disk-lost-and-back.ts';
 import { diskSlow } from './disk-slow.ts';
 import { everythingKilled } from './everything-killed.ts';
+import { agentFrozen, controlFrozen, watcherFrozen } from './frozen.ts';
 import { outage2020 } from './outage-2020.ts';
+import { threeVolumes, twoVolumes } from './several-volumes.ts';
 import { volumeFull } from './volume-full.ts';
 
 /** Every drill that can be run, by its name in src/model/drills.ts. */
@@ -26,8 +28,13 @@ export const SCRIPTS: ReadonlyMap<string, DrillScript> = new Map(
     diskLostAndBack,
     bitRot,
     volumeFull,
+    twoVolumes,
+    threeVolumes,
     agentKilled,
     controlKilled,
+    agentFrozen,
+    watcherFrozen,
+    controlFrozen,
     everythingKilled,
   ].map((script) => [script.name, script]),
 );

@@ -9,10 +9,13 @@ export interface WatcherOrders {
   members: readonly { uid: number; volume: string }[];
 }
 
-/** What the watcher concludes. `agoMs`: how long ago its first sign was seen. */
+/**
+ * What the watcher concludes. `since`: when its first sign was seen, on the clock that all processes of the host share (monotonicMs), so that
+ * it is still right when the agent reads it late.
+ */
 export interface SeenTrouble {
   diagnosis: Diagnosis;
-  agoMs: number;
+  since: number;
 }
 
 /** One JSON object a line on its standard output: troubles at once when they change, health once a second with the same troubles. */

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { HostWindow, type DiskIdentity, type Finding, type Sample } from '../../../model/diagnosis.ts';
 import type { DiskHealth } from '../../../protocol/health.ts';
+import { monotonicMs } from '../../../runtime/monotonic.ts';
 import type { WatchedDisk } from '../../context.ts';
 import { isOwnDisk, KernelFile, parseDiskstats, type DiskLine } from './disk-counters.ts';
 import { isRunning, readErrors, readMemory, readPressure, waitingOf, waitsInKernel } from './host-signals.ts';
@@ -22,11 +23,6 @@ const WITNESS_EVERY_MS = 150;
 const STUCK_EVERY_MS = 10_000;
 const STUCK_CLOSELY_MS = 2_000;
 const STUCK_AFTER_MS = 3_000;
-
-/** Milliseconds of CLOCK_MONOTONIC, the same clock as the prober's. */
-export function monotonicMs(): number {
-  return Number(process.hrtime.bigint() / 1000n) / 1000;
-}
 
 /** Takes the samples, asks for probes, and tells what follows. Touches no volume and waits for nothing. */
 export class Watcher {
@@ -218,7 +214,7 @@ export class Watcher {
     this.#told = text;
     const troubles = findings.map(({ diagnosis, since }): SeenTrouble => ({
       diagnosis,
-      agoMs: Math.max(0, at - since),
+      since: Math.min(at, since),
     }));
     this.#report({ troubles, suspects, health });
   }

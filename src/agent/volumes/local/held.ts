@@ -7,7 +7,9 @@ import { mountAt, readMounts, type MountEntry } from './proc.ts';
 import type { VolumeState } from './state.ts';
 
 /** Programs of a volume that is closed are told to end a moment before. */
-const PATIENCE_MS = 10_000;
+const ENDING_MS = 10_000;
+/** Nobody was told to end yet: only what our own programs do there for a moment is waited for. */
+const ASKING_MS = 3_000;
 const LOOK_EVERY_MS = 250;
 
 /** Who keeps the volume's file system in the kernel beside our own mount of it, each group by itself. */
@@ -75,7 +77,7 @@ export async function assertNobodyElse(
       return !isKept(who === 'anybody' ? keepers : { ...keepers, members: [] });
     },
     `the end of what uses the volume ${state.name}`,
-    PATIENCE_MS,
+    who === 'anybody' ? ENDING_MS : ASKING_MS,
     LOOK_EVERY_MS,
   ).catch((cause: unknown) => {
     throw inUse(state, keepers, ended, cause);

@@ -3,6 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { runCommand } from '../../../runtime/command.ts';
 import { until, within } from '../../../runtime/deadline.ts';
+import { monotonicMs } from '../../../runtime/monotonic.ts';
 import { attachDisk, detachDisk, findAttached, kernelName } from './attach.ts';
 import { readSuperBlock } from './disks.ts';
 import * as filesystem from './filesystem.ts';
@@ -50,6 +51,7 @@ export async function openVolume(state: VolumeState): Promise<void> {
     if (sentence !== state.trouble) state.log.error({ volume: state.name, error }, 'volume could not be opened');
     state.unopened = {
       since: state.unopened?.since ?? new Date().toISOString(),
+      beganAt: state.unopened?.beganAt ?? monotonicMs(),
       reason,
       heldBy: error instanceof Held ? error.heldBy : null,
     };

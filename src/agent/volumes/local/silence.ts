@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { causeOfSilence, type KernelWait, type Silence } from '../../../model/silent-volume.ts';
 import { mustRun } from '../../../runtime/command.ts';
-import type { VolumeState } from './state.ts';
+import type { Begun, VolumeState } from './state.ts';
 
 const WAITS_PROGRAM = join(import.meta.dirname, 'kernel_waits.py');
 const DEADLINE_MS = 5_000;
@@ -26,8 +26,12 @@ async function waitsNow(state: VolumeState): Promise<KernelWait[]> {
 }
 
 /** What a volume waits for that has just not answered: looked for only when that is not the first time. Touches nothing of it. */
-export async function silenceOf(state: VolumeState, known: Silence | undefined, asked: string): Promise<Silence> {
-  if (known === undefined) return { since: asked, cause: 'unknown', waitsIn: null, mount: state.directories.mount };
+export async function silenceOf(
+  state: VolumeState,
+  known: Begun<Silence> | undefined,
+  asked: Pick<Begun<Silence>, 'since' | 'beganAt'>,
+): Promise<Begun<Silence>> {
+  if (known === undefined) return { ...asked, cause: 'unknown', waitsIn: null, mount: state.directories.mount };
   const replacing = state.record.replicas.some(({ replaces }) => replaces !== null);
   const found = causeOfSilence(state.probe.pid, await waitsNow(state), replacing);
   return { ...known, ...found };

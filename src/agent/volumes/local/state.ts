@@ -5,6 +5,7 @@ import { redundancyOf, REPLICAS_WANTED, type ReplicaState } from '../../../model
 import { HoldfastError } from '../../../protocol/errors.ts';
 import type { Replica, VolumeStatus } from '../../../protocol/volumes.ts';
 import { within } from '../../../runtime/deadline.ts';
+import { monotonicMs } from '../../../runtime/monotonic.ts';
 import type { AgentContext, WatchedDisk } from '../../context.ts';
 import { AccountHomes } from '../accounts.ts';
 import { Lane } from '../lane.ts';
@@ -50,6 +51,15 @@ export function damagedSentence(volume: string, blocks: number): string {
   return `${what} the volume ${volume} ${blocks === 1 ? 'is' : 'are'} damaged on every replica. Restore ${them} from a backup, then scrub the volume.`;
 }
 
+/** What lasts, with the moment it began on the clock that is never set (milliseconds, monotonicMs) instead of how long that is ago. */
+export type Begun<T extends { lastedMs: number }> = Omit<T, 'lastedMs'> & { beganAt: number };
+
+function lasting<T extends { beganAt: number }>(begun: T | null): (Omit<T, 'beganAt'> & { lastedMs: number }) | null {
+  if (begun === null) return null;
+  const { beganAt, ...rest } = begun;
+  return { ...rest, lastedMs: Math.max(0, monotonicMs() - beganAt) };
+}
+
 /**
  * What is known of one volume: the record on disk, what the kernel has attached now, and the last figures. The work itself
  * (opening, watching, rebuilding) is in functions beside it that all share this.
@@ -78,9 +88,9 @@ export class VolumeState {
   /** Why it is held out of service although it may well answer, one sentence for its members. */
   held: string | null = null;
   /** Since when it has not answered, and why, as far as that is known; null: it answered when it was last asked. */
-  silence: Silence | null = null;
+  silence: Begun<Silence> | null = null;
   /** Since when it cannot be opened although it should be, and why; null: it is open, or closed on purpose. */
-  unopened: Unopened | null = null;
+  unopened: Begun<Unopened> | null = null;
   /** Somebody waits for it: it is asked at the next look. */
   doubted = false;
   /** Complete replicas that cannot be reached now. What they hold is still good: they are not given up. */
@@ -129,7 +139,7 @@ export class VolumeState {
     this.doubted = false;
     // The write that was asked for last came back, though late.
     if (this.probe.pid === undefined) this.silence = null;
-    const asked = new Date().toISOString();
+    const asked = { since: new Date().toISOString(), beganAt: monotonicMs() };
     const answered = await this.probe.answers();
     this.silence = answered ? null : await silenceOf(this, this.silence ?? undefined, asked);
     this.changed();
@@ -138,7 +148,7 @@ export class VolumeState {
 
   /** How long it has not answered, milliseconds. */
   get silentMs(): number {
-    return this.silence === null ? 0 : Date.now() - Date.parse(this.silence.since);
+    return this.silence === null ? 0 : monotonicMs() - this.silence.beganAt;
   }
 
   get log(): AgentContext['log'] {
@@ -307,8 +317,15 @@ export class VolumeState {
 
   /** Tells the listeners when anything but a figure is different from what was told last. */
   changed(): void {
-    const { usedBytes: _used, freeBytes: _free, readAt: _read, ...shown } = this.status();
-    const text = JSON.stringify([shown, this.disks()]);
+    const {
+      usedBytes: _used,
+      freeBytes: _free,
+      readAt: _read,
+      silence: _silence,
+      unopened: _unopened,
+      ...shown
+    } = this.status();
+    const text = JSON.stringify([shown, this.silence, this.unopened, this.disks()]);
     if (text === this.#shown) return;
     this.#shown = text;
     for (const listener of this.#listeners) listener();
@@ -339,10 +356,10 @@ export class VolumeState {
       ...(this.freeBytes === undefined ? {} : { freeBytes: this.freeBytes }),
       replicas,
       operation: null,
-      silence: this.silence,
+      silence: lasting(this.silence),
       uncounted: this.open ? this.quotas.uncounted : null,
       wantedOpen: this.record.wantedOpen && this.record.phase === 'ready' && !this.closing,
-      unopened: this.unopened,
+      unopened: lasting(this.unopened),
       readAt: this.readAt.toISOString(),
     };
   }

@@ -201,6 +201,10 @@ export class LocalVolume implements EngineVolume {
     this.#state.doubted = true;
   }
 
+  async proves(): Promise<boolean> {
+    return this.#state.open && this.#state.trouble === null && (await this.#state.answers());
+  }
+
   async fault(id: string, fault: FaultName): Promise<FaultName | null> {
     return await this.#faults.set(this.#state.replica(id), fault);
   }

@@ -108,7 +108,7 @@ export function registerSession(server: ZodServer, context: ControlContext): voi
       if (!settings.signUpOpen) {
         throw new HoldfastError('forbidden', 'Sign-up is closed. Ask the operator of this platform for an account.');
       }
-      const wait = context.requests.take(`sign-up ${request.address}`, 5, context.now().getTime());
+      const wait = context.requests.take(`sign-up ${request.address}`, 5, context.elapsed());
       if (wait > 0) {
         throw new HoldfastError('too-many-requests', `Please try again in ${count(wait, 'second')}.`, {
           retryAfterSeconds: wait,

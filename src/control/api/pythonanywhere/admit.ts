@@ -64,7 +64,7 @@ async function slowDown(context: ControlContext, request: FastifyRequest, reply:
   const files = url.startsWith(OF_FILES);
   const key = `${identity.account.name} ${files ? OF_FILES : url}`;
   const limit = files ? apiRequestsPerMinute * FILES_FACTOR : apiRequestsPerMinute;
-  const wait = context.requests.take(key, limit, context.now().getTime());
+  const wait = context.requests.take(key, limit, context.elapsed());
   if (wait === 0) return;
   void reply.header('retry-after', String(wait));
   throw new ApiAnswer(429, {
