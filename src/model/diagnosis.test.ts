@@ -164,6 +164,26 @@ describe('diagnosis', () => {
     );
   });
 
+  test('a watcher that is started anew tells since when a disk has hung as the one before it saw it, and only of that disk', () => {
+    const hangs = hangsFrom(20, 10_000, quick);
+    const before = new Machine([[hangs, quick]]);
+    before.run(30);
+    const signs = before.window.firstSigns();
+    expect([...signs.keys()]).toEqual(['v0/r1/d0-0']);
+    const began = signs.get('v0/r1/d0-0') ?? 0;
+
+    const after = new Machine([[hangsFrom(0, 10_000, quick), hangsFrom(0, 60, quick)]]);
+    after.at = before.at + 4_000;
+    after.window.watch(after.identities, after.at);
+    after.window.recall(new Map([...signs, ['v0/r2/d0-1', began - 60_000]]));
+    const since = (): Record<string, number> => Object.fromEntries(after.step().map((one) => [label(one), one.since]));
+    after.run(40);
+    expect(since()['v0/r1:hung']).toBe(began);
+    // The other one moves, and stops again later: what was seen before says nothing about that.
+    after.run(80);
+    expect(after.window.firstSigns().get('v0/r2/d0-1')).toBeUndefined();
+  });
+
   test('when everything stalls the host is named and no disk', () => {
     fc.assert(
       fc.property(

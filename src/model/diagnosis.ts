@@ -150,6 +150,7 @@ export class HostWindow {
   #host = { completed: -1, movedAt: 0, completedAt: 0 };
   #gaps: Stall[] = [];
   #restartedAt = 0;
+  #recalled: ReadonlyMap<string, number> = new Map();
   #secondAt = 0;
 
   /** Sets which disks are watched. What is known of those that stay is kept. */
@@ -160,6 +161,17 @@ export class HostWindow {
       known.identity = identity;
       return known;
     });
+  }
+
+  /** What an earlier watcher saw stop, and when, by disk ("volume/replica/device"). Believed of disks that have completed nothing since. */
+  recall(signs: ReadonlyMap<string, number>): void {
+    this.#recalled = signs;
+  }
+
+  /** Disks that complete nothing although requests wait, and since when; what recall() takes. */
+  firstSigns(): Map<string, number> {
+    const stalled = this.#disks.filter((one) => this.#stalledMs(one) >= SUSPECT_MS);
+    return new Map(stalled.map((one) => [keyOf(one.identity), Math.round(this.#firstSeen(one, one.movedAt))]));
   }
 
   /** Takes one sample. Answers whether the watcher had been held up, so that all durations begin anew. */
@@ -352,6 +364,12 @@ export class HostWindow {
     return sample.probes.get(window.identity.device)?.outstandingSince ?? window.movedAt;
   }
 
+  /** As it was seen, or as an earlier watcher saw it when nothing has moved since. */
+  #firstSeen(window: DiskWindow, seen: number): number {
+    if (window.completedAt !== -Infinity) return seen;
+    return Math.min(seen, this.#recalled.get(keyOf(window.identity)) ?? seen);
+  }
+
   #movesNow(completedAt: number, at: number): boolean {
     return at - completedAt <= WITNESS_MS;
   }
@@ -419,7 +437,7 @@ export class HostWindow {
       const disk = evidence.length === 0 ? nameOf(window.identity) : 'the same disk';
       evidence.push(`A small read and write of ${disk} has been waiting for ${waits}.`);
     }
-    return this.#finding(window, 'hung', since, evidence, [
+    return this.#finding(window, 'hung', this.#firstSeen(window, since), evidence, [
       `The host is fine: ${this.#witnesses(window, sample).join(' and ')} answered meanwhile (${count(this.#moves - window.movesThen, 'request')} completed).`,
       this.#notTheWatcher(),
     ]);

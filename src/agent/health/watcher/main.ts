@@ -1,5 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
+import { bootId } from '../../../runtime/monotonic.ts';
+import { FirstSigns } from './first-signs.ts';
 import { lineSplitter } from './lines.ts';
 import type { WatcherOrders, WatcherReport } from './messages.ts';
 import { Prober } from './prober.ts';
@@ -26,7 +28,7 @@ for (const favour of [() => setPriority(-10), () => writeFileSync('/proc/self/oo
 }
 
 const prober = new Prober(directory);
-const watcher = new Watcher(prober, (report: WatcherReport) => {
+const watcher = new Watcher(prober, new FirstSigns(directory, bootId()), (report: WatcherReport) => {
   process.stdout.write(`${JSON.stringify(report)}\n`);
 });
 

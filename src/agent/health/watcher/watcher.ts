@@ -5,6 +5,7 @@ import { monotonicMs } from '../../../runtime/monotonic.ts';
 import type { WatchedDisk } from '../../context.ts';
 import { isOwnDisk, KernelFile, parseDiskstats, type DiskLine } from './disk-counters.ts';
 import { isRunning, readErrors, readMemory, readPressure, waitingOf, waitsInKernel } from './host-signals.ts';
+import type { FirstSigns } from './first-signs.ts';
 import type { SeenTrouble, WatcherOrders, WatcherReport } from './messages.ts';
 import type { Prober } from './prober.ts';
 
@@ -27,6 +28,7 @@ const STUCK_AFTER_MS = 3_000;
 /** Takes the samples, asks for probes, and tells what follows. Touches no volume and waits for nothing. */
 export class Watcher {
   readonly #prober: Prober;
+  readonly #signs: FirstSigns;
   readonly #report: (report: WatcherReport) => void;
   readonly #window = new HostWindow();
   readonly #counters = new KernelFile('/proc/diskstats');
@@ -45,8 +47,10 @@ export class Watcher {
   #stuck: { volume: string; programs: number }[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(prober: Prober, report: (report: WatcherReport) => void) {
+  constructor(prober: Prober, signs: FirstSigns, report: (report: WatcherReport) => void) {
     this.#prober = prober;
+    this.#signs = signs;
+    this.#window.recall(signs.recall());
     this.#report = report;
   }
 
@@ -72,6 +76,7 @@ export class Watcher {
     const at = monotonicMs();
     const lines = parseDiskstats(this.#counters.read(), (name) => this.#watched.has(name) || isOwnDisk(name));
     this.#window.add(this.#sample(at, lines));
+    this.#signs.keep(this.#window.firstSigns());
     const suspicious = this.#window.suspects(LOOK_CLOSER_MS);
     this.#askForProbes(at, lines, this.#window.suspects().length > 0);
     if (at - this.#lastSecond >= 1_000) this.#everySecond(at, lines, suspicious.length > 0);
