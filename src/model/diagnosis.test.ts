@@ -22,6 +22,10 @@ interface Step {
   /** Without it: that of so many in flight all the time, and of requests of 4 KiB. */
   waitedMs?: number;
   sectors?: number;
+  /** Of what it completed; each of 4 KiB, and so long. */
+  reads?: number;
+  readMs?: number;
+  readSectors?: number;
 }
 type Behaviour = (step: number) => Step;
 
@@ -63,7 +67,8 @@ class Machine {
         device: `d${volume}-${disk}`,
       })),
     );
-    this.#counters = this.identities.map(() => ({ inFlight: 0, completed: 100, busyMs: 0, waitedMs: 0, sectors: 800 }));
+    const fresh = { inFlight: 0, completed: 100, busyMs: 0, waitedMs: 0, sectors: 800 };
+    this.#counters = this.identities.map(() => ({ ...fresh, reads: 0, readSectors: 0, readWaitedMs: 0 }));
     this.window.watch(order([...this.identities]), this.at);
   }
 
@@ -72,7 +77,7 @@ class Machine {
     const step = this.#step;
     this.#step += 1;
     this.#behaviours.forEach((behaviour, index) => {
-      const { completed, inFlight, busyMs, waitedMs, sectors } = behaviour(step);
+      const { completed, inFlight, busyMs, waitedMs, sectors, reads = 0, readMs = 1, readSectors } = behaviour(step);
       const counters = this.#counters[index];
       if (counters === undefined) return;
       // The probe of an idle disk.
@@ -83,6 +88,9 @@ class Machine {
         busyMs: counters.busyMs + busyMs + probed / 2,
         waitedMs: counters.waitedMs + (waitedMs ?? inFlight * POLL_MS) + probed / 2,
         sectors: counters.sectors + (sectors ?? completed * 8) + probed * 8,
+        reads: counters.reads + reads + probed / 2,
+        readSectors: counters.readSectors + (readSectors ?? reads * 8) + probed * 4,
+        readWaitedMs: counters.readWaitedMs + reads * readMs + probed / 4,
       };
     });
     const host = this.#host(step);
@@ -322,6 +330,27 @@ describe('diagnosis', () => {
     const alike: Behaviour = () => ({ completed: 7, inFlight: 1, busyMs: 5, waitedMs: 70 });
     expect(new Machine([[prompt, partner]]).run(steps)).toEqual([]);
     expect(new Machine([[late, alike]]).run(steps)).toEqual([]);
+  });
+
+  test('a disk that is slow to read, among many quick writes, is slow; it is not in a burst, nor when it reads more than its partner', () => {
+    const steps = 900;
+    const writes = { completed: 40, inFlight: 1, busyMs: 30, waitedMs: 40 };
+    // Two reads a second of 80 ms each, among 400 writes of 1 ms: 1.4 ms in the mean of all.
+    const late: Behaviour = (step) => (step % 5 === 0 ? { ...writes, reads: 1, readMs: 80 } : writes);
+    const partner: Behaviour = (step) => (step % 5 === 2 ? { ...writes, reads: 1, readMs: 1 } : writes);
+    expect(new Machine([[late, partner]]).run(steps)).toEqual(['v0/r1:slow']);
+    // The partner reads only now and then.
+    const rarely: Behaviour = (step) => (step % 200 === 2 ? { ...writes, reads: 1, readMs: 1 } : writes);
+    expect(new Machine([[late, rarely]]).run(steps)).toEqual(['v0/r1:slow']);
+    expect(new Machine([[(step) => (step < 350 ? late(step) : partner(step)), partner]]).run(steps)).toEqual([]);
+    // One long reader on this side of the mirror, or one of large pieces.
+    const reader: Behaviour = () => ({ ...writes, reads: 8, readMs: 80 });
+    const large: Behaviour = (step) => ({ ...late(step), readSectors: step % 5 === 0 ? 2_048 : 0 });
+    expect(new Machine([[reader, partner]]).run(steps)).toEqual([]);
+    expect(new Machine([[large, partner]]).run(steps)).toEqual([]);
+    // Both are, or there is nothing to compare it with.
+    expect(new Machine([[late, late]]).run(steps)).toEqual([]);
+    expect(new Machine([[late, () => writes]]).run(steps)).toEqual([]);
   });
 
   test('error counters that grow are failing, checksum counters corrupt; old counts are nothing', () => {

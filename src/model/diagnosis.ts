@@ -1,5 +1,14 @@
 import type { Diagnosis, DiskCondition, FaultKind } from './health.ts';
 import { lastSecond, slowness, SLOW_SECONDS, SLOW_WINDOW_SECONDS, type Second } from './slow-disk.ts';
+import {
+  COMPARABLE_MS,
+  isSlowToRead,
+  READ_WINDOW_MS,
+  readsOf,
+  slowReads,
+  type JudgedSecond,
+  type ReadSecond,
+} from './slow-reads.ts';
 
 /**
  * From samples of kernel counters to a culprit. No clock and no I/O in here: whoever takes the samples says when, in milliseconds
@@ -62,6 +71,10 @@ export interface DiskCounters {
   waitedMs: number;
   /** Sectors of 512 bytes read and written. */
   sectors: number;
+  /** Reads completed, what they read, and how long they took together. */
+  reads: number;
+  readSectors: number;
+  readWaitedMs: number;
 }
 
 /** What is known of the small read and write of a disk. */
@@ -126,6 +139,12 @@ interface DiskWindow {
   seconds: (boolean | null)[];
   /** How long a request took it and its peers in the last slow second, milliseconds. */
   slow: { own: number; peers: number };
+  /** What it last read in one second, and when that was. */
+  lastRead: { at: number; second: ReadSecond } | null;
+  /** Seconds in which it read, oldest first. */
+  readSeconds: JudgedSecond[];
+  /** As `slow`, of reads. */
+  slowReads: { own: number; peers: number };
   errors: ErrorCounters | null;
   failing: { at: number; since: number; what: string } | null;
   corrupt: { at: number; since: number; count: number } | null;
@@ -262,6 +281,7 @@ export class HostWindow {
         (hung.includes(window) ? this.#hung(window, sample) : undefined) ??
         this.#flapping(window, sample) ??
         this.#slow(window, sample) ??
+        this.#slowToRead(window) ??
         this.#corrupt(window, sample);
       if (finding !== undefined) findings.push(finding);
     }
@@ -320,10 +340,30 @@ export class HostWindow {
   #closeSecond(at: number): void {
     this.#secondAt = at;
     const last = new Map(this.#disks.map((window) => [window, lastSecond(window.second, window.counters)]));
+    this.#judgeReads(at);
     for (const window of this.#disks) {
       window.seconds.push(this.#wasSlow(window, last));
       if (window.seconds.length > SLOW_WINDOW_SECONDS) window.seconds.shift();
       window.second = window.counters;
+    }
+  }
+
+  /** Before the seconds are moved on. Others may have read nothing in this very second: what they last read counts. */
+  #judgeReads(at: number): void {
+    const now = new Map(this.#disks.map((window) => [window, readsOf(window.second, window.counters)]));
+    for (const [window, second] of now) if (second !== null) window.lastRead = { at, second };
+    const recent = (one: DiskWindow): ReadSecond[] =>
+      one.lastRead !== null && at - one.lastRead.at < COMPARABLE_MS ? [one.lastRead.second] : [];
+    for (const [window, own] of now) {
+      window.readSeconds = window.readSeconds.filter((one) => at - one.at < READ_WINDOW_MS);
+      if (own === null) continue;
+      const peers = this.#disks.filter((other) => other !== window);
+      const partners = peers.filter(({ identity }) => identity.volume === window.identity.volume).flatMap(recent);
+      const [partner] = partners.sort((a, b) => b.waited - a.waited);
+      if (partner === undefined) continue;
+      const slow = slowReads(own, partner, peers.flatMap(recent));
+      if (slow !== undefined) window.slowReads = slow;
+      window.readSeconds.push({ at, slow: slow !== undefined });
     }
   }
 
@@ -517,6 +557,21 @@ export class HostWindow {
     );
   }
 
+  #slowToRead(window: DiskWindow): Finding | undefined {
+    if (!isSlowToRead(window.readSeconds)) return undefined;
+    const { own, peers } = window.slowReads;
+    const slow = window.readSeconds.filter((one) => one.slow).length;
+    return this.#finding(
+      window,
+      'slow',
+      window.readSeconds[0]?.at ?? 0,
+      [
+        `${nameOf(window.identity)} needs ${own.toFixed(0)} ms for a read, its peers ${peers.toFixed(1)} ms, in ${slow} of the last ${window.readSeconds.length} seconds in which it read. Its writes are not slow.`,
+      ],
+      ['It is not load: the other disk of the same volume reads about as much and is not slow.'],
+    );
+  }
+
   #corrupt(window: DiskWindow, { at }: Sample): Finding | undefined {
     const grown = window.corrupt;
     if (grown === null || at - grown.at > GROWN_FOR_MS) return undefined;
@@ -570,6 +625,9 @@ function newWindow(identity: DiskIdentity, at: number, moves: number): DiskWindo
     second: null,
     seconds: [],
     slow: { own: 0, peers: 0 },
+    lastRead: null,
+    readSeconds: [],
+    slowReads: { own: 0, peers: 0 },
     errors: null,
     failing: null,
     corrupt: null,

@@ -20,6 +20,7 @@ describe('/proc/diskstats', () => {
           {
             reads: 91_159,
             readSectors: 729_352,
+            readWaitedMs: 4000,
             writes: 500,
             writtenSectors: 8000,
             completed: 91_159 + 500 + 40 + 25,

@@ -3,8 +3,6 @@ import type { DiskCounters } from '../../../model/diagnosis.ts';
 
 /** One line of /proc/diskstats (Documentation/admin-guide/iostats.rst), as far as it is used. Times in milliseconds. */
 export interface DiskLine extends DiskCounters {
-  reads: number;
-  readSectors: number;
   writes: number;
   writtenSectors: number;
 }
@@ -30,6 +28,7 @@ export function parseDiskstats(text: string, wanted: (device: string) => boolean
     found.set(device, {
       reads: at(3),
       readSectors: at(5),
+      readWaitedMs: at(6),
       writes: at(7),
       writtenSectors: at(9),
       completed: at(3) + at(7) + at(14) + at(18),
