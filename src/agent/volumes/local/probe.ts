@@ -1,16 +1,19 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 
 const DEADLINE_MS = 3_000;
+const COMMIT_DEADLINE_MS = 10_000;
 const READ_DEADLINE_MS = 2_000;
 /** Where btrfs keeps its super block: it is on every disk of ours, and no cache answers for it. */
 const SUPER_BLOCK = 65_536;
 
 /** One throw-away process at a time: one that the kernel holds is asked about again, and no second one is started beside it. */
 class Asking {
+  readonly #program: string;
   readonly #parameters: readonly string[];
   #child: ChildProcess | undefined;
 
-  constructor(parameters: readonly string[]) {
+  constructor(program: string, parameters: readonly string[]) {
+    this.#program = program;
     this.#parameters = parameters;
   }
 
@@ -36,7 +39,7 @@ class Asking {
   }
 
   #start(): ChildProcess {
-    const child = spawn('dd', this.#parameters, { cwd: '/', stdio: 'ignore' });
+    const child = spawn(this.#program, this.#parameters, { cwd: '/', stdio: 'ignore' });
     child.unref();
     this.#child = child;
     const over = (): void => {
@@ -57,7 +60,7 @@ export class Probe {
 
   constructor(file: string) {
     const parameters = ['if=/dev/zero', `of=${file}`, 'bs=4096', 'count=1', 'conv=fsync,notrunc', 'status=none'];
-    this.#asking = new Asking(parameters);
+    this.#asking = new Asking('dd', parameters);
   }
 
   /** Whether the volume answered within three seconds. */
@@ -71,6 +74,20 @@ export class Probe {
   }
 }
 
+/** Asks a volume to write everything out, in a throw-away process (syncfs(2)). */
+export class Commit {
+  readonly #asking: Asking;
+
+  constructor(mount: string) {
+    this.#asking = new Asking('sync', ['--file-system', mount]);
+  }
+
+  /** Whether it had within ten seconds. */
+  async ends(): Promise<boolean> {
+    return await this.#asking.answers(COMMIT_DEADLINE_MS);
+  }
+}
+
 /** Asks single disks for a read of their own, past every cache and past the file system. */
 export class DiskReads {
   readonly #asking = new Map<string, Asking>();
@@ -80,7 +97,15 @@ export class DiskReads {
     let asking = this.#asking.get(device);
     if (asking === undefined) {
       const skip = `skip=${SUPER_BLOCK / 4096}`;
-      asking = new Asking([`if=${device}`, 'of=/dev/null', 'bs=4096', skip, 'count=1', 'iflag=direct', 'status=none']);
+      asking = new Asking('dd', [
+        `if=${device}`,
+        'of=/dev/null',
+        'bs=4096',
+        skip,
+        'count=1',
+        'iflag=direct',
+        'status=none',
+      ]);
       this.#asking.set(device, asking);
     }
     return await asking.answers(READ_DEADLINE_MS);

@@ -51,6 +51,11 @@ export function roomBytes(space: Space, diskBytes: number): number {
   return Math.floor(Math.min(forData, dataThatFits));
 }
 
+/** The same when nothing were being written now. */
+export function settledRoomBytes(space: Space, diskBytes: number): number {
+  return roomBytes({ ...space, data: { ...space.data, promised: 0 } }, diskBytes);
+}
+
 /**
  * The kernel copies a disk piece by piece, and writes what changes meanwhile elsewhere: a piece of metadata or of system data needs
  * another one to take over for it, and what is promised to writers needs room beside that. With less, a copy may be given up.

@@ -17,7 +17,9 @@ import type { Copying } from './copying.ts';
 import { cutDriverOf } from './cut/driver.ts';
 import { forgetLater } from './forgetting.ts';
 import { deviceBytes, drained } from './loops.ts';
-import { DiskReads, Probe } from './probe.ts';
+import * as filesystem from './filesystem.ts';
+import { Commit, DiskReads, Probe } from './probe.ts';
+import { RoomWatch } from './room.ts';
 import { silenceOf } from './silence.ts';
 import { saveRecord, type ReplicaRecord, type VolumeRecord } from './record.ts';
 import { cutValve, valvePaths, type ValvePaths } from './valve.ts';
@@ -72,6 +74,7 @@ export class VolumeState {
   readonly quotas: QuotaWatch;
   readonly probe: Probe;
   readonly reads = new DiskReads();
+  readonly room: RoomWatch;
   readonly attached = new Map<string, AttachedDisk>();
   readonly errors = new Map<string, DeviceErrors>();
   record: VolumeRecord;
@@ -118,6 +121,12 @@ export class VolumeState {
       this.changed();
     });
     this.probe = new Probe(join(this.directories.mount, '.probe'));
+    const commit = new Commit(this.directories.mount);
+    this.room = new RoomWatch({
+      space: async () => await filesystem.spaceOf(this.record.uuid),
+      commit: async () => await commit.ends(),
+      diskBytes: () => this.diskBytes(),
+    });
     const list = join(context.layout.agent, 'accounts', `${record.name}.json`);
     this.accounts = new AccountHomes(record.name, record.uuid, this.directories.mount, list, this.lane);
     this.quotas = new QuotaWatch({

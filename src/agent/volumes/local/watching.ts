@@ -6,7 +6,6 @@ import * as filesystem from './filesystem.ts';
 import { openVolume } from './opening.ts';
 import { mountAt, readOrUndefined } from './proc.ts';
 import type { ReplicaRecord } from './record.ts';
-import { roomBytes, usedBytes } from './space.ts';
 import type { VolumeState } from './state.ts';
 import { diskOf, valveServes } from './valve.ts';
 
@@ -52,10 +51,10 @@ export async function lookAt(state: VolumeState): Promise<void> {
   }
   if (filesystem.stoppedWriting(mount))
     state.fault(`The volume ${state.name} accepts no writes any more: too many of its disks failed.`);
-  const space = await filesystem.spaceOf(state.record.uuid);
-  if (space !== undefined) {
-    state.usedBytes = usedBytes(space);
-    state.freeBytes = roomBytes(space, state.diskBytes());
+  const room = await state.room.look();
+  if (room !== undefined) {
+    state.usedBytes = room.usedBytes;
+    state.freeBytes = room.freeBytes;
   }
   state.readAt = new Date();
   state.changed();
