@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Trouble } from '../protocol/health.ts';
 import type { Operation, VolumeStatus } from '../protocol/volumes.ts';
@@ -104,8 +103,7 @@ export class Observer implements AsyncDisposable {
       this.#copying.set(id, { from: Date.now(), disk: target.disk });
     if (copy?.state !== 'done' || begun === undefined) return;
     this.#copying.delete(id);
-    // A new image holds only what was written to it.
-    const bytes = (statSync(begun.disk, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
+    const bytes = pace?.copiedBytes ?? 0;
     const limit =
       pace === undefined || pace.allowedBytes === null || pace.milliseconds === 0
         ? undefined

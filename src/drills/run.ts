@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -509,6 +509,7 @@ function judged(
   const seconds = (at: number | undefined): number | null =>
     at === undefined ? null : Math.max(0, (at - faultAt) / 1000);
   const trouble = observer.troubleOf(target.volume, faultAt);
+  const copy = observer.copies.find((one) => one.volume === target.volume && one.to >= faultAt);
   const restoredAt = observer.restoredAt(target.volume, faultAt, [target.replica]);
   const rebuild = observer.operations
     .filter((entry) => entry.subject === target.volume && Date.parse(entry.startedAt) >= faultAt)
@@ -521,21 +522,12 @@ function judged(
     restoreStartedS: rebuild === undefined ? null : seconds(Date.parse(rebuild.startedAt)),
     restoredS: seconds(restoredAt),
     restoredAt: restoredAt ?? Date.now(),
-    rebuildBytes: restoredAt === undefined ? null : newBytes(observer, target, other),
-    copy: observer.copies.find((copy) => copy.volume === target.volume && copy.to >= faultAt),
+    rebuildBytes: restoredAt === undefined ? null : (copy?.bytes ?? null),
+    copy,
   };
 }
 
 function nameOf(culprit: { volume: string | null; replica: string | null; disk: string | null }): string {
   const name = [culprit.volume, culprit.replica].filter((part) => part !== null).join('/');
   return `${name}${culprit.disk === null ? '' : ` (${culprit.disk})`}`;
-}
-
-/** What was written to the disk that took the hurt one's place: its image file holds nothing else. */
-function newBytes(observer: Observer, target: Target, other: Target): number | null {
-  const status = observer.status(target.volume);
-  const fresh = status?.replicas.find((replica) => replica.id !== target.replica && replica.id !== other.replica);
-  if (fresh === undefined) return null;
-  const file = statSync(fresh.disk, { throwIfNoEntry: false });
-  return file === undefined ? null : file.blocks * 512;
 }

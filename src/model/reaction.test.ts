@@ -203,6 +203,26 @@ describe('what must hold in every situation', () => {
     });
   });
 
+  test("while the machine's own disk is full nothing is done to any disk, and a person is asked for", () => {
+    const advice = 'Make room.';
+    const scarce: Diagnosis = {
+      culprit: { kind: 'host', volume: null, replica: null, disk: null },
+      fault: 'full',
+      evidence: [],
+      ruledOut: [],
+    };
+    holds((given) => {
+      const diagnoses = [...given.diagnoses.filter(({ culprit }) => culprit.kind !== 'host'), scarce];
+      const full = { ...given, reaction: true, diagnoses, hostAdvice: advice, hostFull: true };
+      const decisions = decide(full);
+      expect(acts(decisions)).toEqual([]);
+      expect(decisions).toContainEqual({ do: 'person', key: 'host-room:-:-', sentence: advice });
+      // That it has little room is no reason to leave a disk that hangs alone.
+      const little = decide({ ...full, hostFull: false });
+      expect(acts(little)).toEqual(acts(decide({ ...full, hostFull: false, diagnoses: diagnoses.slice(0, -1) })));
+    });
+  });
+
   test('a disk that is only slow or returns wrong data is not cut while a fellow does so too', () => {
     holds((given, decisions) => {
       for (const cut of cutsOf(decisions)) {

@@ -71,6 +71,10 @@ export interface Situation {
   now: number;
   /** Whether the host repairs by itself. */
   reaction: boolean;
+  /** Any write to the machine's own disk may fail now, and with it what sparse image files are asked for. */
+  hostFull?: boolean;
+  /** What a person has to do about the room on it; null: nothing. */
+  hostAdvice?: string | null;
   /** Whether the watcher reports: when it does not, that nothing is diagnosed says nothing. */
   watching: boolean;
   diagnoses: readonly Diagnosis[];
@@ -118,17 +122,29 @@ export function decide(situation: Situation): Decision[] {
           sentence: onlyForPeople(one, situation) ?? switchedOff(one),
         })),
       // Held by the platform, so nobody else can let it go.
-      ...(diagnoses.some((one) => one.culprit.kind === 'host') ? [] : inTurn(situation))
+      ...(diagnoses.some(standsStill) ? [] : inTurn(situation))
         .filter((volume) => mayBeReleased(volume, situation))
         .map((volume): Decision => ({ do: 'release', volume: volume.name })),
     ];
   }
-  if (diagnoses.some((one) => one.culprit.kind === 'host')) {
+  if (diagnoses.some(standsStill)) {
     return diagnoses.map((one) => ({
       do: 'wait',
       key: troubleKeyOf(one),
       why: 'The whole host stalls. Nothing is cut until single disks can be told apart again.',
     }));
+  }
+  if (situation.hostFull === true) {
+    return diagnoses.map((one): Decision => {
+      const key = troubleKeyOf(one);
+      const sentence = onlyForPeople(one, situation);
+      if (sentence !== undefined) return { do: 'person', key, sentence };
+      return {
+        do: 'wait',
+        key,
+        why: "The machine's own disk is full, so no disk on it is judged until there is room.",
+      };
+    });
   }
   const decisions: Decision[] = [];
   const turn = { taken: false };
@@ -141,12 +157,18 @@ export function decide(situation: Situation): Decision[] {
 }
 
 /** What only a person can do, whether the platform may repair or not: make room, and free a file system that waits for itself. */
-function onlyForPeople({ culprit, fault }: Diagnosis, { volumes }: Situation): string | undefined {
+function onlyForPeople({ culprit, fault }: Diagnosis, { volumes, hostAdvice }: Situation): string | undefined {
+  if (culprit.kind === 'host' && fault === 'full') return hostAdvice ?? undefined;
   if (culprit.kind !== 'volume') return undefined;
   const name = culprit.volume ?? '';
   if (fault === 'uncounted') return volumes.find((volume) => volume.name === name)?.limitsAdvice ?? undefined;
   if (fault !== 'full') return volumes.find((volume) => volume.name === name)?.advice ?? undefined;
   return `Make the volume ${name} larger (holdfast volume grow ${name}), or ask its largest accounts to make room.`;
+}
+
+/** Everything on the host does; that its own disk is full is something else. */
+function standsStill({ culprit, fault }: Diagnosis): boolean {
+  return culprit.kind === 'host' && fault !== 'full';
 }
 
 function switchedOff({ culprit }: Diagnosis): string {

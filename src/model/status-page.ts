@@ -134,7 +134,10 @@ function subjectOf(trouble: StatusTrouble): string {
 
 /** What it does, or did: what is over is told as over. */
 function doingOf(trouble: StatusTrouble): string {
-  return (trouble.state === 'open' ? DISK_DOES : DISK_DID)[trouble.diagnosis.fault];
+  const open = trouble.state === 'open';
+  const { fault, culprit } = trouble.diagnosis;
+  if (fault === 'full' && culprit.kind === 'host') return `${open ? 'is' : 'was'} short of room on its own disk`;
+  return (open ? DISK_DOES : DISK_DID)[fault];
 }
 
 function nameOf(trouble: StatusTrouble): string {

@@ -55,6 +55,8 @@ export const hostHealthSchema = z.object({
   cores: z.number(),
   memoryBytes: z.number(),
   memoryFreeBytes: z.number(),
+  /** The room on the machine's own disk; missing until it was looked at. */
+  room: z.object({ freeBytes: z.number(), sizeBytes: z.number() }).optional(),
   disks: z.array(diskHealthSchema),
   /** Programs that wait in the kernel for a volume (state D longer than a few seconds), by volume. */
   stuck: z.array(z.object({ volume: z.string(), programs: z.number() })),

@@ -1,4 +1,5 @@
 import { pino, type Logger } from 'pino';
+import { LogDestination } from './log-destination.ts';
 
 export type { Logger };
 
@@ -15,12 +16,13 @@ const SECRETS = [
 ];
 
 /** Structured logs, one JSON object a line, on standard output: the supervisor or systemd keeps them. */
-export function createLogger(process: string): Logger {
-  return pino({
+export function createLogger(process: string, destination = new LogDestination()): Logger {
+  const options = {
     base: { process },
     level: globalThis.process.env['HOLDFAST_LOG_LEVEL'] ?? 'info',
     timestamp: pino.stdTimeFunctions.isoTime,
     serializers: { error: pino.stdSerializers.err },
     redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[hidden]' },
-  });
+  };
+  return pino(options, destination);
 }

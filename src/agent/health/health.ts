@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -6,6 +6,7 @@ import type { HostHealth } from '../../protocol/health.ts';
 import type { AgentContext, HealthPart, StatusNote, StoragePart } from '../context.ts';
 import { readJson, writeDurably } from '../volumes/durable.ts';
 import { loadAccounts } from '../volumes/local/record.ts';
+import { HostRoomWatch } from './host-room.ts';
 import { Reaction } from './reaction.ts';
 import { TroubleJournal } from './trouble-journal.ts';
 import { WatcherProcess } from './watcher-process.ts';
@@ -37,6 +38,7 @@ class Health implements HealthPart {
   readonly #storage: StoragePart;
   readonly #reaction: Reaction;
   readonly #watcher: WatcherProcess;
+  readonly #room: HostRoomWatch;
   readonly #directory: string;
   /** Drills switch the reaction off from outside; then nobody can switch it on. */
   readonly #forcedOff: boolean;
@@ -77,11 +79,18 @@ class Health implements HealthPart {
     // Whoever asks sees the failure; without anybody it is the start that tells.
     this.#loaded.promise.catch(() => undefined);
     this.#forcedOff = environment['HOLDFAST_REACTION'] === 'off';
+    this.#room = new HostRoomWatch({
+      home: context.configuration.home,
+      reserve: join(context.layout.agent, 'reserve'),
+      log: context.log,
+      promised: async () => await this.#promised(),
+    });
     this.#reaction = new Reaction({
       storage,
       journal: new TroubleJournal(join(context.layout.agent, 'troubles'), context.log),
       log: context.log,
       enabled: () => this.#enabled(),
+      hostRoom: () => this.#room.room,
       tell: (trouble) => {
         context.emit({ type: 'trouble', trouble });
         this.#changed();
@@ -110,6 +119,7 @@ class Health implements HealthPart {
     this.#storage.onDisksChange(() => this.#tellWatcher());
     this.#tellWatcher();
     this.#watcher.start();
+    this.#room.start();
     const look = (): void => void this.#readMembers();
     look();
     this.#membersTimer = setInterval(look, MEMBERS_EVERY_MS);
@@ -126,6 +136,7 @@ class Health implements HealthPart {
 
   async stop(): Promise<void> {
     clearInterval(this.#membersTimer);
+    this.#room.stop();
     this.#watcher.stop();
     await this.#reaction.stop();
   }
@@ -191,9 +202,26 @@ class Health implements HealthPart {
     this.#tellWatcher();
   }
 
+  /** What the image files in the platform's own directories may still take. None of them lies on a volume. */
+  async #promised(): Promise<number> {
+    let promised = 0;
+    for (const { name, replicas } of this.#storage.statuses())
+      for (const { disk, sizeBytes, state } of replicas) {
+        if (state === 'failed' || !disk.startsWith(`${this.#context.layout.volumes}/${name}/disks/`)) continue;
+        const image = await stat(disk).catch(() => undefined);
+        if (image !== undefined) promised += Math.max(0, sizeBytes - image.blocks * 512);
+      }
+    return promised;
+  }
+
+  #roomNow(): Pick<HostHealth, 'room'> {
+    const { room } = this.#room;
+    return room === undefined ? {} : { room: { freeBytes: room.freeBytes, sizeBytes: room.sizeBytes } };
+  }
+
   #now(): HostHealth {
     const snapshot = this.#snapshot;
-    const about = { at: new Date().toISOString(), name: hostname(), reaction: this.#enabled() };
+    const about = { at: new Date().toISOString(), name: hostname(), reaction: this.#enabled(), ...this.#roomNow() };
     if (snapshot !== undefined && performance.now() - snapshot.at < FRESH_MS) return { ...about, ...snapshot.health };
     const last = snapshot?.health;
     return {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { troubleKeyOf, type Diagnosis } from '../../model/health.ts';
+import { adviceOnHostRoom, diagnoseHostRoom, isHostFull, type HostRoom } from '../../model/host-room.ts';
 import { decide, retryDelayMs, type Decision, type Situation } from '../../model/reaction.ts';
 import { adviceOnSilence, diagnoseSilence } from '../../model/silent-volume.ts';
 import { adviceOnUnopened, diagnoseUnopened } from '../../model/unopened-volume.ts';
@@ -39,6 +40,8 @@ export interface ReactionOptions {
   log: Logger;
   /** Whether this host repairs by itself now. */
   enabled(): boolean;
+  /** The room on the machine's own disk; undefined while it is not known. */
+  hostRoom?(): HostRoom | undefined;
   /** A trouble is new or different. */
   tell(trouble: Trouble): void;
 }
@@ -168,6 +171,9 @@ export class Reaction {
       return state === 'healthy' || state === 'rebuilding' || state === 'missing';
     };
     const found = (this.#watching() ? this.#seen : []).filter(({ diagnosis }) => inUse(diagnosis));
+    const room = this.#options.hostRoom?.();
+    const scarce = room && diagnoseHostRoom(room, this.#openWith('host-room:-:-') !== undefined);
+    if (scarce !== undefined) found.push({ diagnosis: scarce, since: now });
     const keys = new Set(found.map(({ diagnosis }) => troubleKeyOf(diagnosis)));
     for (const status of statuses) {
       if (this.#operations.some((one) => one.id === status.operation && one.kind === 'volume-create')) continue;
@@ -206,7 +212,8 @@ export class Reaction {
       return undefined;
     }
     const blamed = others.some(
-      ({ culprit: { kind, volume } }) => kind === 'host' || (kind === 'disk' && volume === name),
+      ({ fault, culprit: { kind, volume } }) =>
+        (kind === 'host' && fault !== 'full') || (kind === 'disk' && volume === name),
     );
     if (blamed || !this.#watching() || this.#suspects.some(({ volume }) => volume === name)) {
       this.#explainedAt.set(name, now);
@@ -272,7 +279,9 @@ export class Reaction {
   }
 
   #situation(statuses: readonly VolumeStatus[], diagnoses: readonly Diagnosis[]): Situation {
+    const room = this.#options.hostRoom?.();
     return {
+      ...(room === undefined ? {} : { hostFull: isHostFull(room), hostAdvice: adviceOnHostRoom(room) }),
       now: monotonicMs(),
       reaction: this.#options.enabled(),
       diagnoses,
@@ -579,7 +588,8 @@ export class Reaction {
   }
 
   #serviceOf({ trouble, memory }: KnownTrouble, status: VolumeStatus | undefined): Trouble['service'] {
-    if (trouble.diagnosis.culprit.kind === 'host') return 'waiting';
+    const { kind } = trouble.diagnosis.culprit;
+    if (kind === 'host') return trouble.diagnosis.fault === 'full' ? 'serving' : 'waiting';
     if (status === undefined || trouble.volume === null) return 'serving';
     if (this.#held.has(trouble.volume) || status.state === 'trouble') return 'stopped';
     if (status.redundancy === 'lost' && status.state !== 'closed') return 'stopped';
@@ -609,7 +619,9 @@ export class Reaction {
       }
       if (trouble.operation !== null || memory.unhealed) continue;
       const { kind } = trouble.diagnosis.culprit;
-      if (kind === 'host') this.#close(known, 'The disks of this host answer again.');
+      if (kind === 'host' && trouble.diagnosis.fault === 'full')
+        this.#close(known, "The machine's own disk has room again.");
+      else if (kind === 'host') this.#close(known, 'The disks of this host answer again.');
       else if (trouble.diagnosis.fault === 'uncounted') {
         if (!status?.uncounted) this.#close(known, countsAgain(status, trouble.volume));
       } else if (trouble.diagnosis.fault === 'full') this.#close(known, `The volume ${trouble.volume} has room again.`);
@@ -740,6 +752,7 @@ function firstSign({ culprit, fault }: Diagnosis): string {
     uncounted: `What is written to ${name} stops being counted.`,
     unopened: `The volume ${name} could not be opened.`,
   };
+  if (culprit.kind === 'host' && fault === 'full') return "The machine's own disk is about to be full.";
   if (culprit.kind === 'host') return 'The last request that completed on this host before it stopped.';
   return culprit.kind === 'volume' && fault === 'hung'
     ? `The volume ${name} does not answer a small write.`

@@ -24,7 +24,7 @@ const FLAGS = [
 const reportSchema: z.ZodType<WatcherReport> = z.object({
   troubles: z.array(z.object({ diagnosis: diagnosisSchema, since: z.number() })),
   suspects: z.array(z.object({ volume: z.string(), replica: z.string() })),
-  health: hostHealthSchema.omit({ at: true, name: true, reaction: true }).nullable(),
+  health: hostHealthSchema.omit({ at: true, name: true, reaction: true, room: true }).nullable(),
 });
 
 export interface WatcherProcessOptions {

@@ -25,7 +25,7 @@ export function titleOf({ culprit, fault }: Pick<Diagnosis, 'culprit' | 'fault'>
   if (fault === 'uncounted') return `${culprit.volume ?? 'a volume'}: limits not enforced`;
   if (fault === 'unopened') return `${culprit.volume ?? 'a volume'}: cannot be opened`;
   if (culprit.kind === 'volume') return `${culprit.volume ?? 'a volume'}: volume ${fault}`;
-  return `the host: storage ${fault}`;
+  return fault === 'full' ? 'the host: its own disk is full' : `the host: storage ${fault}`;
 }
 
 /**

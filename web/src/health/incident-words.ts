@@ -27,6 +27,8 @@ export function faultWord(fault: FaultKind): string {
 export function faultMeaning(fault: FaultKind, kind: Culprit['kind']): string {
   if (fault === 'uncounted') return FAULTS[fault].meaning;
   if (fault === 'unopened') return FAULTS[fault].meaning;
+  if (kind === 'host' && fault === 'full')
+    return 'Its own disk, where the platform keeps its records, has little room left.';
   if (kind === 'volume') return fault === 'hung' ? 'Its disks answer, and its file system does not.' : '';
   return kind === 'disk' ? FAULTS[fault].meaning : '';
 }

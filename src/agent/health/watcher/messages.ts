@@ -23,5 +23,5 @@ export interface WatcherReport {
   troubles: SeenTrouble[];
   /** Disks that have stalled a moment. */
   suspects: { volume: string; replica: string }[];
-  health: Omit<HostHealth, 'at' | 'name' | 'reaction'> | null;
+  health: Omit<HostHealth, 'at' | 'name' | 'reaction' | 'room'> | null;
 }

@@ -56,9 +56,7 @@ export class RoomWatch {
     // One that does not answer is told of by others; here only the figures stay as they were.
     void this.#source
       .commit()
-      .then((well) => {
-        if (well) this.#committedAt = performance.now();
-      })
+      .then((well) => well && (this.#committedAt = performance.now()))
       .finally(() => (this.#committing = false));
   }
 }

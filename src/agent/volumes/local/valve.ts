@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { runCommand } from '../../../runtime/command.ts';
 import { until } from '../../../runtime/deadline.ts';
+import { allocateImage } from './image-room.ts';
 import { childrenOf, isAlive, mountAt, processesNamed, type ProcessIdentity } from './proc.ts';
 
 /**
@@ -70,6 +71,7 @@ function valveArguments(paths: ValvePaths): string[] {
     '--filter=error',
     '--filter=pause',
     '--filter=rate',
+    '--filter=retry-request',
     'file',
     paths.image,
     'error=EIO',
@@ -77,6 +79,10 @@ function valveArguments(paths: ValvePaths): string[] {
     `error-file=${paths.errorFile}`,
     `pause-control=${paths.pauseSocket}`,
     `rate-file=${paths.rateFile}`,
+    // A sparse image below which there is no room now: it hangs, which harms nothing, instead of failing on both replicas at once.
+    'retry-request-retries=1000000',
+    'retry-request-delay=1',
+    'retry-request-open=false',
   ];
 }
 
@@ -222,7 +228,7 @@ async function lastLines(path: string): Promise<string[]> {
   return result === undefined ? [] : result.stdout.trimEnd().split('\n');
 }
 
-/** Makes the image file: sparse, only root may read it. An existing one keeps its content. */
+/** Makes the image file, with its room where there is enough; only root may read it. An existing one keeps its content. */
 export async function makeImage(path: string, bytes: number): Promise<void> {
   const file = await open(path, 'a', 0o600);
   try {
@@ -233,6 +239,7 @@ export async function makeImage(path: string, bytes: number): Promise<void> {
     await file.close();
   }
   await chmod(path, 0o600);
+  await allocateImage(path, bytes);
 }
 
 /** Removes what a valve that was stopped leaves in the platform's directories. The mount point must be unmounted. */

@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type JSX, useState } from 'react';
+import { littleRoom } from '../../../../../src/model/host-room.ts';
 import type { HostHealth } from '../../../../../src/protocol/health.ts';
 import { call } from '../../../api/client.ts';
 import { healthQuery, incidentsQuery } from '../../../api/queries.ts';
@@ -90,6 +91,13 @@ export function HostCard({
             value={`${formatBytes(host.memoryFreeBytes)} of ${formatBytes(host.memoryBytes)}`}
             warn={host.memoryFreeBytes < host.memoryBytes * 0.05}
           />
+          {host.room !== undefined && (
+            <Figure
+              name="Free on its own disk"
+              value={`${formatBytes(host.room.freeBytes)} of ${formatBytes(host.room.sizeBytes)}`}
+              warn={host.room.freeBytes < littleRoom(host.room.sizeBytes)}
+            />
+          )}
           <Figure
             name="Watcher's longest pause"
             value={formatMilliseconds(host.watcherGapMs)}

@@ -1,0 +1,94 @@
+import { open, rm, stat, statfs } from 'node:fs/promises';
+import type { HostRoom } from '../../model/host-room.ts';
+import { isHostFull, littleRoom } from '../../model/host-room.ts';
+import { mustRun } from '../../runtime/command.ts';
+import type { Logger } from '../../runtime/log.ts';
+
+const LOOK_EVERY_MS = 1_000;
+/**
+ * Kept in a file, and given back when nothing else is left: so much the platform can then still write of its database, its journals and its
+ * incidents. They write some hundred KiB a day.
+ */
+export const RESERVE_BYTES = 64 * 1024 ** 2;
+const ALLOCATE_DEADLINE_MS = 10_000;
+
+export interface HostRoomOptions {
+  /** The platform's home. */
+  home: string;
+  /** The file that holds the reserve. */
+  reserve: string;
+  log: Logger;
+  /** What image files on it may still take, bytes. */
+  promised: () => Promise<number>;
+}
+
+/** Looks at the room on the machine's own disk, and keeps some of it for the platform itself. */
+export class HostRoomWatch {
+  readonly #options: HostRoomOptions;
+  #timer: NodeJS.Timeout | undefined;
+  #looking = false;
+  #room: HostRoom | undefined;
+  #failed = false;
+
+  constructor(options: HostRoomOptions) {
+    this.#options = options;
+  }
+
+  /** As it was at the last look, a second ago at most; undefined before the first. */
+  get room(): HostRoom | undefined {
+    return this.#room;
+  }
+
+  start(): void {
+    void this.look();
+    this.#timer = setInterval(() => void this.look(), LOOK_EVERY_MS);
+    this.#timer.unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  /** One look. Never throws. */
+  async look(): Promise<void> {
+    if (this.#looking) return;
+    this.#looking = true;
+    const { home, log, promised } = this.#options;
+    try {
+      // statfs(2) reads what the kernel has in memory: it waits for no disk.
+      const { bavail, blocks, bsize } = await statfs(home);
+      const room = {
+        path: home,
+        sizeBytes: blocks * bsize,
+        freeBytes: bavail * bsize,
+        promisedBytes: await promised(),
+      };
+      this.#room = room;
+      await this.#keepReserve(room);
+      this.#failed = false;
+    } catch (error) {
+      if (!this.#failed) log.warn({ error }, "the room on the machine's own disk could not be looked at");
+      this.#failed = true;
+    } finally {
+      this.#looking = false;
+    }
+  }
+
+  async #keepReserve(room: HostRoom): Promise<void> {
+    const { reserve, log } = this.#options;
+    const kept = (await stat(reserve).catch(() => undefined))?.size ?? 0;
+    if (kept > 0 && isHostFull(room)) {
+      // Emptied and not removed: that needs no room for anything new.
+      const file = await open(reserve, 'w', 0o600);
+      await file.close();
+      log.warn({ freeBytes: room.freeBytes }, "the machine's own disk is full; the platform's reserve is given back");
+    } else if (kept === 0 && room.freeBytes > littleRoom(room.sizeBytes) + RESERVE_BYTES) {
+      await mustRun('fallocate', ['--length', String(RESERVE_BYTES), '--', reserve], {
+        deadlineMs: ALLOCATE_DEADLINE_MS,
+      }).catch(async (error: unknown) => {
+        await rm(reserve, { force: true });
+        throw error;
+      });
+    }
+  }
+}
