@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { runCommand } from '../runtime/command.ts';
 import { idsOf, type Configuration } from '../runtime/config.ts';
 import { until } from '../runtime/deadline.ts';
+import { imageOf } from './small-disk.ts';
 import { readRecord, signalRecorded } from '../runtime/process-record.ts';
 
 const STOP_DEADLINE_MS = 60_000;
@@ -86,6 +87,7 @@ export async function removeInstance(instance: Instance): Promise<void> {
   removeCgroups(instance);
   rmSync(instance.runDirectory, { recursive: true, force: true });
   rmSync(instance.home, { recursive: true, force: true });
+  rmSync(imageOf(instance.home), { force: true });
 }
 
 /** Loop devices on files below its home. */
@@ -103,7 +105,10 @@ function mountsBelow(instance: Instance): string[] {
   return readFileSync('/proc/self/mounts', 'utf8')
     .split('\n')
     .map((line) => line.split(' ')[1] ?? '')
-    .filter((path) => path.startsWith(`${instance.home}/`) || path.startsWith(`${instance.runDirectory}/`))
+    .filter(
+      (path) =>
+        path === instance.home || path.startsWith(`${instance.home}/`) || path.startsWith(`${instance.runDirectory}/`),
+    )
     .reverse();
 }
 

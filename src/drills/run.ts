@@ -173,9 +173,9 @@ async function inPlace(run: Run): Promise<Outcome> {
   }
 
   live.step('Starting a platform for the drill');
-  const scratch = await Scratch.prepare(place.directory, main, options.reaction);
+  writeOwner(place, { home: Scratch.homeIn(place.directory), here: null });
+  const scratch = await Scratch.prepare(place.directory, main, options.reaction, script.homeBytes);
   const { platform } = scratch;
-  writeOwner(place, { home: platform.configuration.home, here: null });
   let kept = false;
   try {
     await scratch.start(signal);

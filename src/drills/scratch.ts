@@ -6,6 +6,7 @@ import type { Operation, VolumeStatus } from '../protocol/volumes.ts';
 import { layoutOf, readConfiguration, rebuildSetting, type Configuration } from '../runtime/config.ts';
 import { until } from '../runtime/deadline.ts';
 import { Platform } from './platform.ts';
+import { mountSmallDisk } from './small-disk.ts';
 
 const START_DEADLINE_MS = 240_000;
 /** A process of the platform that had to be started again this often will not come up. */
@@ -40,8 +41,19 @@ export class Scratch {
     this.platform = new Platform(readConfiguration(environment));
   }
 
-  static async prepare(directory: string, main: Configuration, reaction: boolean): Promise<Scratch> {
-    const home = join(directory, 'platform');
+  static homeIn(directory: string): string {
+    return join(directory, 'platform');
+  }
+
+  /** @param homeBytes of a disk of its own for the home; undefined: none */
+  static async prepare(
+    directory: string,
+    main: Configuration,
+    reaction: boolean,
+    homeBytes?: number,
+  ): Promise<Scratch> {
+    const home = Scratch.homeIn(directory);
+    if (homeBytes !== undefined) await mountSmallDisk(home, homeBytes);
     mkdirSync(home, { recursive: true, mode: 0o711 });
     const environment: NodeJS.ProcessEnv = {
       PATH: process.env['PATH'] ?? '/usr/sbin:/usr/bin:/sbin:/bin',

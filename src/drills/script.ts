@@ -51,6 +51,8 @@ export interface Facts {
   incidentSeen?: boolean;
   /** Disks of other volumes that were hurt as well: their members count as hurt. */
   alsoHurt?: readonly Target[];
+  /** Names of processes that were meant to go on and did not. */
+  endedProcesses?: readonly string[];
   /** How long it took until a frozen process was ended, seconds. */
   replacedS?: number;
   /** The replica that was hurt after the first one. */
@@ -99,6 +101,8 @@ export interface DrillScript {
   volumes: number;
   /** Of the windows before and during, seconds. */
   windowSeconds: number;
+  /** The platform of the drill has a disk of its own with so many bytes; undefined: its home is a directory like any other. */
+  homeBytes?: number;
   /** Bytes of each image file. */
   imageBytes: number;
   plan: string;

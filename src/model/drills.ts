@@ -79,6 +79,13 @@ export const DRILLS: readonly DrillDefinition[] = [
     minutes: 2,
   },
   {
+    name: 'home-full',
+    title: "The machine's own disk is full",
+    description:
+      'The disk on which the platform keeps its records and image files is filled to the last block. It is named as what it is, sites go on, nothing is lost, and it is over by itself once there is room.',
+    minutes: 3,
+  },
+  {
     name: 'two-volumes',
     title: 'Disks of two volumes hang at once',
     description:

@@ -6,6 +6,7 @@ import {
   openSync,
   readFileSync,
   readlinkSync,
+  rmSync,
   statSync,
   truncateSync,
 } from 'node:fs';
@@ -46,6 +47,15 @@ const CALM_MS = 60_000;
 const ANSWER_DEADLINE_MS = 30_000;
 /** How long one that does not answer has to end by itself before it is killed. */
 const HUNG_GRACE_MS = 2_000;
+
+/** Where there is no room for a log, what would be written to it is lost, and the process runs. */
+function openLog(path: string): number {
+  try {
+    return openSync(path, 'a', 0o600);
+  } catch {
+    return openSync('/dev/null', 'a');
+  }
+}
 
 /** One long-lived process and its owner's duty: start it, start it again when it dies, stop it when asked. */
 export class OwnedChild {
@@ -106,7 +116,7 @@ export class OwnedChild {
     if (!this.#wanted) return;
     const { program, logFile, recordFile } = this.#definition;
     this.#keepLogShort();
-    const output = openSync(logFile, 'a', 0o600);
+    const output = openLog(logFile);
     const child = spawn(program, [...this.#definition.arguments], {
       detached: true, // Its own session: Ctrl-C in the terminal reaches the owner only, which stops things in order.
       stdio: ['ignore', output, output],
@@ -120,7 +130,7 @@ export class OwnedChild {
     });
     if (child.pid !== undefined) {
       this.#record = recordOf(child.pid);
-      if (this.#record) writeRecord(recordFile, this.#record);
+      if (this.#record) this.#keepRecord(recordFile, this.#record);
     }
     child.on('exit', (code, signal) => {
       if (this.#wanted) this.#again(`ended (${signal ?? `exit code ${code ?? '?'}`})`);
@@ -149,12 +159,25 @@ export class OwnedChild {
     this.#restart = setTimeout(() => this.#spawn(), delay);
   }
 
-  /** Copy and truncate, because the child holds the file open. */
+  #keepRecord(recordFile: string, record: ProcessRecord): void {
+    try {
+      writeRecord(recordFile, record);
+    } catch (error) {
+      // It runs all the same; only the next owner would not know of it.
+      this.#onDeath(`The record of ${this.name} cannot be written: ${error instanceof Error ? error.message : ''}`);
+    }
+  }
+
+  /** Copy and truncate, because the child holds the file open. Where there is no room for the copy, the old lines are given up. */
   #keepLogShort(): void {
     const { logFile } = this.#definition;
     const size = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
     if (size < LOG_LIMIT) return;
-    copyFileSync(logFile, `${logFile}.1`);
+    try {
+      copyFileSync(logFile, `${logFile}.1`);
+    } catch {
+      rmSync(`${logFile}.1`, { force: true });
+    }
     truncateSync(logFile, 0);
   }
 

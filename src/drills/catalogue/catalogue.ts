@@ -11,6 +11,7 @@ import { diskLostAndBack } from './disk-lost-and-back.ts';
 import { diskSlow } from './disk-slow.ts';
 import { everythingKilled } from './everything-killed.ts';
 import { agentFrozen, controlFrozen, watcherFrozen } from './frozen.ts';
+import { homeFull } from './home-full.ts';
 import { outage2020 } from './outage-2020.ts';
 import { threeVolumes, twoVolumes } from './several-volumes.ts';
 import { volumeFull } from './volume-full.ts';
@@ -28,6 +29,7 @@ export const SCRIPTS: ReadonlyMap<string, DrillScript> = new Map(
     diskLostAndBack,
     bitRot,
     volumeFull,
+    homeFull,
     twoVolumes,
     threeVolumes,
     agentKilled,
