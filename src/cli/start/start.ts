@@ -75,7 +75,7 @@ async function ensureVolumes(configuration: Configuration, say: (line: string) =
   if (volumes.length > 0 && !underway) return;
   for (const name of ['home1', 'home2']) {
     if (volumes.some((volume) => volume.name === name)) continue;
-    say(`Making volume ${name}: two image files of 8 GiB (sparse), mirrored`);
+    say(`Making volume ${name}: two image files of 8 GiB, mirrored`);
     await api(configuration, 'volumes', { method: 'POST', body: { name, disks: [], imageBytes: DEFAULT_IMAGE_BYTES } });
   }
   await until(

@@ -77,8 +77,7 @@ export function CreateVolumeDialog({
             <span>
               <strong>Image files</strong>
               <span className="soft small">
-                Two sparse files on this machine, behind the fault valve. To try things, or where there are no spare
-                disks.
+                Two files on this machine, behind the fault valve. To try things, or where there are no spare disks.
               </span>
             </span>
           </label>
