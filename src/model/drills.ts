@@ -32,6 +32,13 @@ export const DRILLS: readonly DrillDefinition[] = [
     minutes: 6,
   },
   {
+    name: 'disk-hang-in-copy-source',
+    title: 'The disk that is copied from hangs',
+    description:
+      'While the mirror is being rebuilt, the last complete disk stops answering for twenty seconds. It is never cut: the volume is out of service honestly, comes back by itself, and the copy is finished.',
+    minutes: 4,
+  },
+  {
     name: 'disk-error',
     title: 'A disk fails',
     description: 'One disk answers every request with an error. Nobody notices, and the mirror is rebuilt.',

@@ -7,6 +7,7 @@ import { diskError } from './disk-error.ts';
 import { diskFlapping } from './disk-flapping.ts';
 import { diskHang } from './disk-hang.ts';
 import { diskHangInCopy } from './disk-hang-in-copy.ts';
+import { diskHangInCopySource } from './disk-hang-in-copy-source.ts';
 import { diskLostAndBack } from './disk-lost-and-back.ts';
 import { diskSlow } from './disk-slow.ts';
 import { everythingKilled } from './everything-killed.ts';
@@ -22,6 +23,7 @@ export const SCRIPTS: ReadonlyMap<string, DrillScript> = new Map(
     outage2020,
     diskHang,
     diskHangInCopy,
+    diskHangInCopySource,
     diskError,
     diskSlow,
     diskFlapping,

@@ -5,7 +5,7 @@ import { everybodyElse, groupOf, located, longestWaitMs, nobodyNeeded, nothingLo
 import type { DrillScript, Stage } from '../script.ts';
 import { diskName, ORDINARY } from './defaults.ts';
 
-const COPY_BEGINS_WITHIN_MS = 60_000;
+export const COPY_BEGINS_WITHIN_MS = 60_000;
 /** The copy has read and written by then: its step alone is a twentieth of the whole. */
 const UNDER_WAY = 0.08;
 const BACK_WITHIN_MS = 300_000;
@@ -79,7 +79,7 @@ export const diskHangInCopy: DrillScript = {
 };
 
 /** The disk that a copy of the hurt volume is being made onto, once the copy moves. */
-function copiedOnto({ observer, target }: Stage): Target | undefined {
+export function copiedOnto({ observer, target }: Stage): Target | undefined {
   const copy = observer.operations.find(({ state, subject }) => state === 'running' && subject === target.volume);
   const moves = copy?.steps.some(({ name, state }) => name === 'Copy' && state === 'running') === true;
   if (!moves || (copy?.progress ?? 0) < UNDER_WAY) return undefined;
