@@ -175,7 +175,10 @@ export function composeAgent(context: AgentContext): ComposedAgent {
         (async () => {
           await programs.start();
           await gateway.start();
-          await gateway.publish(programs.specs());
+          await gateway.publish(programs.specs()).catch((error: unknown) => {
+            // Told again with the next wanted state; a start that fails would leave the volumes closed as well.
+            context.log.error({ error }, 'nginx goes on with the configuration that it has');
+          });
           await files.start();
         })(),
       ]);

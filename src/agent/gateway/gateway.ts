@@ -169,7 +169,11 @@ class NginxGateway implements Gateway {
     await this.#wakerServer.start();
     this.#nginx.adopt();
     this.#specs = await this.#remembered();
-    await this.publish(this.#specs);
+    await this.publish(this.#specs).catch((error: unknown) => {
+      // What nginx serves stays in force; the control plane tells the wanted state again when it connects.
+      if (!this.#nginx.alive()) throw error;
+      this.#context.log.error({ err: error }, 'the configuration of nginx could not be written at the start');
+    });
     this.#unanswered.start();
     this.#watch = setInterval(() => void this.#check(), WATCH_MS);
     this.#hangWatch = setInterval(() => {

@@ -137,7 +137,11 @@ export class NginxProcess {
     if (!this.#master) return false;
     // For whoever wants to know the process without looking for it, such as host.status.
     const { pid, startTime } = this.#master;
-    writeRecord(join(this.#place.gateway, 'nginx.json'), { pid, startTime: String(startTime) });
+    try {
+      writeRecord(join(this.#place.gateway, 'nginx.json'), { pid, startTime: String(startTime) });
+    } catch (error) {
+      this.#place.log.warn({ error }, 'which process nginx is could not be written down');
+    }
     return true;
   }
 

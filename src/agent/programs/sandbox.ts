@@ -70,7 +70,8 @@ export function createSandboxes(
   cgroups = createCgroups(context.configuration.instance),
 ): Sandboxes {
   const { layout, configuration } = context;
-  const ground = join(layout.agent, 'sandbox');
+  // Made anew by each agent, in memory: a program starts although the machine's own disk is full.
+  const ground = join(configuration.runDirectory, 'sandbox');
   const filterFile = join(ground, 'seccomp.bpf');
   const shim = join(ground, 'shim');
   const inherited = inheritedDescriptors();
@@ -118,24 +119,20 @@ export function createSandboxes(
     const { argv, options } = sandboxArguments(request, made);
     const [program, ...rest] = argv as [string, ...string[]];
     // Opened anew for each start: bwrap reads it to the end, and a position is shared by inheritance.
-    const filter = await open(filterFile, 'r');
-    const optionsFile = await openText(join(ground, `options-${process.pid}-${++starts}`), options.join('\0') + '\0');
-    try {
-      const child = spawn(program, rest, {
-        cwd: '/',
-        env: sandboxEnvironment(request, made),
-        detached: true,
-        stdio: [...stdio, filter.fd, optionsFile.fd],
-      });
-      await new Promise<void>((resolve, reject) => {
-        child.once('spawn', resolve);
-        child.once('error', reject);
-      });
-      return child;
-    } finally {
-      await filter.close();
-      await optionsFile.close();
-    }
+    await using filter = await open(filterFile, 'r');
+    const optionsText = options.join('\0') + '\0';
+    await using optionsFile = await openText(join(ground, `options-${process.pid}-${++starts}`), optionsText);
+    const child = spawn(program, rest, {
+      cwd: '/',
+      env: sandboxEnvironment(request, made),
+      detached: true,
+      stdio: [...stdio, filter.fd, optionsFile.fd],
+    });
+    await new Promise<void>((resolve, reject) => {
+      child.once('spawn', resolve);
+      child.once('error', reject);
+    });
+    return child;
   };
 
   const lingering = new Map<string, { account: string; program: string }>();

@@ -1,10 +1,18 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { HoldfastError } from '../../protocol/errors.ts';
+import { isDiskFull } from '../store/disk-full.ts';
 
 /** Whatever went wrong, as an error of the catalogue. What is none becomes `internal`, and its story goes to the log only. */
 export function toHoldfastError(error: unknown): HoldfastError {
   if (error instanceof HoldfastError) return error;
+  if (isDiskFull(error)) {
+    return new HoldfastError(
+      'no-room',
+      "The platform's own disk is full, so nothing new can be kept now. Sites go on, and the operator has been told.",
+      { cause: error },
+    );
+  }
   if (hasZodFastifySchemaValidationErrors(error)) {
     const first = error.validation[0];
     const field = first?.instancePath.replace(/^\//, '').replaceAll('/', '.');

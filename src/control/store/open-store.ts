@@ -7,6 +7,7 @@ import { HoldfastError } from '../../protocol/errors.ts';
 import { within } from '../../runtime/deadline.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { migrationsFor } from './migrations.ts';
+import { keepReserve } from './reserve.ts';
 import { nodeSqliteDialect } from './sqlite.ts';
 import type { Database, Tables } from './tables.ts';
 
@@ -40,6 +41,10 @@ export async function openStore(options: StoreOptions): Promise<Store> {
   });
   try {
     await migrate(database, engine, options.log);
+    if (engine === 'sqlite')
+      await keepReserve(database).catch((error: unknown) => {
+        options.log.warn({ err: error }, 'no room could be kept in the database');
+      });
   } catch (error) {
     await database.destroy();
     throw error;

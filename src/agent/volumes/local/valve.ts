@@ -79,9 +79,9 @@ function valveArguments(paths: ValvePaths): string[] {
     `error-file=${paths.errorFile}`,
     `pause-control=${paths.pauseSocket}`,
     `rate-file=${paths.rateFile}`,
-    // A sparse image below which there is no room now: it hangs, which harms nothing, instead of failing on both replicas at once.
-    'retry-request-retries=1000000',
-    'retry-request-delay=1',
+    // A sparse image below which there is no room now: it hangs (for half an hour, the most that can be set), which harms nothing, instead of failing on both replicas at once.
+    'retry-request-retries=1000',
+    'retry-request-delay=2',
     'retry-request-open=false',
   ];
 }
