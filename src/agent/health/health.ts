@@ -1,6 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { HostHealth } from '../../protocol/health.ts';
 import type { AgentContext, HealthPart, StatusNote, StoragePart } from '../context.ts';
@@ -16,6 +17,8 @@ import type { WatcherReport } from './watcher/messages.ts';
 const FRESH_MS = 3_000;
 /** Until its first word a watcher that was just started is not called blind for so long. */
 const STARTING_MS = 15_000;
+/** statfs(2) takes microseconds; what takes longer is not waited for. */
+const ROOM_FIRST_MS = 50;
 /** Which members live where is asked this often; it only serves to count programs that wait. */
 const MEMBERS_EVERY_MS = 15_000;
 
@@ -102,10 +105,16 @@ class Health implements HealthPart {
       log: context.log,
       onReport: (report) => {
         if (report.health !== null) this.#snapshot = { at: performance.now(), health: report.health };
-        this.#reaction.take(report);
+        void this.#take(report);
       },
       onBlind: () => this.#reaction.blind(),
     });
+  }
+
+  /** Before a disk is blamed, whether there is room below it is looked at, for a moment. */
+  async #take(report: WatcherReport): Promise<void> {
+    if (report.troubles.length > 0) await Promise.race([this.#room.look(), pause(ROOM_FIRST_MS)]);
+    this.#reaction.take(report);
   }
 
   async start(): Promise<void> {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Diagnosis, FaultKind } from '../../model/health.ts';
+import type { HostRoom } from '../../model/host-room.ts';
 import { redundancyOf, type ReplicaState } from '../../model/volumes.ts';
 import { HoldfastError, type ErrorCode } from '../../protocol/errors.ts';
 import type { Trouble } from '../../protocol/health.ts';
@@ -20,6 +21,8 @@ class OneVolume {
   states: ReplicaState[] = ['healthy', 'healthy'];
   state: VolumeStatus['state'] = 'open';
   held: string | null = null;
+  hostRoom: HostRoom | undefined;
+  valves = false;
   operations: Operation[] = [];
   /** What restoring answers, one after the other; when there is nothing more it begins. */
   refusals: HoldfastError[] = [];
@@ -54,7 +57,7 @@ class OneVolume {
           id: `r${index + 1}`,
           disk: `/dev/sd${index + 1}`,
           state,
-          valve: false,
+          valve: this.valves,
           sizeBytes: 1000,
           errors: null,
         })),
@@ -168,6 +171,7 @@ describe('acts against troubles', () => {
         journal,
         log,
         enabled: () => true,
+        hostRoom: () => storage.hostRoom,
         tell: (trouble) => told.push(trouble),
       });
     reaction = create();
@@ -348,6 +352,29 @@ describe('acts against troubles', () => {
     } finally {
       clock.mockRestore();
     }
+  }, 60_000);
+
+  test("while the machine's own disk is full no image file is blamed for waiting, and the machine is named until there is room", async () => {
+    storage.valves = true;
+    const GiB = 1024 ** 3;
+    storage.hostRoom = { path: '/srv', sizeBytes: 100 * GiB, freeBytes: 0, promisedBytes: 0 };
+    see('r1', 'r2');
+    expect(reaction.troubles()).toMatchObject([
+      { key: 'host-room:-:-', service: 'serving', volume: null, mustAct: expect.stringContaining('Make room') },
+    ]);
+    // There is a little again: whatever hangs now is a disk's own trouble.
+    storage.hostRoom = { ...storage.hostRoom, freeBytes: GiB };
+    see('r1');
+    expect(reaction.troubles().map(({ key }) => key)).toContain('disk:one:r1');
+    storage.hostRoom = { ...storage.hostRoom, freeBytes: 50 * GiB };
+    await until(
+      () => {
+        see();
+        return reaction.troubles().some(({ key, state }) => key === 'host-room:-:-' && state === 'resolved');
+      },
+      'the end of it',
+      20_000,
+    );
   }, 60_000);
 
   test('a refusal that only a person can lift asks for one, until it is lifted', async () => {

@@ -170,8 +170,11 @@ export class Reaction {
       // "missing" is a complete one that cannot be reached now.
       return state === 'healthy' || state === 'rebuilding' || state === 'missing';
     };
-    const found = (this.#watching() ? this.#seen : []).filter(({ diagnosis }) => inUse(diagnosis));
     const room = this.#options.hostRoom?.();
+    const full = room !== undefined && isHostFull(room);
+    const found = (this.#watching() ? this.#seen : []).filter(
+      ({ diagnosis }) => inUse(diagnosis) && !(full && waitsForRoom(diagnosis, statuses)),
+    );
     const scarce = room && diagnoseHostRoom(room, this.#openWith('host-room:-:-') !== undefined);
     if (scarce !== undefined) found.push({ diagnosis: scarce, since: now });
     const keys = new Set(found.map(({ diagnosis }) => troubleKeyOf(diagnosis)));
@@ -702,6 +705,13 @@ export class Reaction {
     this.#told.set(trouble.id, text);
     this.#options.tell(structuredClone(trouble));
   }
+}
+
+/** An image file below which there is no room keeps requests waiting, and so do all of them together: that is not their doing. */
+function waitsForRoom({ culprit }: Diagnosis, statuses: readonly VolumeStatus[]): boolean {
+  if (culprit.kind === 'host') return true;
+  const replicas = statuses.find(({ name }) => name === culprit.volume)?.replicas ?? [];
+  return culprit.kind === 'disk' && replicas.some(({ id, valve }) => id === culprit.replica && valve);
 }
 
 /** Refusals that end by themselves; nobody can do anything about them but wait. */
