@@ -11,6 +11,8 @@ const LOOK_EVERY_MS = 1_000;
  */
 export const RESERVE_BYTES = 64 * 1024 ** 2;
 const ALLOCATE_DEADLINE_MS = 10_000;
+/** A file system that cannot keep room for a file is not asked every second. */
+const AGAIN_AFTER_MS = 600_000;
 
 export interface HostRoomOptions {
   /** The platform's home. */
@@ -29,6 +31,7 @@ export class HostRoomWatch {
   #looking = false;
   #room: HostRoom | undefined;
   #failed = false;
+  #reserveNotBefore = -Infinity;
 
   constructor(options: HostRoomOptions) {
     this.#options = options;
@@ -82,10 +85,15 @@ export class HostRoomWatch {
       const file = await open(reserve, 'w', 0o600);
       await file.close();
       log.warn({ freeBytes: room.freeBytes }, "the machine's own disk is full; the platform's reserve is given back");
-    } else if (kept === 0 && room.freeBytes > littleRoom(room.sizeBytes) + RESERVE_BYTES) {
+    } else if (
+      kept === 0 &&
+      room.freeBytes > littleRoom(room.sizeBytes) + RESERVE_BYTES &&
+      performance.now() >= this.#reserveNotBefore
+    ) {
       await mustRun('fallocate', ['--length', String(RESERVE_BYTES), '--', reserve], {
         deadlineMs: ALLOCATE_DEADLINE_MS,
       }).catch(async (error: unknown) => {
+        this.#reserveNotBefore = performance.now() + AGAIN_AFTER_MS;
         await rm(reserve, { force: true });
         throw error;
       });

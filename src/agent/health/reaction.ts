@@ -405,7 +405,7 @@ export class Reaction {
     memory.provenAt = null;
     const isNew = this.#stateOf(volume, replica) === 'rebuilding';
     const then = isNew ? 'the copy onto it is given up' : 'the other disk goes on';
-    this.#add(known, 'action', `${disk} (replica ${replica}) is cut: what waits in it is made to fail, ${then}.`);
+    this.#add(known, 'action', `Cutting ${disk} (replica ${replica}): what waits in it is made to fail, ${then}.`);
     trouble.doing = `Cutting ${disk}, so that ${volume} goes on with its other disk.`;
     this.#tellIfNew(trouble);
     // The storage writes the cut down by itself before it cuts, so a slow disk of the host may hold up this record but not the cut.

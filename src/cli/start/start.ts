@@ -248,6 +248,8 @@ export async function start(configuration: Configuration, options: StartOptions)
       },
     );
   }
+  // Sockets, records and what is made anew by each start; nothing is mounted there any more.
+  rmSync(configuration.runDirectory, { recursive: true, force: true });
   say('Stopped.');
 }
 

@@ -30,7 +30,11 @@ export async function scrubDevice(
   const total = { corrected: 0, uncorrectable: 0 };
   const size = replica.bytes;
   const device = state.attached.get(replica.id)?.device;
-  if (device === undefined) throw new HoldfastError('disk-unusable', `The disk ${replica.disk} is not attached.`);
+  if (device === undefined)
+    throw new HoldfastError(
+      'disk-unusable',
+      `The disk ${replica.disk} was taken out of the mirror before all of it was read. Read the volume again when redundancy is full.`,
+    );
   await using pace = await CopyPace.begin(state, device, 'read');
   for (let start = 0; start < size; start += SCRUB_SLICE_BYTES) {
     if (signal.aborted) throw new JourneyInterrupted();
