@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { HoldfastError } from '../protocol/errors.ts';
+import { followClockOffset } from '../runtime/clock-offset.ts';
 import { idsOf, layoutOf, readConfiguration } from '../runtime/config.ts';
 import { within } from '../runtime/deadline.ts';
 import { EventLog } from '../runtime/events.ts';
@@ -15,6 +16,7 @@ const STOP_DEADLINE_MS = 80_000;
 const START_DEADLINE_MS = 40_000;
 
 const configuration = readConfiguration();
+followClockOffset(configuration.runDirectory);
 const layout = layoutOf(configuration);
 const ids = idsOf(configuration.instance);
 const log = createLogger('agent');

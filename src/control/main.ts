@@ -1,3 +1,4 @@
+import { followClockOffset } from '../runtime/clock-offset.ts';
 import { layoutOf, readConfiguration } from '../runtime/config.ts';
 import { within } from '../runtime/deadline.ts';
 import { readIdentity } from '../runtime/identity.ts';
@@ -7,6 +8,7 @@ import { startControl } from './control.ts';
 import { endWithParent } from './parent.ts';
 
 const configuration = readConfiguration();
+followClockOffset(configuration.runDirectory);
 const layout = layoutOf(configuration);
 const log = createLogger('control');
 

@@ -44,10 +44,34 @@ export class Observer implements AsyncDisposable {
   readonly copies: Copy[] = [];
   readonly #copying = new Map<string, { from: number; disk: string }>();
   #silentSince: number | undefined;
+  /** By how much the platform's time of day is off now, and was when each of its records was first seen. */
+  #offset = 0;
+  readonly #offsets = new Map<string, number>();
 
   constructor(platform: Platform, say: (text: string, at: number) => void) {
     this.#platform = platform;
     this.#say = say;
+  }
+
+  /** From now on what the platform writes down is told as if its clock were right. */
+  clockIsOffBy(milliseconds: number): void {
+    this.#offset = milliseconds;
+  }
+
+  get clockOffsetMs(): number {
+    return this.#offset;
+  }
+
+  /** A record with the times at which things really happened. */
+  #atRealTimes<T extends { id: string }>(record: T): T {
+    const offset = this.#offsets.get(record.id) ?? this.#offset;
+    this.#offsets.set(record.id, offset);
+    if (offset === 0) return record;
+    const moved = (value: unknown): unknown =>
+      typeof value === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value)
+        ? new Date(Date.parse(value) - offset).toISOString()
+        : value;
+    return JSON.parse(JSON.stringify(record), (_key, value: unknown) => moved(value)) as T;
   }
 
   async start(): Promise<void> {
@@ -69,10 +93,12 @@ export class Observer implements AsyncDisposable {
       this.volumes = await agent.call('volumes.list', {});
       this.#silentSince = undefined;
       for (const status of this.volumes) this.#seeVolume(status);
-      this.operations = await agent.call('operations.list', {});
+      this.operations = (await agent.call('operations.list', {})).map((one) => this.#atRealTimes(one));
       for (const operation of this.operations) this.#seeOperation(operation);
       const troubles = await agent.call('troubles.list', {});
-      this.troubles = troubles.filter((trouble) => !this.#known.has(trouble.id));
+      this.troubles = troubles
+        .filter((trouble) => !this.#known.has(trouble.id))
+        .map((trouble) => this.#atRealTimes(trouble));
       for (const trouble of this.troubles) this.#seeTrouble(trouble);
     } catch (error) {
       if (this.#silentSince === undefined) {

@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { closeSync, cpSync, existsSync, mkdirSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, cpSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { Operation, VolumeStatus } from '../protocol/volumes.ts';
 import { layoutOf, readConfiguration, rebuildSetting, type Configuration } from '../runtime/config.ts';
+import { clockOffsetFile } from '../runtime/clock-offset.ts';
 import { until } from '../runtime/deadline.ts';
 import { Platform } from './platform.ts';
 import { mountSmallDisk } from './small-disk.ts';
@@ -62,6 +63,7 @@ export class Scratch {
       HOLDFAST_HTTP_PORT: String(await freePort()),
       HOLDFAST_HTTPS_PORT: String(await freePort()),
       HOLDFAST_DOMAIN: 'localhost',
+      HOLDFAST_CLOCK_OFFSET: 'follow',
       HOLDFAST_REBUILD_LIMIT: rebuildSetting(main),
       ...(reaction ? {} : { HOLDFAST_REACTION: 'off' }),
     };
@@ -114,6 +116,11 @@ export class Scratch {
     const found = /^One-time password\s+(\S+)/m.exec(readFileSync(this.#logFile, 'utf8'))?.[1];
     if (found === undefined) throw new Error('The platform of the drill said no one-time password.');
     return found;
+  }
+
+  /** Sets the time of day of its processes off by so many milliseconds, as if its machine's clock had been set. */
+  setClock(offsetMs: number): void {
+    writeFileSync(clockOffsetFile(this.platform.configuration.runDirectory), String(offsetMs), { mode: 0o644 });
   }
 
   get ended(): boolean {

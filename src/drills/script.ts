@@ -53,6 +53,8 @@ export interface Facts {
   alsoHurt?: readonly Target[];
   /** Names of processes that were meant to go on and did not. */
   endedProcesses?: readonly string[];
+  /** When the disk that was hurt later was named, counted from then. */
+  secondNamedS?: number;
   /** How long it took until a frozen process was ended, seconds. */
   replacedS?: number;
   /** The replica that was hurt after the first one. */

@@ -107,6 +107,13 @@ export const DRILLS: readonly DrillDefinition[] = [
     minutes: 4,
   },
   {
+    name: 'clock-set-back',
+    title: 'The clock is set back while disks hang',
+    description:
+      "A disk was cut a moment ago, the platform's clock is set back by an hour, and a disk of another volume hangs. It is named and cut as quickly as ever, and nothing waits for an hour.",
+    minutes: 4,
+  },
+  {
     name: 'agent-killed',
     title: 'The agent is killed while a disk hangs',
     description: 'The agent dies at the moment a disk hangs. It comes back and reacts; no program is restarted.',

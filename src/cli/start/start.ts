@@ -140,6 +140,8 @@ export async function start(configuration: Configuration, options: StartOptions)
     HOLDFAST_REBUILD_LIMIT: rebuildSetting(configuration),
     // "off": the host does not repair by itself. For drills that show what happens then.
     ...(process.env['HOLDFAST_REACTION'] ? { HOLDFAST_REACTION: process.env['HOLDFAST_REACTION'] } : {}),
+    // "follow": for the drill in which the clock is set back.
+    ...(process.env['HOLDFAST_CLOCK_OFFSET'] ? { HOLDFAST_CLOCK_OFFSET: process.env['HOLDFAST_CLOCK_OFFSET'] } : {}),
     ...(process.env['HOLDFAST_LOG_LEVEL'] ? { HOLDFAST_LOG_LEVEL: process.env['HOLDFAST_LOG_LEVEL'] } : {}),
   };
   // Node keeps the compiled form of the program there: half the processor time of a start, and less memory.

@@ -2,6 +2,7 @@ import type { DrillScript } from '../script.ts';
 import { agentKilled } from './agent-killed.ts';
 import { bitRot } from './bit-rot.ts';
 import { bothReplicas } from './both-replicas.ts';
+import { clockSetBack } from './clock-set-back.ts';
 import { controlKilled } from './control-killed.ts';
 import { diskError } from './disk-error.ts';
 import { diskFlapping } from './disk-flapping.ts';
@@ -34,6 +35,7 @@ export const SCRIPTS: ReadonlyMap<string, DrillScript> = new Map(
     homeFull,
     twoVolumes,
     threeVolumes,
+    clockSetBack,
     agentKilled,
     controlKilled,
     agentFrozen,

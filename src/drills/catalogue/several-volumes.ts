@@ -18,17 +18,20 @@ function severalVolumes(name: string, hurt: number, waitS: number): DrillScript 
       stage.hurtNow(`The disks ${names.join(', ')} stop answering`);
       await Promise.all([stage.target, ...others].map(async (target) => await stage.faults.hang(target)));
     },
-    healed: (stage) =>
-      isRestored(stage) &&
-      (stage.facts.alsoHurt ?? []).every(
-        ({ volume, replica }) => stage.observer.restoredAt(volume, stage.faultAt(), [replica]) !== undefined,
-      ),
+    healed: (stage) => isRestored(stage) && isRestoredAll(stage),
     checks: (outcome) => diskPromises(outcome, { locatedS: NAMED_UNDER_LIGHT_LOAD_S, waitS }),
   };
 }
 
+/** The other volumes that were hurt are mirrored in full again, too. */
+export function isRestoredAll({ facts, observer, faultAt }: Stage): boolean {
+  return (facts.alsoHurt ?? []).every(
+    ({ volume, replica }) => observer.restoredAt(volume, faultAt(), [replica]) !== undefined,
+  );
+}
+
 /** The first replica of as many other volumes. */
-async function othersToHurt({ platform, target, accounts }: Stage, count: number): Promise<Target[]> {
+export async function othersToHurt({ platform, target, accounts }: Stage, count: number): Promise<Target[]> {
   const ours = new Set(accounts.map(({ volume }) => volume));
   return (await platform.agent.call('volumes.list', {}))
     .filter(({ name }) => ours.has(name) && name !== target.volume)
