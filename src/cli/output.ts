@@ -31,17 +31,46 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, undefined, 2)}\n`);
 }
 
-/** A table for a terminal: columns as wide as their longest cell, two spaces between. */
-export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+/** A last column that would be narrower than this goes to lines of its own. */
+const NARROWEST = 24;
+const INDENT = 4;
+
+/**
+ * A table for a terminal: columns as wide as their longest cell, two spaces between. Where lines are limited (a terminal, not a pipe) the last
+ * column is broken between words, below itself or, on a narrow terminal, below the row.
+ * @param columns of a line
+ */
+export function table(
+  headings: readonly string[],
+  rows: readonly (readonly string[])[],
+  columns: number = process.stdout.isTTY ? process.stdout.columns : Number.POSITIVE_INFINITY,
+): string {
   const widths = headings.map((heading, column) =>
     Math.max(heading.length, ...rows.map((row) => (row[column] ?? '').length)),
   );
-  const line = (cells: readonly string[]): string =>
-    cells
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-      .join('  ')
-      .trimEnd();
+  const before = widths.slice(0, -1).reduce((sum, width) => sum + width + 2, 0);
+  const below = columns - before < NARROWEST;
+  const line = (cells: readonly string[]): string => {
+    const whole = cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  ');
+    if (before + (widths.at(-1) ?? 0) <= columns) return whole.trimEnd();
+    const rest = broken(cells[headings.length - 1] ?? '', below ? columns - INDENT : columns - before);
+    const first = whole.slice(0, before);
+    if (below) return [first.trimEnd(), ...rest.map((text) => `${' '.repeat(INDENT)}${text}`)].join('\n');
+    return rest.map((text, index) => `${index === 0 ? first : ' '.repeat(before)}${text}`.trimEnd()).join('\n');
+  };
   return [line(headings.map((heading) => heading.toUpperCase())), ...rows.map(line)].join('\n');
+}
+
+/** A text in lines of at most so many characters, broken between words; a longer word stands alone. */
+function broken(text: string, width: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const last = lines.length - 1;
+    const longer = lines[last] === '' ? word : `${lines[last]} ${word}`;
+    if (longer.length <= Math.max(1, width) || lines[last] === '') lines[last] = longer;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 /** Bytes in the binary units that file systems use: 1.5 GiB. */

@@ -73,8 +73,8 @@ export const watcherFrozen: DrillScript = {
     if (seconds !== undefined) stage.facts.replacedS = seconds;
   },
   checks: (outcome) => [
+    // When the disk stopped was seen by nobody: the incident begins when the next watcher looks.
     replaced('The frozen watcher', outcome.facts, REPLACED_S),
-    begun(outcome),
     ...diskPromises(outcome, { locatedS: 6, waitS: 7 }),
   ],
 };
