@@ -43,7 +43,10 @@ describe('a table', () => {
 });
 
 it('a table on a terminal breaks its last column between words, below itself or below the row', () => {
-  const rows = [['one', 'The first of them goes on for longer'], ['three', 'Short']];
+  const rows = [
+    ['one', 'The first of them goes on for longer'],
+    ['three', 'Short'],
+  ];
   expect(table(['name', 'what it is'], rows, 200).split('\n')).toEqual([
     'NAME   WHAT IT IS',
     'one    The first of them goes on for longer',
