@@ -44,9 +44,8 @@ export class Observer implements AsyncDisposable {
   readonly copies: Copy[] = [];
   readonly #copying = new Map<string, { from: number; disk: string }>();
   #silentSince: number | undefined;
-  /** By how much the platform's time of day is off now, and was when each of its records was first seen. */
+  /** By how much the platform's time of day is off now. */
   #offset = 0;
-  readonly #offsets = new Map<string, number>();
 
   constructor(platform: Platform, say: (text: string, at: number) => void) {
     this.#platform = platform;
@@ -58,20 +57,20 @@ export class Observer implements AsyncDisposable {
     this.#offset = milliseconds;
   }
 
-  get clockOffsetMs(): number {
-    return this.#offset;
+  /** When it really was that the platform wrote down a time: with the clock as it was before, or as it is now. */
+  realTime(written: string): number {
+    const at = Date.parse(written);
+    const now = Date.now();
+    return Math.abs(at - (now + this.#offset)) < Math.abs(at - now) ? at - this.#offset : at;
   }
 
-  /** A record with the times at which things really happened. */
-  #atRealTimes<T extends { id: string }>(record: T): T {
-    const offset = this.#offsets.get(record.id) ?? this.#offset;
-    this.#offsets.set(record.id, offset);
-    if (offset === 0) return record;
-    const moved = (value: unknown): unknown =>
+  #atRealTimes<T extends object>(record: T): T {
+    if (this.#offset === 0) return record;
+    const moved = (_key: string, value: unknown): unknown =>
       typeof value === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value)
-        ? new Date(Date.parse(value) - offset).toISOString()
+        ? new Date(this.realTime(value)).toISOString()
         : value;
-    return JSON.parse(JSON.stringify(record), (_key, value: unknown) => moved(value)) as T;
+    return JSON.parse(JSON.stringify(record), moved) as T;
   }
 
   async start(): Promise<void> {

@@ -377,7 +377,7 @@ async function measured(
     if (options.reaction) await script.epilogue?.(stage);
 
     live.step('Reading every acknowledged write back', 'scoring');
-    const operatorCommands = await commandsSince(platform, faultAt, observer.clockOffsetMs);
+    const operatorCommands = await commandsSince(platform, faultAt, (at) => observer.realTime(at));
     const report = await witness.finish(
       {
         type: 'finish',
@@ -492,10 +492,9 @@ async function chooseTarget(
   return { first, second };
 }
 
-async function commandsSince(platform: Platform, from: number, offsetMs: number): Promise<number> {
+async function commandsSince(platform: Platform, from: number, realTime: (at: string) => number): Promise<number> {
   const entries = (await platform.operator(`audit?limit=${AUDIT_ENTRIES}`)) as AuditEntry[];
-  return entries.filter((entry) => entry.actor.startsWith('operator') && Date.parse(entry.at) - offsetMs >= from)
-    .length;
+  return entries.filter((entry) => entry.actor.startsWith('operator') && realTime(entry.at) >= from).length;
 }
 
 /** What the platform said and did, with times counted from the fault. */
