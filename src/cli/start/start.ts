@@ -23,6 +23,7 @@ import { Watches } from './watches.ts';
 const DEFAULT_IMAGE_BYTES = 8 * 1024 ** 3;
 /** Programs are drained, volumes closed: each has its own deadline inside; this bounds the sum. */
 const STOP_DEADLINE_MS = 90_000;
+const MAKE_DEADLINE_MS = 120_000;
 const READY_DEADLINE_MS = 180_000;
 
 export interface StartOptions {
@@ -67,6 +68,28 @@ async function statusOf(configuration: Configuration): Promise<Status | undefine
   }
 }
 
+/** While another file system of the machine hangs the kernel mounts none: that passes, and is waited for. */
+async function makeVolume(configuration: Configuration, name: string, say: (line: string) => void): Promise<void> {
+  let refused: HoldfastError | undefined;
+  const begun = async (): Promise<boolean> => {
+    try {
+      await api(configuration, 'volumes', {
+        method: 'POST',
+        body: { name, disks: [], imageBytes: DEFAULT_IMAGE_BYTES },
+      });
+      return true;
+    } catch (error) {
+      if (!(error instanceof HoldfastError) || error.code !== 'storage-repair') throw error;
+      if (refused === undefined) say(`${error.message} Waiting for that`);
+      refused = error;
+      return false;
+    }
+  };
+  await until(begun, `the making of the volume ${name}`, MAKE_DEADLINE_MS, 1_000).catch((error: unknown) => {
+    throw refused ?? error;
+  });
+}
+
 /** The two volumes that a new platform starts with. */
 async function ensureVolumes(configuration: Configuration, say: (line: string) => void): Promise<void> {
   const volumes = (await api(configuration, 'volumes')) as VolumeStatus[];
@@ -76,7 +99,7 @@ async function ensureVolumes(configuration: Configuration, say: (line: string) =
   for (const name of ['home1', 'home2']) {
     if (volumes.some((volume) => volume.name === name)) continue;
     say(`Making volume ${name}: two image files of 8 GiB, mirrored`);
-    await api(configuration, 'volumes', { method: 'POST', body: { name, disks: [], imageBytes: DEFAULT_IMAGE_BYTES } });
+    await makeVolume(configuration, name, say);
   }
   await until(
     async () => {
