@@ -52,6 +52,7 @@ export async function mountFileSystem(
   devices: readonly string[],
   mountPoint: string,
   degraded: boolean,
+  more: readonly string[] = [],
 ): Promise<void> {
   const first = devices[0];
   if (first === undefined) throw new Error('A mount needs a device.');
@@ -60,6 +61,7 @@ export async function mountFileSystem(
     'nosuid',
     'nodev',
     ...(degraded ? ['degraded'] : []),
+    ...more,
     ...devices.map((device) => `device=${device}`),
   ];
   await registering(async () => {

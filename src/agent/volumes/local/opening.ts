@@ -10,6 +10,7 @@ import * as filesystem from './filesystem.ts';
 import { forget } from './forgetting.ts';
 import { assertNobodyElse, dropCopies, inUse, isKept, keepersInWords, keepersOf, type Keepers } from './held.ts';
 import { killHolders } from './holders.ts';
+import { allocateImage } from './image-room.ts';
 import { mountAt, type MountEntry } from './proc.ts';
 import { assertNothingHangs } from './registering.ts';
 import { NO_ERRORS, type ReplicaRecord } from './record.ts';
@@ -283,6 +284,21 @@ async function endWork(state: VolumeState): Promise<void> {
   });
 }
 
+/** Whether all disks are image files of ours that have all their room; what is missing of it is taken where there is enough. */
+async function keepAllocated({ record, directories, name, log }: VolumeState): Promise<boolean> {
+  const used = record.replicas.filter(({ state }) => state === 'healthy' || state === 'rebuilding');
+  if (!used.every(({ kind, disk }) => kind === 'image' && disk.startsWith(`${directories.disks}/`))) return false;
+  let all = true;
+  for (const { disk, bytes } of used) {
+    const allocated = await allocateImage(disk, bytes).catch((error: unknown) => {
+      log.warn({ volume: name, disk, error }, 'the room of an image file could not be looked at');
+      return false;
+    });
+    all &&= allocated;
+  }
+  return all;
+}
+
 async function mountAfresh(state: VolumeState): Promise<void> {
   const { record, directories } = state;
   state.silence = null;
@@ -331,7 +347,9 @@ async function mountAfresh(state: VolumeState): Promise<void> {
   }
   const using = [...trust.complete, ...rebuilding.map((candidate) => candidate.id)];
   const devices = using.map((id) => state.attached.get(id)?.device).filter((device) => device !== undefined);
-  await filesystem.mountFileSystem(devices, directories.mount, lost.length > 0 || hasLeft(record.replicas));
+  // What is freed in it would be given back to the machine's disk, and be missing there later.
+  const options = (await keepAllocated(state)) ? ['nodiscard'] : [];
+  await filesystem.mountFileSystem(devices, directories.mount, lost.length > 0 || hasLeft(record.replicas), options);
   state.unreachable.clear();
   // Only now: had the mount failed, the replica that is away would still be as good as the others.
   for (const replica of lost) {
