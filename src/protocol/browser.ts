@@ -128,7 +128,7 @@ export const updateSiteSchema = z
     command: z.string().max(4000),
     forceHttps: z.boolean(),
     protection: z.object({ username: z.string().min(1).max(64), password: z.string().min(1).max(200) }).nullable(),
-    staticFiles: z.array(z.object({ url: z.string().startsWith('/'), path: z.string().startsWith('/') })).max(100),
+    staticFiles: z.array(z.object({ url: z.string().startsWith('/'), path: z.string().min(1).max(1000) })).max(100),
     staticHeaders: z
       .array(z.object({ url: z.string().startsWith('/'), name: z.string().max(100), value: z.string().max(2000) }))
       .max(100),

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, realpathSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { HoldfastError } from '../protocol/errors.ts';
 
 /** Where everything of one instance lives, and on which ports it answers. Read once, from the environment. */
 export interface Configuration {
@@ -30,7 +31,7 @@ function portFrom(environment: NodeJS.ProcessEnv, name: string, fallback: number
   if (text === undefined || text === '') return fallback;
   const port = Number(text);
   if (!Number.isInteger(port) || port < 1 || port > 65535) {
-    throw new Error(`${name}=${text} is not a port. Use a number from 1 to 65535.`);
+    throw new HoldfastError('input-invalid', `${name}=${text} is not a port. Use a number from 1 to 65535.`);
   }
   return port;
 }
@@ -41,7 +42,8 @@ function rebuildLimitFrom(text: string): number | 'auto' {
   if (text === 'none') return 0;
   const mebibytes = Number(text);
   if (!Number.isInteger(mebibytes) || mebibytes < 1 || mebibytes > 1024 * 1024)
-    throw new Error(
+    throw new HoldfastError(
+      'input-invalid',
       `HOLDFAST_REBUILD_LIMIT=${text} is not a limit. Use auto, none, or whole MiB a second, such as 50.`,
     );
   return mebibytes * 1024 ** 2;
@@ -61,17 +63,20 @@ function withoutLinks(path: string): string {
     return realpathSync(path);
   } catch (error) {
     const above = dirname(path);
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || above === path) return path;
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ELOOP')
+      throw new HoldfastError('input-invalid', `${path} cannot be reached: its symbolic links lead in a circle.`);
+    if (code !== 'ENOENT' || above === path) return path;
     return join(withoutLinks(above), basename(path));
   }
 }
 
-/** Reads the configuration. Throws an Error with a sentence for a person when a value cannot be used. */
+/** Reads the configuration. Throws `input-invalid` with a sentence for a person when a value cannot be used. */
 export function readConfiguration(environment: NodeJS.ProcessEnv = process.env): Configuration {
   const home = withoutLinks(resolve(environment['HOLDFAST_HOME'] || DEFAULT_HOME));
   const domain = (environment['HOLDFAST_DOMAIN'] || 'localhost').toLowerCase();
   if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$/.test(domain))
-    throw new Error(`HOLDFAST_DOMAIN=${domain} is not a domain name.`);
+    throw new HoldfastError('input-invalid', `HOLDFAST_DOMAIN=${domain} is not a domain name.`);
   const instance = createHash('sha256').update(home).digest('hex').slice(0, 8);
   const manifest = JSON.parse(readFileSync(join(SOURCE_DIRECTORY, 'package.json'), 'utf8')) as { version: string };
   return {

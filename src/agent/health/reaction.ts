@@ -171,9 +171,9 @@ export class Reaction {
       return state === 'healthy' || state === 'rebuilding' || state === 'missing';
     };
     const room = this.#options.hostRoom?.();
-    const full = room !== undefined && isHostFull(room);
+    const hostFull = room !== undefined && isHostFull(room);
     const found = (this.#watching() ? this.#seen : []).filter(
-      ({ diagnosis }) => inUse(diagnosis) && !(full && waitsForRoom(diagnosis, statuses)),
+      ({ diagnosis }) => inUse(diagnosis) && !(hostFull && waitsForRoom(diagnosis, statuses)),
     );
     const scarce = room && diagnoseHostRoom(room, this.#openWith('host-room:-:-') !== undefined);
     if (scarce !== undefined) found.push({ diagnosis: scarce, since: now });

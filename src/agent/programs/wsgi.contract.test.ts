@@ -15,7 +15,9 @@ let owner: AccountSpec;
 let site: SiteSpec;
 
 const APPLICATION = `
-import json, multiprocessing, os, subprocess, sys, threading, time
+import gzip, io, json, multiprocessing, os, subprocess, sys, tempfile, threading, time
+with open("/tmp/plain", "wb") as plain_file:
+    plain_file.write(b"a plain file")
 imported_by, beats = os.getpid(), []
 def beat():
     while True:
@@ -33,6 +35,19 @@ def pieces(environ, start_response):
             raise KeyError("gone wrong")
         yield piece.encode()
 
+class Stream:
+    def __init__(self, pieces):
+        self.pieces = pieces
+    def read(self, size=-1):
+        if not self.pieces:
+            return b""
+        piece = self.pieces.pop(0)
+        if piece == "raise":
+            raise OSError("the store went away")
+        return piece.encode()
+    def __iter__(self):
+        return iter(self.read, b"")
+
 def application(environ, start_response):
     path, plain = environ["PATH_INFO"], [("Content-Type", "text/plain")]
     if path == "/pieces":
@@ -48,9 +63,35 @@ def application(environ, start_response):
     if path == "/fork/return":
         os.fork()
     if path.startswith("/head/"):
-        value, status = {"number": (3, "200 OK"), "break": ("a\\r\\nX-Other: b", "200 OK"), "large": ("a" * 70000, "200 OK"), "status": ("a", "abc"), "switch": ("a", "101 Switching Protocols")}[path[6:]]
+        value, status = {"number": (3, "200 OK"), "break": ("a\\r\\nX-Other: b", "200 OK"), "large": ("a" * 70000, "200 OK"), "status": ("a", "abc"), "switch": ("a", "101 Switching Protocols"), "euro": ("\\u20ac", "200 OK"), "euro-status": ("a", "200 \\u20ac")}[path[6:]]
         start_response(status, plain + [("X-Value", value)])
         return [b"body"]
+    if path.startswith("/stream/"):
+        # What has read() is not always a file: a response of a library, a body in a store.
+        start_response("200 OK", plain)
+        what = path[8:]
+        if what == "file":
+            return open("/tmp/plain", "rb")
+        if what == "text-file":
+            return open("/tmp/plain")
+        if what == "pipe":
+            return environ["wsgi.file_wrapper"](subprocess.Popen(["echo", "from a pipe"], stdout=subprocess.PIPE).stdout)
+        if what == "text":
+            return environ["wsgi.file_wrapper"](io.StringIO("text"))
+        if what == "rest":
+            rest = tempfile.TemporaryFile()
+            rest.write(b"0123456789")
+            rest.seek(6)
+            return environ["wsgi.file_wrapper"](rest)
+        if what == "wrapped":
+            return environ["wsgi.file_wrapper"](open("/tmp/plain", "rb"))
+        if what == "packed":
+            with gzip.open("/tmp/packed", "wb") as packed:
+                packed.write(b"unpacked")
+            return environ["wsgi.file_wrapper"](gzip.open("/tmp/packed", "rb"))
+        return Stream(what.split(","))
+    if path == "/many-lines":
+        raise ValueError("one\\ntwo\\nthree")
     if path == "/unknown-length":
         start_response("200 OK", plain)
         return iter([b"one ", b"", b"two"])
@@ -269,12 +310,38 @@ describe('answers that are not by the book', () => {
     ['large', 'the largest is X-Value with 70000'],
     ['status', "ValueError: 'abc' cannot be a status"],
     ['switch', 'cannot answer with the status'],
+    ['euro', 'the value of the header X-Value has signs that cannot stand in it'],
+    ['euro-status', 'has signs that cannot stand in the head of an answer'],
   ])('a head that cannot be sent is a 500, and the error log says why: %s', async (what, line) => {
     expect(await get(`/head/${what}`)).toMatchObject({
       status: 500,
       body: expect.stringContaining('Something went wrong') as string,
     });
     expect(await logOf(ground.context, site, 'error')).toContain(line);
+  });
+
+  test('what can be read but is no plain file comes whole, from where it stands, or is seen to be broken', async () => {
+    expect((await get('/stream/one,two')).body).toBe('onetwo');
+    expect((await get('/stream/file')).body).toBe('a plain file');
+    expect((await get('/stream/wrapped')).body).toBe('a plain file');
+    expect((await get('/stream/pipe')).body).toBe('from a pipe\n');
+    expect((await get('/stream/rest')).body).toBe('6789');
+    expect((await get('/stream/packed')).body).toBe('unpacked');
+    await expect(get('/stream/one,two,raise')).rejects.toThrow(/aborted|ECONNRESET|hang up/);
+    for (const what of ['raise', 'text', 'text-file']) expect((await get(`/stream/${what}`)).status).toBe(500);
+    const log = await logOf(ground.context, site, 'error');
+    expect(log).toContain('OSError: the store went away');
+    expect(log).toContain('TypeError: a WSGI application has to answer with bytes, and this one gave str');
+  });
+
+  test('the summary of an exception is its first line', async () => {
+    await get('/many-lines');
+    expect(await logOf(ground.context, site, 'error')).toMatch(/\d: ValueError: one\n/);
+  });
+
+  test('a request with a thousand small headers is answered', async () => {
+    const headers = Object.fromEntries(Array.from({ length: 1_000 }, (_, number) => [`x-h${number}`, 'v']));
+    expect((await get('/', headers)).status).toBe(200);
   });
 
   test('byte arrays and views of memory are bytes', async () => {

@@ -24,9 +24,9 @@ function severalVolumes(name: string, hurt: number, waitS: number): DrillScript 
 }
 
 /** The other volumes that were hurt are mirrored in full again, too. */
-export function isRestoredAll({ facts, observer, faultAt }: Stage): boolean {
-  return (facts.alsoHurt ?? []).every(
-    ({ volume, replica }) => observer.restoredAt(volume, faultAt(), [replica]) !== undefined,
+export function isRestoredAll(stage: Stage): boolean {
+  return (stage.facts.alsoHurt ?? []).every(
+    ({ volume, replica }) => stage.observer.restoredAt(volume, stage.faultAt(), [replica]) !== undefined,
   );
 }
 

@@ -6,7 +6,9 @@ Runs with the member's rights in uWSGI, or in gunicorn for a Python that uWSGI h
 Descriptors: 3 is the error log, 4 tells the agent which step of the start is done.
 """
 
+import io
 import os
+import stat
 import sys
 import types
 
@@ -75,7 +77,9 @@ def log_exception(kind, error, trace, once=False):
     report = trim(traceback.TracebackException(kind, error, trace))
     now = datetime.datetime.utcfromtimestamp(__import__("time").time())
     stamp = now.strftime("%Y-%m-%d %H:%M:%S,") + "%03d" % (now.microsecond // 1000)
-    summary = "".join(report.format_exception_only()).strip().split("\n")[-1]
+    said = "".join(report.format_exception_only()).strip().split("\n")
+    # A syntax error shows its line first; what others say after their first line are details.
+    summary = said[-1 if issubclass(kind, SyntaxError) else 0]
     lines = ["%s: Error running WSGI application\n" % stamp, "%s: %s\n" % (stamp, summary)]
     for part in report.format():
         for line in part.rstrip("\n").split("\n"):
@@ -149,6 +153,8 @@ TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJ
 NAMES, STATUSES, KEPT = {}, {}, 512
 # uWSGI counts the bytes of a header in 16 bits and cuts off what is more without a word; the gateway takes 64 KiB in all.
 MOST_OF_A_HEAD = 60000
+# str.isascii is there since Python 3.7.
+is_ascii = getattr(str, "isascii", None) or (lambda text: all(sign < "\x80" for sign in text))
 # A larger piece is not copied to be framed.
 LARGE_PIECE = 1 << 20
 
@@ -171,6 +177,8 @@ def takes_a_body(status):
     code = status[:3]
     if not (len(code) == 3 and code.isdigit() and TOKEN.issuperset(code) and status[3:4] in ("", " ") and status.isprintable()):
         raise ValueError("%r cannot be a status: it has to be like '200 OK'" % status)
+    if not is_latin(status):
+        raise ValueError("the status %r has signs that cannot stand in the head of an answer (only those of ISO-8859-1 can)" % status)
     if not "200" <= code <= "599":
         raise ValueError("a WSGI application cannot answer with the status %r" % status)
     takes = code not in ("204", "304")
@@ -179,9 +187,21 @@ def takes_a_body(status):
     return takes
 
 
+def is_latin(text):
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def bad_value(name, value):
     if not isinstance(value, str):
         return TypeError("the value of the header %s has to be a str, and %r is of the type %s" % (name, value, type(value).__name__))
+    if not is_latin(value):
+        return ValueError(
+            "the value of the header %s has signs that cannot stand in it, only those of ISO-8859-1 can; encode it, as in filename*=UTF-8''... : %r" % (name, value[:200])
+        )
     return ValueError("the value of the header %s holds a line break or a NUL, which would end it: %r" % (name, value[:200]))
 
 
@@ -243,6 +263,8 @@ class Answer:
             if kind is None:
                 kind = kind_of(name)
             if type(value) is not str and not isinstance(value, str) or "\n" in value or "\r" in value or "\0" in value:
+                raise bad_value(name, value)
+            if not is_ascii(value) and not is_latin(value):
                 raise bad_value(name, value)
             size += len(name) + len(value)
             if kind:
@@ -401,6 +423,48 @@ class Answer:
             forget_connection()
 
 
+class Pieces:
+    """What a file gives, piece by piece, from where it stands."""
+
+    __slots__ = ("file", "size")
+
+    def __init__(self, file, size):
+        self.file, self.size = file, size
+
+    def __iter__(self):
+        read, size = self.file.read, self.size
+        piece = read(size)
+        while piece:
+            yield piece
+            piece = read(size)
+
+    def close(self):
+        close = getattr(self.file, "close", None)
+        if close is not None:
+            close()
+
+
+# The files of the system, of which reading gives what stands in them; a GzipFile, say, has a descriptor and gives something else.
+FILES = (io.BufferedReader, io.BufferedRandom, io.FileIO)
+# What the server offers as wsgi.file_wrapper, and the file of the request at work that it was given.
+server_wrapper = sent_by_server = None
+
+
+def wrap_file(file, size=65536):
+    """wsgi.file_wrapper. uWSGI sends a file from its first byte to its last, whatever it is and wherever it stands, and without a word when
+    it cannot: only what is just that is left to it."""
+    global sent_by_server
+    inner = getattr(file, "file", file) if type(file).__name__ == "_TemporaryFileWrapper" else file
+    if server_wrapper is not None and type(inner) in FILES:
+        try:
+            if stat.S_ISREG(os.fstat(inner.fileno()).st_mode) and inner.tell() == 0:
+                sent_by_server = file
+                return server_wrapper(file, size)
+        except (OSError, ValueError):
+            pass  # Closed, say: reading it tells.
+    return Pieces(file, size)
+
+
 def forget_connection():
     global open_connection
     open_connection = -1
@@ -450,7 +514,7 @@ open_connection = -1
 
 def guard(application, host_name):
     def guarded(environ, start_response):
-        global open_connection
+        global open_connection, server_wrapper, sent_by_server
         environ["wsgi.errors"] = sys.stderr
         # Only the gateway reaches this socket, and it sends these headers anew, so they are as good as a connection's own ends.
         address = environ.get("HTTP_X_REAL_IP")
@@ -462,6 +526,9 @@ def guard(application, host_name):
         if connection_of_request is not None:
             open_connection = connection_of_request()
         answer = Answer(start_response, environ.get("REQUEST_METHOD"))
+        if disconnect is not None:
+            server_wrapper, sent_by_server = environ.get("wsgi.file_wrapper"), None
+            environ["wsgi.file_wrapper"] = wrap_file
         try:
             body = application(environ, answer.start)
             if in_child:
@@ -472,12 +539,12 @@ def guard(application, host_name):
                 body = answer.send_list([body])
             elif body is None:
                 raise TypeError("the application returned None instead of a body")
-            elif answer.chunks or not (hasattr(body, "read") or hasattr(body, "filelike")):
-                answer.body, answer.source = body, source
-                return answer
-            else:
+            elif not answer.chunks and (hasattr(body, "filelike") if disconnect is None else body is sent_by_server):
                 # The server knows files by their identity.
                 answer.send_file()
+            else:
+                answer.body, answer.source = Pieces(body, 65536) if type(body) in FILES else body, source
+                return answer
         except BaseException as error:
             if in_child:
                 leave(error)

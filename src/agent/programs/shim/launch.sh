@@ -63,7 +63,7 @@ if [ "$server" = gunicorn ]; then
 fi
 
 set -- --master --workers "$workers" --harakiri "$timeout" --worker-reload-mercy "$timeout" --http-socket "$socket" --buffer-size 65535 \
-  --max-vars 256 --lazy-apps --enable-threads --close-on-exec --close-on-exec2 \
+  --max-vars 4096 --lazy-apps --enable-threads --close-on-exec --close-on-exec2 \
   --listen 128 --disable-logging --ignore-sigpipe --ignore-write-errors --disable-write-exception --log-date \
   --hook-master-start 'unix_signal:15 gracefully_kill_them_all'
 interpreter=/usr/bin/python$python_version
