@@ -59,6 +59,7 @@ export function hostOf(
     cores: 8,
     memoryBytes: 32 * GiB,
     memoryFreeBytes: 19.4 * GiB,
+    room: { freeBytes: 61.2 * GiB, sizeBytes: 110 * GiB },
     disks: disksOf(volumes, special),
     stuck: [],
     ...more,
@@ -469,6 +470,25 @@ function full(): World {
   return world;
 }
 
+/** The machine's own disk has no room; every volume goes on. */
+function hostFull(): World {
+  const world = quiet();
+  const culprit = { kind: 'host' as const, volume: null, replica: null, disk: null };
+  trouble(world, 95, {
+    title: 'the host: its own disk is full', fault: 'full', severity: 'major', culprit, volume: null,
+    doing: 'Waiting for a person.',
+    mustAct: 'Make room on the disk of /var/lib/holdfast, at least 2816 MiB: "du -xh --max-depth=3 / | sort -h | tail" shows what is large. It is over by itself then.',
+    impact: { accounts: 0, sites: 0, requests: null },
+    diagnosis: { culprit, fault: 'full', evidence: ["0 MiB of 110 GiB are free on this machine's own disk, where the platform keeps its records (/var/lib/holdfast)."], ruledOut: ['The disks of the volumes are well, so none of them is cut for it.'] },
+    timeline: timeline(Date.now() - 95_000, [
+      [0, 'signal', "The machine's own disk is about to be full."],
+      [900, 'diagnosis', "0 MiB of 110 GiB are free on this machine's own disk, where the platform keeps its records (/var/lib/holdfast)."],
+    ]),
+  }); // prettier-ignore
+  world.host = hostOf(world.volumes, {}, { room: { freeBytes: 0, sizeBytes: 110 * GiB } });
+  return world;
+}
+
 function blind(): World {
   const world = quiet();
   world.host = hostOf(world.volumes, {}, { condition: 'blind', watcherGapMs: 3400, pressure: { cpu: 91.4, io: 12.2, memory: 64.8 }, memoryFreeBytes: 0.3 * GiB });
@@ -713,6 +733,7 @@ export const STORAGE_SCENARIOS: Readonly<Record<string, () => World>> = {
   slow,
   corrupt,
   full,
+  'host-full': hostFull,
   blind,
   unseen,
   'reaction-off': reactionOff,

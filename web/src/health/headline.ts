@@ -78,7 +78,9 @@ function volumesHeadline(volumes: readonly Volume[], open: readonly Open[], reac
   const reduced = silent
     .filter((each) => each.state === 'open' && each.redundancy === 'reduced')
     .map((each) => each.name);
-  const details = open.map((each) => `${culpritName(each.culprit)} is ${faultWord(each.fault)}: ${each.doing}`);
+  const details = open.map(
+    (each) => `${culpritName(each.culprit, each.fault)} is ${faultWord(each.fault)}: ${each.doing}`,
+  );
 
   if (stopped.length > 0) {
     const accounts = volumes
@@ -89,7 +91,9 @@ function volumesHeadline(volumes: readonly Volume[], open: readonly Open[], reac
     return { tone: 'bad', title: `${are(stopped)} out of service. ${wait}`, acts, details };
   }
   if (waiting.length > 0) {
-    const culprits = open.filter((each) => each.service === 'waiting').map((each) => culpritName(each.culprit));
+    const culprits = open
+      .filter((each) => each.service === 'waiting')
+      .map((each) => culpritName(each.culprit, each.fault));
     const what = listing(unique(culprits), 2);
     const title =
       waiting.length === 1
@@ -104,7 +108,8 @@ function volumesHeadline(volumes: readonly Volume[], open: readonly Open[], reac
     ]);
     const needs = needy.length > 0;
     const title = needs
-      ? `${listing(needy)} ${needy.length === 1 ? 'needs' : 'need'} you. Nobody is waiting.`
+      ? // A volume's name stays as it is written.
+        `${listing(needy).replace(/^the host/, 'The host')} ${needy.length === 1 ? 'needs' : 'need'} you. Nobody is waiting.`
       : `${are(serving)} being repaired. Nobody is waiting.`;
     return { tone: needs || open.some((each) => each.severity !== 'minor') ? 'warn' : 'busy', title, acts, details };
   }

@@ -27,20 +27,20 @@ export function faultWord(fault: FaultKind): string {
 export function faultMeaning(fault: FaultKind, kind: Culprit['kind']): string {
   if (fault === 'uncounted') return FAULTS[fault].meaning;
   if (fault === 'unopened') return FAULTS[fault].meaning;
-  if (kind === 'host' && fault === 'full')
-    return 'Its own disk, where the platform keeps its records, has little room left.';
+  if (kind === 'host' && fault === 'full') return 'The platform keeps its records there.';
   if (kind === 'volume') return fault === 'hung' ? 'Its disks answer, and its file system does not.' : '';
   return kind === 'disk' ? FAULTS[fault].meaning : '';
 }
 
 /** "Disk r2 of home3", "Volume home3" (when it is not one of its disks: it is full, or its file system waits), "The host". */
-export function culpritName(culprit: Culprit): string {
+export function culpritName(culprit: Culprit, fault?: FaultKind): string {
   if (culprit.kind === 'disk') {
     const name = culprit.replica ?? culprit.disk ?? '(not known)';
     return culprit.volume === null ? `Disk ${name}` : `Disk ${name} of ${culprit.volume}`;
   }
   if (culprit.kind === 'volume') return `Volume ${culprit.volume ?? '(not known)'}`;
-  return 'The host';
+  // Not all of the machine is full: one of its disks is.
+  return fault === 'full' ? "The machine's own disk" : 'The host';
 }
 
 export function incidentTone({
@@ -70,7 +70,7 @@ export function incidentHeadline(
   incident: Pick<IncidentSummary, 'title' | 'state' | 'service' | 'volume' | 'mustAct' | 'fault' | 'culprit'>,
 ): string {
   const where = incident.volume ?? 'the host';
-  const what = `${culpritName(incident.culprit)} ${incident.state === 'resolved' ? 'was' : 'is'} ${faultWord(incident.fault)}`;
+  const what = `${culpritName(incident.culprit, incident.fault)} ${incident.state === 'resolved' ? 'was' : 'is'} ${faultWord(incident.fault)}`;
   if (incident.state === 'resolved') return `${what}. It is resolved.`;
   if (incident.service === 'stopped') return `${incident.volume ?? 'The host'} is out of service. ${what}.`;
   if (incident.service === 'waiting') return `${what}. Members on ${where} are waiting.`;
@@ -101,8 +101,10 @@ export function requestsFelt({
   impact,
   state,
   service,
-}: Pick<IncidentSummary, 'impact' | 'state' | 'service'>): string {
+  volume,
+}: Pick<IncidentSummary, 'impact' | 'state' | 'service' | 'volume'>): string {
   const { requests } = impact;
+  if (volume === null && requests === null) return 'Requests are counted for volumes only.';
   const open = state === 'open';
   // Nobody is told "none" beside "out of service": whoever comes gets the page that says so.
   if (open && service === 'stopped' && (requests === null || requests.failed === 0))

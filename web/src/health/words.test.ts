@@ -143,7 +143,7 @@ describe('what an incident says', () => {
       requests: { delayed: number; failed: number; longestMs: number } | null,
       service: 'serving' | 'waiting' | 'stopped' = 'serving',
       state: 'open' | 'resolved' = 'resolved',
-    ): string => requestsFelt({ impact: { accounts: 1, sites: 2, requests }, state, service });
+    ): string => requestsFelt({ impact: { accounts: 1, sites: 2, requests }, state, service, volume: 'home3' });
     expect(felt(null, 'stopped', 'open')).toContain('503');
     expect(felt({ delayed: 0, failed: 0, longestMs: 0 }, 'stopped', 'open')).not.toContain('none failed');
     expect(felt({ delayed: 0, failed: 0, longestMs: 0 }, 'waiting', 'open')).not.toContain('none failed');

@@ -67,8 +67,8 @@ function Resolved({ incidents }: { incidents: readonly IncidentSummary[] }): JSX
                 <tr key={incident.id}>
                   <td>
                     <Link to={`/incidents/${incident.id}`} className="anywhere">
-                      <span className="faint tabular">{incident.id}</span> {culpritName(incident.culprit)} was{' '}
-                      {faultWord(incident.fault)}
+                      <span className="faint tabular">{incident.id}</span>{' '}
+                      {culpritName(incident.culprit, incident.fault)} was {faultWord(incident.fault)}
                     </Link>
                   </td>
                   <td data-label="When" className="tabular nowrap">

@@ -81,7 +81,7 @@ export function Answers({
       <div>
         <dt>Which {incident.culprit.kind}</dt>
         <dd>
-          <strong className="anywhere">{culpritName(incident.culprit)}</strong>
+          <strong className="anywhere">{culpritName(incident.culprit, incident.fault)}</strong>
           {incident.culprit.disk !== null && <code className="small">{incident.culprit.disk}</code>}
           <span className="soft small">
             {over ? 'It was ' : 'It is '}
