@@ -18,7 +18,9 @@ const EXIT_CODES: Partial<Record<ErrorCode, number>> = {
 export function reportError(error: unknown): number {
   if (error instanceof HoldfastError) {
     process.stderr.write(`holdfast: ${error.message}\n`);
-    for (const line of error.details ?? []) process.stderr.write(`  ${line}\n`);
+    // Of one mistake the detail is the message once more.
+    for (const line of error.details ?? [])
+      if (!error.message.endsWith(line.replace(/^\//, ''))) process.stderr.write(`  ${line}\n`);
     return EXIT_CODES[error.code] ?? 1;
   }
   // Commander has said it already; help and the version come this way, too.

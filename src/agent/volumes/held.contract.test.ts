@@ -207,6 +207,33 @@ describe('another program has the mounts of a volume', () => {
     expect(await leftOf(host.home)).toEqual([]);
   }, 120_000);
 
+  test('a loop device on a file of the volume, or a shell in its mount, is named before any program is ended', async () => {
+    const file = join(mountPoint(), 'image');
+    await inVolume('truncate -s 16M "$1/../../../image"', home);
+    const { stdout } = await mustRun('losetup', ['--find', '--show', file], { deadlineMs: 10_000 });
+    const device = stdout.trim();
+    try {
+      await expect(close()).rejects.toMatchObject({
+        code: 'volume-in-use',
+        message: expect.stringMatching(new RegExp(`used by the loop device ${device} on .*Nothing was changed`)),
+      });
+    } finally {
+      await mustRun('losetup', ['--detach', device], { deadlineMs: 10_000 });
+    }
+    // Somebody else's, and so no child of ours.
+    const begun = 'cd "$1" && { sleep 600 >/dev/null 2>&1 & echo $!; }';
+    const shell = await mustRun('sh', ['-c', begun, 'sh', mountPoint()], { deadlineMs: 10_000 });
+    try {
+      await expect(close()).rejects.toMatchObject({
+        message: expect.stringMatching(/used by `sleep 600`.*Nothing was changed/),
+      });
+    } finally {
+      process.kill(Number(shell.stdout), 'SIGKILL');
+    }
+    await close();
+    expect(await leftOf(host.home)).toEqual([]);
+  });
+
   test('a stop leaves a volume that it uses as it is and says so; the next start takes it over, and nobody is ended for it', async () => {
     const other = await begin('private', home);
     const valves = await valvePids();

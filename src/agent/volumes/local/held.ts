@@ -1,9 +1,9 @@
-import { mkdir, rmdir } from 'node:fs/promises';
+import { mkdir, readdir, rmdir } from 'node:fs/promises';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { until } from '../../../runtime/deadline.ts';
 import { findHolders, holdersInWords, type Holder } from '../../../runtime/mount-holders.ts';
 import { devicesOf } from './filesystem.ts';
-import { mountAt, readMounts, type MountEntry } from './proc.ts';
+import { mountAt, readMounts, readOrUndefined, type MountEntry } from './proc.ts';
 import type { VolumeState } from './state.ts';
 
 /** Programs of a volume that is closed are told to end a moment before. */
@@ -18,6 +18,8 @@ export interface Keepers {
   others: Holder[];
   /** Where else it is mounted in our own namespace. */
   places: string[];
+  /** Loop devices on files of it, in words: the kernel holds such a file, and no process does. */
+  loops: string[];
 }
 
 /**
@@ -43,19 +45,32 @@ export async function keepersOf(state: VolumeState, here: boolean): Promise<Keep
     members,
     others: holders.filter((one) => !members.includes(one)),
     places: mounts.filter((one) => matches(one) && one.mountPoint !== mount).map((one) => one.mountPoint),
+    loops: here ? await loopsOn(mount) : [],
   };
 }
 
-export function isKept({ members, others, places }: Keepers): boolean {
-  return members.length + others.length + places.length > 0;
+async function loopsOn(mount: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const name of await readdir('/sys/block')) {
+    if (!name.startsWith('loop')) continue;
+    const file = (await readOrUndefined(`/sys/block/${name}/loop/backing_file`))?.trim();
+    if (file?.startsWith(`${mount}/`) === true)
+      found.push(`the loop device /dev/${name} on ${file} (losetup --detach /dev/${name})`);
+  }
+  return found;
+}
+
+export function isKept({ members, others, places, loops }: Keepers): boolean {
+  return members.length + others.length + places.length + loops.length > 0;
 }
 
 /** "programs of its members: ..., `sleep 60` (pid 12, ...) and a second mount at /mnt/x". */
-export function keepersInWords({ members, others, places }: Keepers): string {
+export function keepersInWords({ members, others, places, loops }: Keepers): string {
   const parts = [
     ...(members.length === 0 ? [] : [`programs of its members: ${holdersInWords(members)}`]),
     ...(others.length === 0 ? [] : [holdersInWords(others)]),
     ...places.map((place) => `a second mount at ${place} (umount ${place})`),
+    ...loops,
   ];
   if (parts.length === 0) return 'a process that cannot be seen from here';
   return parts.length === 1 ? parts.join('') : `${parts.slice(0, -1).join('; ')}; and ${parts.at(-1) ?? ''}`;
@@ -70,7 +85,7 @@ export async function assertNobodyElse(
   ended: readonly string[],
   who: 'anybody' | 'but its members' = 'anybody',
 ): Promise<Keepers> {
-  let keepers: Keepers = { members: [], others: [], places: [] };
+  let keepers: Keepers = { members: [], others: [], places: [], loops: [] };
   await until(
     async () => {
       keepers = await keepersOf(state, who === 'but its members');
