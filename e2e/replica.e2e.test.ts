@@ -23,6 +23,7 @@ def application(environ, start_response):
 `;
 
 interface VolumeEntry {
+  operation?: string | null;
   name: string;
   redundancy: string;
   accounts: number;
@@ -87,8 +88,9 @@ describe('a replica is pulled away while a site writes', () => {
     await written(100);
     // Nobody asks for it: the platform notices, takes in a fresh disk and copies.
     const repaired = async (): Promise<boolean> => {
-      const { redundancy, replicas } = await volume();
-      return redundancy === 'full' && !replicas.some((replica) => replica.id === victim.id);
+      const { redundancy, replicas, operation } = await volume();
+      // The mirror is whole a moment before the operation that made it ends.
+      return redundancy === 'full' && !operation && !replicas.some((replica) => replica.id === victim.id);
     };
     await until(repaired, `the repair of ${before.name}\n${platform.logs()}`, 120_000, 500);
     await written(50);
