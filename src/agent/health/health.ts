@@ -52,6 +52,7 @@ class Health implements HealthPart {
   readonly #startedAt = performance.now();
   #membersTimer: NodeJS.Timeout | undefined;
   #saving: Promise<void> = Promise.resolve();
+  #taking: Promise<void> = Promise.resolve();
   /** Settled once what is on disk is read: until then nobody is told that there is nothing, and nothing is written over it. */
   readonly #loaded = Promise.withResolvers<void>();
 
@@ -105,16 +106,23 @@ class Health implements HealthPart {
       log: context.log,
       onReport: (report) => {
         if (report.health !== null) this.#snapshot = { at: performance.now(), health: report.health };
-        void this.#take(report);
+        this.#take(report);
       },
-      onBlind: () => this.#reaction.blind(),
+      onBlind: () => {
+        this.#taking = this.#taking.then(() => this.#reaction.blind());
+      },
     });
   }
 
-  /** Before a disk is blamed, whether there is room below it is looked at, for a moment. */
-  async #take(report: WatcherReport): Promise<void> {
-    if (report.troubles.length > 0) await Promise.race([this.#room.look(), pause(ROOM_FIRST_MS)]);
-    this.#reaction.take(report);
+  /** Before a disk is blamed, whether there is room below it is looked at, for a moment. Reports are taken in their order. */
+  #take(report: WatcherReport): void {
+    this.#taking = this.#taking.then(async () => {
+      if (report.troubles.length > 0) await Promise.race([this.#room.look(), pause(ROOM_FIRST_MS)]);
+      this.#reaction.take(report);
+    });
+    this.#taking = this.#taking.catch((error: unknown) => {
+      this.#context.log.error({ error }, 'what the watcher said could not be acted upon');
+    });
   }
 
   async start(): Promise<void> {

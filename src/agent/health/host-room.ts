@@ -5,6 +5,8 @@ import { mustRun } from '../../runtime/command.ts';
 import type { Logger } from '../../runtime/log.ts';
 
 const LOOK_EVERY_MS = 1_000;
+/** An older look says nothing about now: the disk itself may hang, and what was full then must not stop anything. */
+const FRESH_MS = 5_000;
 /**
  * Kept in a file, and given back when nothing else is left: so much the platform can then still write of its database, its journals and its
  * incidents. They write some hundred KiB a day.
@@ -30,6 +32,7 @@ export class HostRoomWatch {
   #timer: NodeJS.Timeout | undefined;
   #looking = false;
   #room: HostRoom | undefined;
+  #lookedAt = -Infinity;
   #failed = false;
   #reserveNotBefore = -Infinity;
 
@@ -37,9 +40,9 @@ export class HostRoomWatch {
     this.#options = options;
   }
 
-  /** As it was at the last look, a second ago at most; undefined before the first. */
+  /** As it was at the last look, some seconds ago at most; undefined when nobody knows. */
   get room(): HostRoom | undefined {
-    return this.#room;
+    return performance.now() - this.#lookedAt < FRESH_MS ? this.#room : undefined;
   }
 
   start(): void {
@@ -67,6 +70,7 @@ export class HostRoomWatch {
         promisedBytes: await promised(),
       };
       this.#room = room;
+      this.#lookedAt = performance.now();
       await this.#keepReserve(room);
       this.#failed = false;
     } catch (error) {

@@ -622,9 +622,10 @@ export class Reaction {
       }
       if (trouble.operation !== null || memory.unhealed) continue;
       const { kind } = trouble.diagnosis.culprit;
-      if (kind === 'host' && trouble.diagnosis.fault === 'full')
-        this.#close(known, "The machine's own disk has room again.");
-      else if (kind === 'host') this.#close(known, 'The disks of this host answer again.');
+      if (kind === 'host' && trouble.diagnosis.fault === 'full') {
+        // While nobody could look it is not known to be over.
+        if (this.#options.hostRoom?.() !== undefined) this.#close(known, "The machine's own disk has room again.");
+      } else if (kind === 'host') this.#close(known, 'The disks of this host answer again.');
       else if (trouble.diagnosis.fault === 'uncounted') {
         if (!status?.uncounted) this.#close(known, countsAgain(status, trouble.volume));
       } else if (trouble.diagnosis.fault === 'full') this.#close(known, `The volume ${trouble.volume} has room again.`);

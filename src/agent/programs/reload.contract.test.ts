@@ -84,6 +84,9 @@ describe('a reload whose first answer is an error', () => {
     await ground.write(owner, file(site), RAISES);
     const status = await reload(site);
     expect(status).toMatchObject({ state: 'awake', failure: null, kept: { generation: before.generation } });
+    const left = Date.parse(status.kept?.until ?? '') - Date.now();
+    expect(left).toBeGreaterThan(0);
+    expect(left).toBeLessThanOrEqual(10 * 60_000);
     expect(status.remark).toMatchObject({ kind: 'error' });
     expect(status.remark?.message).toMatch(
       /500 Internal Server Error: KeyError: 'gone' \(\/var\/www\/errors_localhost_wsgi\.py, line 3\)/,

@@ -59,7 +59,8 @@ export class Site {
   /** A reload that was refused for want of room beside them: it is done when there is some. */
   #waiting = false;
   /** What last answered well, while reloads since then answer with an error, and when it is let go of. */
-  #kept: { generation: Generation; until: number } | undefined;
+  /** `until` by performance.now(); `shownUntil` is the same by the time of day, ISO 8601. */
+  #kept: { generation: Generation; until: number; shownUntil: string } | undefined;
   /** Up to then (performance.now()) a reload that is asked for from inside is not done. */
   #deafUntil = 0;
   #failures = 0;
@@ -99,7 +100,7 @@ export class Site {
           ? null
           : {
               generation: this.#kept.generation.record.generation,
-              until: new Date(this.#kept.until).toISOString(),
+              until: this.#kept.shownUntil,
             },
       lastRequestAt: this.#lastRequestAt?.toISOString() ?? null,
       memoryBytes: this.#memoryBytes,
@@ -442,7 +443,8 @@ export class Site {
     }
     // Broken code reloaded once more is nothing to go back to: what was kept before it stays, and its time is not made longer.
     if (old.remark?.kind === 'error' || !(await generationAlive(old))) return [old];
-    this.#kept = { generation: old, until: performance.now() + KEEP_MS };
+    const shownUntil = new Date(Date.now() + KEEP_MS).toISOString();
+    this.#kept = { generation: old, until: performance.now() + KEEP_MS, shownUntil };
     return kept === undefined ? [] : [kept];
   }
 

@@ -33,30 +33,26 @@ export function isOver(run: Pick<DrillRun, 'state'>): boolean {
   return run.state === 'passed' || run.state === 'failed' || run.state === 'aborted';
 }
 
+interface Parts {
+  database: Database;
+  agent: AgentClient;
+  world: World;
+  log: Logger;
+  now: () => Date;
+  /** Milliseconds of a clock that is never set. */
+  elapsed: () => number;
+}
+
 /**
  * Drills as the pages see them. A runner is a process of its own that sends its run as it goes: running ones are kept in memory, so a
  * runner that outlives the control plane is simply heard again; finished ones are in the store.
  */
 export class DrillRuns {
-  readonly #parts: {
-    database: Database;
-    agent: AgentClient;
-    world: World;
-    log: Logger;
-    now: () => Date;
-    elapsed: () => number;
-  };
+  readonly #parts: Parts;
   readonly #running = new Map<string, Running>();
   readonly #tell: Throttle<DrillRun>;
 
-  constructor(parts: {
-    database: Database;
-    agent: AgentClient;
-    world: World;
-    log: Logger;
-    now: () => Date;
-    elapsed: () => number;
-  }) {
+  constructor(parts: Parts) {
     this.#parts = parts;
     // The charts are for a drill that is over; a page that watches draws its own.
     this.#tell = new Throttle(TELL_EVERY_MS, ({ series: _series, ...run }) =>

@@ -46,19 +46,16 @@ export function processOf(stage: Stage, name: 'agent' | 'control'): ProcessRecor
 }
 
 /**
- * Stops a process (SIGSTOP): it lives, and does nothing. Answers a promise of how long it took, in seconds, until the platform had ended it;
+ * Stops a process (SIGSTOP): it lives, and does nothing. Resolves with how long it took, in seconds, until the platform had ended it; with
  * undefined when it had not within a minute, and then it is let go on.
  */
-export async function freeze(stage: Stage, record: ProcessRecord): Promise<() => Promise<number | undefined>> {
+export async function freeze(stage: Stage, record: ProcessRecord): Promise<number | undefined> {
   const from = performance.now();
   signalRecorded(record, 'SIGSTOP');
-  const ended = (async (): Promise<number | undefined> => {
-    while (performance.now() - from < REPLACED_DEADLINE_MS && !stage.signal.aborted) {
-      if (!isAlive(record)) return (performance.now() - from) / 1000;
-      await wait(LOOK_EVERY_MS);
-    }
-    signalRecorded(record, 'SIGCONT');
-    return undefined;
-  })();
-  return await Promise.resolve(async () => await ended);
+  while (performance.now() - from < REPLACED_DEADLINE_MS && !stage.signal.aborted) {
+    if (!isAlive(record)) return (performance.now() - from) / 1000;
+    await wait(LOOK_EVERY_MS);
+  }
+  signalRecorded(record, 'SIGCONT');
+  return undefined;
 }

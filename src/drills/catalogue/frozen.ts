@@ -3,6 +3,7 @@ import { diskPromises } from '../score.ts';
 import type { DrillScript, Facts, Stage } from '../script.ts';
 import { diskName, isRestored, NAMED_UNDER_LIGHT_LOAD_S, ORDINARY } from './defaults.ts';
 import { freeze, processOf, watcherOf } from './freezes.ts';
+import { agentIsBack } from './kills.ts';
 
 const BACK_DEADLINE_MS = 60_000;
 /** What it takes to notice that a process does nothing, and to end it. */
@@ -15,18 +16,6 @@ function replaced(what: string, { replacedS }: Facts, limitS: number): DrillChec
     measured: replacedS === undefined ? 'never' : `${replacedS.toFixed(1)} s`,
     ok: replacedS !== undefined && replacedS <= limitS,
   };
-}
-
-async function agentAnswers(stage: Stage): Promise<void> {
-  await stage.until(
-    async () =>
-      await stage.platform.agent.call('host.status', {}).then(
-        () => true,
-        () => false,
-      ),
-    'the return of the agent',
-    BACK_DEADLINE_MS,
-  );
 }
 
 /** When a trouble is said to have begun, beside when its disk really stopped. */
@@ -48,10 +37,10 @@ export const agentFrozen: DrillScript = {
     stage.hurtNow(`The disk ${diskName(stage)} stops answering`);
     await stage.faults.hang(stage.target);
     stage.say('The agent is frozen at the same moment (SIGSTOP)');
-    const ended = await freeze(stage, processOf(stage, 'agent'));
-    const seconds = await ended();
+    const ended = freeze(stage, processOf(stage, 'agent'));
+    const seconds = await ended;
     if (seconds !== undefined) stage.facts.replacedS = seconds;
-    await agentAnswers(stage);
+    await agentIsBack(stage);
   },
   checks: (outcome) => [
     replaced('The frozen agent', outcome.facts, REPLACED_S),
@@ -67,9 +56,9 @@ export const watcherFrozen: DrillScript = {
   async cause(stage) {
     stage.hurtNow(`The disk ${diskName(stage)} stops answering`);
     stage.say('The watcher is frozen at the same moment (SIGSTOP)');
-    const ended = await freeze(stage, watcherOf(stage));
+    const ended = freeze(stage, watcherOf(stage));
     await stage.faults.hang(stage.target);
-    const seconds = await ended();
+    const seconds = await ended;
     if (seconds !== undefined) stage.facts.replacedS = seconds;
   },
   checks: (outcome) => [
@@ -87,10 +76,10 @@ export const controlFrozen: DrillScript = {
   paces: { ...ORDINARY.paces, reload: null, upload: null, api: null, signIn: null },
   async cause(stage) {
     stage.say('The control plane is frozen (SIGSTOP)');
-    const ended = await freeze(stage, processOf(stage, 'control'));
+    const ended = freeze(stage, processOf(stage, 'control'));
     stage.hurtNow(`The disk ${diskName(stage)} stops answering`);
     await stage.faults.hang(stage.target);
-    const seconds = await ended();
+    const seconds = await ended;
     if (seconds !== undefined) stage.facts.replacedS = seconds;
     await stage
       .until(() => incidentSeen(stage), 'The incident', BACK_DEADLINE_MS)

@@ -4,13 +4,8 @@ import type { Stage } from '../script.ts';
 const BACK_DEADLINE_MS = 60_000;
 const AGAIN_EVERY_MS = 100;
 
-/** kill -9 of the agent, by the pid that the platform recorded. Resolves when the next one answers. */
-export async function killAgent(stage: Stage, text: string): Promise<void> {
-  const record = stage.platform.process('agent');
-  if (record === undefined) throw new Error('The agent does not run.');
-  signalRecorded(record, 'SIGKILL');
-  stage.say(text);
-  const killed = Date.now();
+/** Resolves when an agent answers. */
+export async function agentIsBack(stage: Stage): Promise<void> {
   await stage.until(
     async () =>
       await stage.platform.agent.call('host.status', {}).then(
@@ -20,6 +15,16 @@ export async function killAgent(stage: Stage, text: string): Promise<void> {
     'the return of the agent',
     BACK_DEADLINE_MS,
   );
+}
+
+/** kill -9 of the agent, by the pid that the platform recorded. Resolves when the next one answers. */
+export async function killAgent(stage: Stage, text: string): Promise<void> {
+  const record = stage.platform.process('agent');
+  if (record === undefined) throw new Error('The agent does not run.');
+  signalRecorded(record, 'SIGKILL');
+  stage.say(text);
+  const killed = Date.now();
+  await agentIsBack(stage);
   stage.facts.agentBackAfterS = (Date.now() - killed) / 1000;
 }
 

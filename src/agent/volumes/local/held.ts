@@ -24,7 +24,7 @@ export interface Keepers {
 
 /**
  * Whoever keeps the volume's file system in the kernel. A copy of our mount that nobody uses does not: it goes away with ours
- * (dropCopies). `here`: also those who use our own mount, whom umount itself refuses; they are looked for only to be named.
+ * (dropCopies). `here`: also those who use our own mount, whom umount itself refuses: asked before anything is ended, and to be named.
  */
 export async function keepersOf(state: VolumeState, here: boolean): Promise<Keepers> {
   const { mount } = state.directories;
