@@ -116,11 +116,12 @@ class Health implements HealthPart {
 
   /** Before a disk is blamed, whether there is room below it is looked at, for a moment. Reports are taken in their order. */
   #take(report: WatcherReport): void {
-    this.#taking = this.#taking.then(async () => {
+    const before = this.#taking;
+    this.#taking = (async () => {
+      await before;
       if (report.troubles.length > 0) await Promise.race([this.#room.look(), pause(ROOM_FIRST_MS)]);
       this.#reaction.take(report);
-    });
-    this.#taking = this.#taking.catch((error: unknown) => {
+    })().catch((error: unknown) => {
       this.#context.log.error({ error }, 'what the watcher said could not be acted upon');
     });
   }

@@ -9,7 +9,7 @@ export function toHoldfastError(error: unknown): HoldfastError {
   if (isDiskFull(error)) {
     return new HoldfastError(
       'no-room',
-      "The platform's own disk is full, so nothing new can be kept now. Sites go on, and the operator has been told.",
+      'The disk on which the platform keeps its own records is full, so nothing new can be kept now. Sites go on; an operator has to make room.',
       { cause: error },
     );
   }

@@ -1,15 +1,12 @@
-import { spoken } from '../figures.ts';
-import { everybodyElse, groupOf, nobodyNeeded, nothingLost } from '../score.ts';
+import { everybodyElse, nobodyNeeded, nothingLost } from '../score.ts';
 import type { DrillScript } from '../script.ts';
 import { diskName, isRestored, ORDINARY } from './defaults.ts';
 import { COPY_BEGINS_WITHIN_MS, copiedOnto } from './disk-hang-in-copy.ts';
+import { honestlyStopped, NOTICE_MS, serves } from './stopped.ts';
 
 /** How long the last complete disk does not answer. */
 const HANGS_MS = 20_000;
-/** Until then it is to be known that no complete disk answers. */
-const NOTICE_MS = 5_000;
 const BACK_WITHIN_S = 30;
-const AT_ONCE_MS = 1_000;
 
 /** While a mirror is rebuilt the disk it is copied from, the last complete one, stops answering for a while. */
 export const diskHangInCopySource: DrillScript = {
@@ -18,7 +15,7 @@ export const diskHangInCopySource: DrillScript = {
   afterSeconds: 0,
   healSeconds: 300,
   async cause(stage) {
-    const { target, other, faults, observer, facts } = stage;
+    const { target, other, faults, facts } = stage;
     stage.hurtNow(`The disk ${diskName(stage)} stops answering`);
     await faults.hang(target);
     await stage.until(() => copiedOnto(stage) !== undefined, 'The copy onto a new disk', COPY_BEGINS_WITHIN_MS);
@@ -32,42 +29,15 @@ export const diskHangInCopySource: DrillScript = {
     const cleared = Date.now();
     stage.say(`The disk ${other.volume}/${other.replica} answers again`);
     await stage
-      .until(
-        () => {
-          const load = stage.witness.volumes.find(({ name }) => name === target.volume);
-          const serves = load !== undefined && load.requestsPerSecond > 0 && load.refused === 0;
-          return serves && load.oldestWaitMs < 2_000 && observer.status(target.volume)?.state === 'open';
-        },
-        `${target.volume} coming back by itself`,
-        120_000,
-      )
+      .until(() => serves(stage), `${target.volume} coming back by itself`, 120_000)
       .then(() => (facts.backAfterS = (Date.now() - cleared) / 1000))
       .catch((error: unknown) => stage.say((error as Error).message));
   },
   healed: isRestored,
   checks: (outcome) => {
-    const { volume } = outcome.target;
     const { backAfterS } = outcome.facts;
-    const sites = groupOf(outcome, 'stopped', 'affected').kinds.site;
     return [
-      {
-        what: 'The volume is named',
-        target: 'within 5 s',
-        measured: outcome.locatedS === null ? 'never' : `${outcome.locatedS.toFixed(2)} s`,
-        ok: outcome.locatedS !== null && outcome.locatedS <= 5 && outcome.culprit?.startsWith(volume) === true,
-      },
-      {
-        what: 'Members on it get an honest answer (503 with Retry-After)',
-        target: 'all of them',
-        measured: `${sites?.refused ?? 0} of ${sites?.requests ?? 0} pages`,
-        ok: sites !== undefined && sites.refused === sites.requests && sites.requests > 0,
-      },
-      {
-        what: 'And at once',
-        target: `99 % within ${AT_ONCE_MS / 1000} s`,
-        measured: spoken(sites?.p99Ms ?? 0),
-        ok: sites !== undefined && sites.p99Ms <= AT_ONCE_MS,
-      },
+      ...honestlyStopped(outcome),
       ...everybodyElse(outcome),
       {
         what: 'Back by itself when it answers',
