@@ -35,7 +35,7 @@ export interface Diagnosis {
 export function troubleKeyOf({ culprit, fault }: Pick<Diagnosis, 'culprit'> & Partial<Diagnosis>): string {
   // A volume may be full as well, or not answer, while nothing on it is counted: that is another trouble.
   if (fault === 'uncounted') return ['limits', culprit.volume ?? '-', '-'].join(':');
-  // As little as that the machine's own disk is full is the same as that everything on it stands still.
+  // That the machine's own disk is full is another trouble than that everything on the host stands still.
   if (fault === 'full' && culprit.kind === 'host') return 'host-room:-:-';
   return [culprit.kind, culprit.volume ?? '-', culprit.replica ?? '-'].join(':');
 }

@@ -107,6 +107,22 @@ describe('the public status', () => {
     expect(status.open[0]?.status).toBe('monitoring');
   });
 
+  it.each(['open', 'resolved'] as const)('tells of no repair where there is only no room (%s)', (state) => {
+    for (const kind of ['host', 'volume'] as const) {
+      const one = trouble({
+        state,
+        diagnosis: { fault: 'full', culprit: { kind } },
+        volume: kind === 'host' ? null : 'home1',
+        service: 'serving',
+        resolvedAt: state === 'open' ? null : at,
+      });
+      const { open, resolved } = publicStatusOf(facts({ troubles: [one] }));
+      const said = [...open, ...resolved].flatMap(({ updates }) => updates.map(({ body }) => body)).join(' ');
+      expect(said).toMatch(kind === 'host' ? /serve[sd] its members (as before|meanwhile)/ : /(can|could) be read/);
+      expect(said).not.toMatch(/repair|served its members again/);
+    }
+  });
+
   it('shows a volume in trouble as such also before anybody has named the cause', () => {
     const status = publicStatusOf(facts({ volumes: [{ name: 'home1', state: 'trouble' }] }));
     expect(status.components.at(-1)?.status).toBe('partial_outage');

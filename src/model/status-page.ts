@@ -171,6 +171,20 @@ function updatesOf(trouble: StatusTrouble, facts: StatusFacts): PublicUpdate[] {
   return named.reverse();
 }
 
+/** Nothing is repaired where there is no room: somebody has to make some. */
+function servesNow({ state, diagnosis: { fault, culprit } }: StatusTrouble, subject: string): string {
+  const over = state !== 'open';
+  if (fault === 'full' && culprit.kind === 'host')
+    return `${capital(subject)} ${over ? 'served its members meanwhile' : 'serves its members as before'}.`;
+  if (fault === 'full')
+    return over
+      ? `What is on ${subject} could be read meanwhile.`
+      : `What is on ${subject} can be read. Writing may fail until there is room.`;
+  return over
+    ? `${capital(subject)} served its members again. The repair went on in the background.`
+    : `${capital(subject)} serves its members. The repair goes on in the background.`;
+}
+
 function saidOf(trouble: StatusTrouble, facts: StatusFacts): Said[] {
   const subject = subjectOf(trouble);
   const { culprit } = trouble.diagnosis;
@@ -204,9 +218,7 @@ function saidOf(trouble: StatusTrouble, facts: StatusFacts): Said[] {
       what: 'serves',
       status: 'monitoring',
       at: answeredAt(trouble),
-      body: over
-        ? `${capital(subject)} served its members again. The repair went on in the background.`
-        : `${capital(subject)} serves its members. The repair goes on in the background.`,
+      body: servesNow(trouble, subject),
     });
   }
   for (const note of facts.notes) {

@@ -43,6 +43,7 @@ test('what is only being written does not make a volume full: it is written out 
   now(space(400, 1_360));
   expect(await room.look()).toEqual(calm);
   expect(await room.look()).toEqual(calm);
+  expect((await room.look())?.at).toBe(calm?.at);
   expect(commits()).toBe(1);
   end();
   // It is written over again meanwhile, and as little is used as before.

@@ -16,6 +16,8 @@ export interface RoomSource {
 export interface Room {
   usedBytes: number;
   freeBytes: number;
+  /** When these figures were read. */
+  at: Date;
 }
 
 /**
@@ -40,8 +42,8 @@ export class RoomWatch {
     const space = await this.#source.space();
     if (space === undefined) return this.#last;
     const disk = this.#source.diskBytes();
-    const now: Room = { usedBytes: usedBytes(space), freeBytes: roomBytes(space, disk) };
-    const settled: Room = { usedBytes: now.usedBytes, freeBytes: settledRoomBytes(space, disk) };
+    const now: Room = { usedBytes: usedBytes(space), freeBytes: roomBytes(space, disk), at: new Date() };
+    const settled: Room = { ...now, freeBytes: settledRoomBytes(space, disk) };
     if (!isScarce(now) || isScarce(settled)) return (this.#last = now);
     if (performance.now() - this.#committedAt < COMMIT_EVERY_MS) return (this.#last = settled);
     this.#commit();

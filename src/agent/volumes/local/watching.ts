@@ -56,7 +56,8 @@ export async function lookAt(state: VolumeState): Promise<void> {
     state.usedBytes = room.usedBytes;
     state.freeBytes = room.freeBytes;
   }
-  state.readAt = new Date();
+  // Figures that are kept while others are in doubt say of when they are.
+  state.readAt = room?.at ?? new Date();
   state.changed();
 }
 
