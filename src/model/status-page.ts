@@ -178,8 +178,8 @@ function servesNow({ state, diagnosis: { fault, culprit } }: StatusTrouble, subj
     return `${capital(subject)} ${over ? 'served its members meanwhile' : 'serves its members as before'}.`;
   if (fault === 'full')
     return over
-      ? `What is on ${subject} could be read meanwhile.`
-      : `What is on ${subject} can be read. Writing may fail until there is room.`;
+      ? `Everything on ${subject} could be read meanwhile.`
+      : `Everything on ${subject} can be read. Writing may fail until there is room.`;
   return over
     ? `${capital(subject)} served its members again. The repair went on in the background.`
     : `${capital(subject)} serves its members. The repair goes on in the background.`;
