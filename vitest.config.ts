@@ -1,5 +1,5 @@
 import { defineConfig } from 'vitest/config';
-import { SecondTryReporter } from './e2e/second-try-reporter.ts';
+import { FailureReporter } from './e2e/failure-reporter.ts';
 
 /** Contract tests with volumes on real disks, below these directories. */
 const WITH_DISKS = ['volumes', 'health', 'drills'].map((room) => `src/agent/${room}/**/*.contract.test.ts`);
@@ -16,7 +16,7 @@ const ONE_AT_A_TIME = { fileParallelism: false, retry, testTimeout: 180_000, hoo
  */
 export default defineConfig({
   test: {
-    reporters: ['default', new SecondTryReporter()],
+    reporters: ['default', new FailureReporter()],
     projects: [
       {
         test: {

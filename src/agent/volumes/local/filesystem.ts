@@ -11,8 +11,9 @@ import { registering } from './registering.ts';
 /** One btrfs file system: making, mounting, and what /sys tells of it. Reading /sys/fs/btrfs waits for no disk. */
 
 const MOUNT_DEADLINE_MS = 30_000;
+/** Arguments of bwrap for a command that is to see nobody's mounts. */
 // prettier-ignore
-const WITHOUT_OTHERS = [
+export const WITHOUT_OTHERS = [
   '--ro-bind', '/usr', '/usr', '--symlink', 'usr/bin', '/bin', '--symlink', 'usr/sbin', '/sbin',
   '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64',
   '--dev', '/dev', '--ro-bind', '/sys', '/sys', '--proc', '/proc',
