@@ -38,6 +38,8 @@ export interface ChildDefinition {
   answers?: () => Promise<boolean>;
 }
 
+/** Of its log; more than the longest stack. */
+const LAST_LINES = 60;
 const LOG_LIMIT = 10 * 1024 * 1024;
 /** Waits before the first, second ... restart in a row, milliseconds; the first is at once because members may be waiting. */
 const RESTART_DELAYS = [0, 500, 1_000, 2_000, 5_000, 10_000];
@@ -66,6 +68,8 @@ export class OwnedChild {
   #lastEnd = 'did not end';
   /** Where in the log this start's output begins. */
   #logFrom = 0;
+  /** The same, of the process that runs now or ended last. */
+  #lifeFrom = 0;
   #startedAt = 0;
   #restart: NodeJS.Timeout | undefined;
   readonly #onDeath: (line: string) => void;
@@ -98,10 +102,10 @@ export class OwnedChild {
   }
 
   /** The end of what it has written since this start. */
-  lastWords(lines: number): string[] {
+  lastWords(lines: number, from = this.#logFrom): string[] {
     if (!existsSync(this.logFile)) return [];
     const all = readFileSync(this.logFile);
-    const mine = all.subarray(all.length < this.#logFrom ? 0 : this.#logFrom);
+    const mine = all.subarray(all.length < from ? 0 : from);
     return mine.toString('utf8').trimEnd().split('\n').slice(-lines);
   }
 
@@ -116,6 +120,7 @@ export class OwnedChild {
     if (!this.#wanted) return;
     const { program, logFile, recordFile } = this.#definition;
     this.#keepLogShort();
+    this.#lifeFrom = statSync(logFile, { throwIfNoEntry: false })?.size ?? 0;
     const output = openLog(logFile);
     const child = spawn(program, [...this.#definition.arguments], {
       detached: true, // Its own session: Ctrl-C in the terminal reaches the owner only, which stops things in order.
@@ -155,8 +160,19 @@ export class OwnedChild {
     const delay = RESTART_DELAYS[Math.min(this.#failures, RESTART_DELAYS.length - 1)] ?? 0;
     this.#failures += 1;
     this.#lastEnd = how;
-    this.#onDeath(`${this.#definition.name} ${how}; starting it again. Its log: ${this.#definition.logFile}`);
+    const reason = this.#reason();
+    const why = reason === undefined ? '' : `: ${reason}`;
+    this.#onDeath(`${this.#definition.name} ${how}${why}; starting it again. Its log: ${this.#definition.logFile}`);
     this.#restart = setTimeout(() => this.#spawn(), delay);
+  }
+
+  /** The error that it ended with, as it wrote it itself. */
+  #reason(): string | undefined {
+    try {
+      return uncaughtError(this.lastWords(LAST_LINES, this.#lifeFrom));
+    } catch {
+      return undefined; // The log cannot be read; the name of its file is told in any case.
+    }
   }
 
   #keepRecord(recordFile: string, record: ProcessRecord): void {
@@ -213,6 +229,12 @@ export class OwnedChild {
     clearTimeout(this.#restart);
     return await endProcess(this.#record, signal, deadlineMs);
   }
+}
+
+/** The message of the last error in what Node writes when nobody caught one: the place, a blank line, "Error: message", the stack. */
+export function uncaughtError(lines: readonly string[]): string | undefined {
+  const line = lines.findLast((text) => /^(?:[A-Za-z]+Error|Error)(?: \[[^\]]+\])?: ./.test(text));
+  return line?.replace(/^(?:HoldfastError|Error): /, '').replace(/\.$/, '');
 }
 
 /** Whether something listens on a Unix socket. */

@@ -14,6 +14,7 @@ import { controlCommand } from './control-sandbox.ts';
 import { makeDirectories } from './directories.ts';
 import { checkFileSystem, checkHome } from './home.ts';
 import { whatIsLeft } from './left.ts';
+import { giveBackToOwners } from './owners.ts';
 import { installPackages, PLATFORM_PACKAGES } from './packages.ts';
 import { buildPages } from './pages.ts';
 import { readyLines } from './ready.ts';
@@ -143,6 +144,8 @@ export async function start(configuration: Configuration, options: StartOptions)
   new ServiceWatchdog(process.env, say).start();
   await installPackages(PLATFORM_PACKAGES, say);
   checkPorts(configuration, ownGateway(configuration));
+  const givenBack = giveBackToOwners(configuration);
+  if (givenBack !== undefined) say(givenBack);
   await makeDirectories(configuration);
   const layout = layoutOf(configuration);
   await buildPages(configuration.source, join(layout.gateway, 'pages'), say);
