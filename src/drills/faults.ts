@@ -35,6 +35,8 @@ const VALVE_DEADLINE_MS = 10_000;
  */
 const SLOW_WAIT_MS = 120;
 const SLOW_ANSWER_MS = 1;
+/** As it was seen for two minutes on a disk that retried within itself, and far from what counts as a stop. */
+const SLOW_READ_MS = 80;
 const FLAP_HANG_MS = 600;
 const FLAP_ANSWER_MS = 300;
 const BLOCK = 4096;
@@ -72,13 +74,14 @@ export class Faults implements AsyncDisposable {
     this.#platform = platform;
   }
 
-  #paths({ volume, replica }: Target): { socket: string; error: string; rate: string; mountPoint: string } {
+  #paths({ volume, replica }: Target): Record<'socket' | 'error' | 'rate' | 'readDelay' | 'mountPoint', string> {
     const { layout, configuration } = this.#platform;
     const own = join(layout.volumes, volume, 'valve', replica);
     return {
       socket: join(configuration.runDirectory, 'valves', `${volume}.${replica}.sock`),
       error: join(own, 'error'),
       rate: join(own, 'rate'),
+      readDelay: join(own, 'read-delay'),
       mountPoint: join(own, 'disk'),
     };
   }
@@ -107,6 +110,12 @@ export class Faults implements AsyncDisposable {
   /** Answers, but every request some hundred times later than it did, until it is cleared or taken out. */
   async slow(target: Target): Promise<void> {
     await this.#pulse(target, 'slow', SLOW_WAIT_MS, SLOW_ANSWER_MS, () => undefined);
+  }
+
+  /** Every read is answered so much later, and writes as quickly as ever. Only on a platform whose valves can (`Scratch.prepare`). */
+  slowReads(target: Target): void {
+    writeFileSync(this.#paths(target).readDelay, String(SLOW_READ_MS));
+    this.#remember(target, 'slow');
   }
 
   /** Hangs and answers, over and over, until it is cleared or the disk is taken out. `onEnd` is told when it was taken out. */
@@ -173,6 +182,7 @@ export class Faults implements AsyncDisposable {
     this.#pulses.delete(key);
     const paths = this.#paths(target);
     await rm(paths.error, { force: true });
+    await rm(paths.readDelay, { force: true });
     // Only a rate of 0 means no limit: an empty file, or one that is removed, leaves the last limit standing.
     if (existsSync(paths.rate)) writeFileSync(paths.rate, '0');
     await tellValve(paths.socket, 'r');

@@ -174,7 +174,7 @@ async function inPlace(run: Run): Promise<Outcome> {
 
   live.step('Starting a platform for the drill');
   writeOwner(place, { home: Scratch.homeIn(place.directory), here: null });
-  const scratch = await Scratch.prepare(place.directory, main, options.reaction, script.homeBytes);
+  const scratch = await Scratch.prepare(place.directory, main, options.reaction, script);
   const { platform } = scratch;
   let kept = false;
   try {

@@ -7,6 +7,7 @@ import { layoutOf, readConfiguration, rebuildSetting, type Configuration } from 
 import { clockOffsetFile } from '../runtime/clock-offset.ts';
 import { until } from '../runtime/deadline.ts';
 import { Platform } from './platform.ts';
+import type { DrillScript } from './script.ts';
 import { mountSmallDisk } from './small-disk.ts';
 
 const START_DEADLINE_MS = 240_000;
@@ -46,12 +47,12 @@ export class Scratch {
     return join(directory, 'platform');
   }
 
-  /** @param homeBytes of a disk of its own for the home; undefined: none */
+  /** @param needs what the drill needs of its platform, see `DrillScript` */
   static async prepare(
     directory: string,
     main: Configuration,
     reaction: boolean,
-    homeBytes?: number,
+    { homeBytes, slowsReads }: Pick<DrillScript, 'homeBytes' | 'slowsReads'>,
   ): Promise<Scratch> {
     const home = Scratch.homeIn(directory);
     if (homeBytes !== undefined) await mountSmallDisk(home, homeBytes);
@@ -65,6 +66,7 @@ export class Scratch {
       HOLDFAST_DOMAIN: 'localhost',
       HOLDFAST_CLOCK_OFFSET: 'follow',
       HOLDFAST_REBUILD_LIMIT: rebuildSetting(main),
+      ...(slowsReads ? { HOLDFAST_SLOW_READS: 'follow' } : {}),
       ...(reaction ? {} : { HOLDFAST_REACTION: 'off' }),
     };
     // The pages are the same as the running platform's: building them again would cost more than all the rest.

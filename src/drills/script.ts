@@ -105,6 +105,8 @@ export interface DrillScript {
   windowSeconds: number;
   /** The platform of the drill has a disk of its own with so many bytes; undefined: its home is a directory like any other. */
   homeBytes?: number;
+  /** The platform of the drill has valves that can slow reads alone. */
+  slowsReads?: boolean;
   /** Bytes of each image file. */
   imageBytes: number;
   plan: string;

@@ -52,6 +52,13 @@ export const DRILLS: readonly DrillDefinition[] = [
     minutes: 4,
   },
   {
+    name: 'disk-slow-reads',
+    title: 'A disk becomes slow to read',
+    description:
+      'One disk takes 80 ms for each read and writes as quickly as ever. It is named within a minute and a half, taken out and replaced; nobody else notices.',
+    minutes: 4,
+  },
+  {
     name: 'disk-flapping',
     title: 'A disk flaps',
     description: 'One disk stops and answers again, over and over. It is taken out once and not believed again.',

@@ -168,6 +168,8 @@ export async function start(configuration: Configuration, options: StartOptions)
     ...(process.env['HOLDFAST_REACTION'] ? { HOLDFAST_REACTION: process.env['HOLDFAST_REACTION'] } : {}),
     // "follow": for the drill in which the clock is set back.
     ...(process.env['HOLDFAST_CLOCK_OFFSET'] ? { HOLDFAST_CLOCK_OFFSET: process.env['HOLDFAST_CLOCK_OFFSET'] } : {}),
+    // "follow": for the drill in which a disk is slow to read.
+    ...(process.env['HOLDFAST_SLOW_READS'] ? { HOLDFAST_SLOW_READS: process.env['HOLDFAST_SLOW_READS'] } : {}),
     ...(process.env['HOLDFAST_LOG_LEVEL'] ? { HOLDFAST_LOG_LEVEL: process.env['HOLDFAST_LOG_LEVEL'] } : {}),
   };
   // Node keeps the compiled form of the program there: half the processor time of a start, and less memory.

@@ -11,6 +11,7 @@ import { diskHangInCopy } from './disk-hang-in-copy.ts';
 import { diskHangInCopySource } from './disk-hang-in-copy-source.ts';
 import { diskLostAndBack } from './disk-lost-and-back.ts';
 import { diskSlow } from './disk-slow.ts';
+import { diskSlowReads } from './disk-slow-reads.ts';
 import { everythingKilled } from './everything-killed.ts';
 import { agentFrozen, controlFrozen, watcherFrozen } from './frozen.ts';
 import { homeFull } from './home-full.ts';
@@ -27,6 +28,7 @@ export const SCRIPTS: ReadonlyMap<string, DrillScript> = new Map(
     diskHangInCopySource,
     diskError,
     diskSlow,
+    diskSlowReads,
     diskFlapping,
     bothReplicas,
     diskLostAndBack,

@@ -23,6 +23,8 @@ export interface ValvePaths {
   errorFile: string;
   /** Bits per second, as text ("2M"); absent at the start: no limit; later only "0" lifts one. */
   rateFile: string;
+  /** Milliseconds, as text, that each read waits while this file exists; only where `readsCanBeSlowed`. */
+  readDelayFile: string;
   /** Unix socket: "p" pauses (requests hang), "r" resumes. */
   pauseSocket: string;
   logFile: string;
@@ -41,6 +43,7 @@ export function valvePaths(
     mountPoint: join(own, 'disk'),
     errorFile: join(own, 'error'),
     rateFile: join(own, 'rate'),
+    readDelayFile: join(own, 'read-delay'),
     pauseSocket: join(runDirectory, 'valves', `${volume}.${replica}.sock`),
     logFile: join(own, 'log'),
   };
@@ -57,13 +60,23 @@ export interface Valve {
 }
 
 const LAUNCHER = join(import.meta.dirname, 'valve.py');
+const SLOW_READS = join(import.meta.dirname, 'slow_reads.py');
 const START_DEADLINE_MS = 15_000;
+
+/**
+ * Whether valves can slow reads alone, which no filter of nbdkit does while it runs. For the drill about it: a process more for each disk, so
+ * only on a platform that was started with HOLDFAST_SLOW_READS=follow.
+ */
+function readsCanBeSlowed(): boolean {
+  return process.env['HOLDFAST_SLOW_READS'] === 'follow';
+}
 
 /** The arguments of nbdfuse. Threads are few on purpose: each costs memory and one disk needs no more (see decision 0003). */
 function valveArguments(paths: ValvePaths): string[] {
   return [
     paths.mountPoint,
     '--command',
+    ...(readsCanBeSlowed() ? ['python3', '-I', SLOW_READS, paths.readDelayFile] : []),
     'nbdkit',
     '-s',
     '--exit-with-parent',
@@ -118,6 +131,7 @@ export async function startValve(paths: ValvePaths): Promise<Valve> {
   await rm(paths.pauseSocket, { force: true });
   await rm(paths.errorFile, { force: true });
   await rm(paths.rateFile, { force: true });
+  await rm(paths.readDelayFile, { force: true });
   const log = await open(paths.logFile, 'a', 0o600);
   try {
     await log.truncate(0);
@@ -245,7 +259,7 @@ export async function makeImage(path: string, bytes: number): Promise<void> {
 /** Removes what a valve that was stopped leaves in the platform's directories. The mount point must be unmounted. */
 export async function removeValve(paths: ValvePaths): Promise<void> {
   if ((await mountAt(paths.mountPoint)) !== undefined) return;
-  for (const file of [paths.errorFile, paths.rateFile, paths.logFile, paths.pauseSocket])
+  for (const file of [paths.errorFile, paths.rateFile, paths.readDelayFile, paths.logFile, paths.pauseSocket])
     await rm(file, { force: true });
   for (const directory of [paths.mountPoint, dirname(paths.mountPoint)]) await removeDirectory(directory);
 }
