@@ -353,6 +353,32 @@ describe('diagnosis', () => {
     expect(new Machine([[late, () => writes]]).run(steps)).toEqual([]);
   });
 
+  test('a disk is slow since the first second in which it was, and not since it is looked at', () => {
+    const begins = 500;
+    const writes = { completed: 40, inFlight: 1, busyMs: 30, waitedMs: 40 };
+    const reads =
+      (ms: number, turn: number): Behaviour =>
+      (step) =>
+        step % 5 === turn ? { ...writes, reads: 1, readMs: ms } : writes;
+    const quickly = reads(1, 0);
+    const lately = reads(80, 0);
+    const loaded: Behaviour = () => ({ completed: 1, inFlight: 1, busyMs: 100 });
+    const cases: readonly Behaviour[][] = [
+      [(step) => (step < begins ? quickly(step) : lately(step)), reads(1, 2)],
+      [(step) => (step < begins ? writes : loaded(step)), () => writes],
+    ];
+    for (const behaviours of cases) {
+      const machine = new Machine([behaviours]);
+      machine.run(begins);
+      const begun = machine.at;
+      let finding: Finding | undefined;
+      while (finding === undefined && machine.at < begun + 120_000) finding = machine.step()[0];
+      expect(finding?.diagnosis.fault).toBe('slow');
+      expect(finding?.since).toBeGreaterThan(begun - 1_000);
+      expect(finding?.since).toBeLessThan(begun + 2_000);
+    }
+  });
+
   test('error counters that grow are failing, checksum counters corrupt; old counts are nothing', () => {
     const none = { write: 7, read: 0, flush: 0, corruption: 3, generation: 0 };
     const machine = new Machine([[quick, quick]]);

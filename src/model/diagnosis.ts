@@ -508,7 +508,7 @@ export class HostWindow {
     return this.#finding(
       window,
       'slow',
-      at - window.seconds.length * 1_000,
+      at - (window.seconds.length - window.seconds.indexOf(true)) * 1_000,
       [
         `${nameOf(window.identity)} needs ${own.toFixed(0)} ms for a request, its peers ${peers.toFixed(1)} ms: ${times} times as long, in ${slow} of the last ${window.seconds.length} seconds.`,
       ],
@@ -564,7 +564,7 @@ export class HostWindow {
     return this.#finding(
       window,
       'slow',
-      window.readSeconds[0]?.at ?? 0,
+      window.readSeconds.find((one) => one.slow)?.at ?? 0,
       [
         `${nameOf(window.identity)} needs ${own.toFixed(0)} ms for a read, its peers ${peers.toFixed(1)} ms, in ${slow} of the last ${window.readSeconds.length} seconds in which it read. Its writes are not slow.`,
       ],
