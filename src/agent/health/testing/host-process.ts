@@ -2,6 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { until } from '../../../runtime/deadline.ts';
 import { createStorage } from '../../volumes/storage.ts';
+import { removeHome } from '../../volumes/testing/cleanup.ts';
 import { contextOf } from '../../volumes/testing/context.ts';
 import { createHealth } from '../health.ts';
 
@@ -11,7 +12,7 @@ import { createHealth } from '../health.ts';
  * standard input "done" (or "failed" and why):
  *
  *   create VOLUME BYTES, scrub VOLUME, replace VOLUME (set aside and rebuilt, as an operator does it), watch (when started with "later"),
- *   close (closes every volume)
+ *   close (closes every volume), remove (takes away whatever is left of the home)
  *
  *   host-process.ts HOME LOG KILL_AT [later]
  */
@@ -27,12 +28,16 @@ const context = contextOf(home, (event) => {
 const storage = createStorage(context);
 const health = createHealth(context, { storage });
 const { handlers } = storage;
-const OPERATION_DEADLINE_MS = 300_000;
+const OPERATION_DEADLINE_MS = 1_200_000;
 
 async function settled(name: string): Promise<void> {
   const running = async (): Promise<boolean> =>
     (await handlers['operations.list']({})).some((one) => one.subject === name && one.state === 'running');
   await until(async () => !(await running()), `the work on ${name}`, OPERATION_DEADLINE_MS, 100);
+  const last = (await handlers['operations.list']({}))
+    .filter(({ subject }) => subject === name)
+    .sort((a, b) => b.startedAt.localeCompare(a.startedAt))[0];
+  if (last?.state === 'failed') throw new Error(last.error ?? `${last.kind} failed`);
 }
 
 async function obey(line: string): Promise<void> {
@@ -56,6 +61,9 @@ async function obey(line: string): Promise<void> {
     case 'close':
       await health.stop();
       await storage.stop();
+      return;
+    case 'remove':
+      await removeHome(home);
       return;
     default:
       throw new Error(`there is no order ${action}`);
