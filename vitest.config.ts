@@ -2,7 +2,9 @@ import { defineConfig } from 'vitest/config';
 import { FailureReporter } from './e2e/failure-reporter.ts';
 
 /** Contract tests with volumes on real disks, below these directories. */
-const WITH_DISKS = ['volumes', 'health', 'drills'].map((room) => `src/agent/${room}/**/*.contract.test.ts`);
+const WITH_DISKS = ['btrfs', 'disks', 'volumes', 'health', 'drills'].map(
+  (room) => `src/agent/${room}/**/*.contract.test.ts`,
+);
 WITH_DISKS.push('src/agent/files/compact.contract.test.ts', 'src/drills/**/*.contract.test.ts');
 
 /** A second try in continuous integration only: whoever works on the code sees the first failure. */

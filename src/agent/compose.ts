@@ -7,14 +7,14 @@ import { within } from '../runtime/deadline.ts';
 import { PulseWatch } from '../runtime/pulse.ts';
 import { readRecord } from '../runtime/process-record.ts';
 import type { AgentContext, ProgramsPart, StoragePart } from './context.ts';
-import { limitDirtyPages } from './dirty-pages.ts';
+import { limitDirtyPages } from './btrfs/dirty-pages.ts';
 import { createDrills } from './drills/drills.ts';
 import { createFiles } from './files/files.ts';
 import { createGateway } from './gateway/gateway.ts';
 import { createHealth } from './health/health.ts';
 import { createPrograms } from './programs/programs.ts';
 import { findPythons } from './pythons.ts';
-import { ensureSharedMount, releaseSharedMount } from './shared-mount.ts';
+import { ensureSharedMount, releaseSharedMount } from './kernel/shared-mount.ts';
 import { createStorage } from './volumes/storage.ts';
 
 /** A reload of nginx takes well under a second, with hundreds of new certificates to sign a few. */

@@ -6,6 +6,7 @@ import type { Operation, VolumeStatus } from '../protocol/volumes.ts';
 import type { AccountSpec, SiteSpec, SiteStatus } from '../protocol/sites.ts';
 import type { Configuration, InstanceIds, Layout } from '../runtime/config.ts';
 import type { Logger } from '../runtime/log.ts';
+import type { MemberPath } from './member-path.ts';
 
 /** What every part of the agent is given. */
 export interface AgentContext {
@@ -23,11 +24,11 @@ type HandlersOf<Prefix extends string> = Pick<AgentHandlers, Extract<AgentMethod
 export interface AccountHome {
   volume: string;
   /** <home>/volumes/<volume>/mnt/accounts/<name>, a subvolume with the directories below. */
-  root: string;
+  root: MemberPath;
   /** Bound to /home/<name>, /tmp and /var/www. */
-  home: string;
-  tmp: string;
-  www: string;
+  home: MemberPath;
+  tmp: MemberPath;
+  www: MemberPath;
 }
 
 /** src/agent/volumes: disks, valves, file systems, account subvolumes. */
@@ -55,6 +56,8 @@ export interface StoragePart {
   disks(): WatchedDisk[];
   /** From memory. */
   statuses(): VolumeStatus[];
+  /** Whose home is on which volume, by Unix id. From memory. */
+  residents(): { uid: number; volume: string }[];
   /** Called after any change of `disks()` or `statuses()` other than figures. */
   onDisksChange(listener: () => void): void;
   /**

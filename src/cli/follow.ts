@@ -23,7 +23,7 @@ export async function follow(configuration: Configuration, first: Operation, jso
   if (json) printJson(operation);
   if (operation.state === 'failed') {
     const step = operation.steps.find((entry) => entry.state === 'failed');
-    throw new HoldfastError('command-failed', operation.error ?? 'The operation failed.', {
+    throw new HoldfastError(operation.errorCode ?? 'command-failed', operation.error ?? 'The operation failed.', {
       details: step ? [`step "${step.name}"${step.detail === null ? '' : `: ${step.detail}`}`] : [],
     });
   }

@@ -7,7 +7,6 @@ import { layoutOf, readConfiguration, rebuildSetting, type Configuration } from 
 import { clockOffsetFile } from '../runtime/clock-offset.ts';
 import { until } from '../runtime/deadline.ts';
 import { Platform } from './platform.ts';
-import type { DrillScript } from './script.ts';
 import { mountSmallDisk } from './small-disk.ts';
 
 const START_DEADLINE_MS = 240_000;
@@ -30,6 +29,14 @@ async function freePort(): Promise<number> {
   });
 }
 
+/** What a drill may need of its own platform. */
+export interface PlatformNeeds {
+  /** It has a disk of its own with so many bytes; undefined: its home is a directory like any other. */
+  homeBytes?: number;
+  /** Its valves can slow reads alone. */
+  slowsReads?: boolean;
+}
+
 /** A whole platform of a drill's own beside the running one: own home, ports, users, volumes. */
 export class Scratch {
   readonly platform: Platform;
@@ -47,12 +54,11 @@ export class Scratch {
     return join(directory, 'platform');
   }
 
-  /** @param needs what the drill needs of its platform, see `DrillScript` */
   static async prepare(
     directory: string,
     main: Configuration,
     reaction: boolean,
-    { homeBytes, slowsReads }: Pick<DrillScript, 'homeBytes' | 'slowsReads'>,
+    { homeBytes, slowsReads }: PlatformNeeds,
   ): Promise<Scratch> {
     const home = Scratch.homeIn(directory);
     if (homeBytes !== undefined) await mountSmallDisk(home, homeBytes);

@@ -3,7 +3,7 @@ import type { DrillCheck } from '../protocol/drills.ts';
 import type { AlteredBlocks, Faults, Target } from './faults.ts';
 import type { Copy, Observer } from './observer.ts';
 import type { Platform } from './platform.ts';
-import type { Scratch } from './scratch.ts';
+import type { PlatformNeeds, Scratch } from './scratch.ts';
 import type { WitnessProcess } from './witness-process.ts';
 import type { Paces, Window, WitnessAccount, WitnessResult } from './witness/messages.ts';
 
@@ -97,16 +97,12 @@ export interface Outcome {
   facts: Facts;
 }
 
-export interface DrillScript {
+export interface DrillScript extends PlatformNeeds {
   name: string;
   accounts: number;
   volumes: number;
   /** Of the windows before and during, seconds. */
   windowSeconds: number;
-  /** The platform of the drill has a disk of its own with so many bytes; undefined: its home is a directory like any other. */
-  homeBytes?: number;
-  /** The platform of the drill has valves that can slow reads alone. */
-  slowsReads?: boolean;
   /** Bytes of each image file. */
   imageBytes: number;
   plan: string;

@@ -1,15 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  FLAPS,
-  GAP_MS,
-  HostWindow,
-  HUNG_MS,
-  type DiskCounters,
-  type DiskIdentity,
-  type Finding,
-  type ProbeFacts,
-} from './diagnosis.ts';
+import { FLAPS, GAP_MS, HostWindow, HUNG_MS, type DiskIdentity, type Finding, type ProbeFacts } from './diagnosis.ts';
+import type { DiskCounters } from './disk-counters.ts';
 import { SLOW_WINDOW_SECONDS } from './slow-disk.ts';
 
 const POLL_MS = 100;

@@ -1,3 +1,4 @@
+import type { DiskCounters } from './disk-counters.ts';
 import type { Diagnosis, DiskCondition, FaultKind } from './health.ts';
 import { lastSecond, slowness, SLOW_SECONDS, SLOW_WINDOW_SECONDS, type Second } from './slow-disk.ts';
 import {
@@ -59,22 +60,6 @@ export interface DiskIdentity {
   disk: string;
   /** Kernel name. */
   device: string;
-}
-
-/** Counters since boot, all kinds of requests together. */
-export interface DiskCounters {
-  inFlight: number;
-  completed: number;
-  /** Milliseconds in which anything was in flight. */
-  busyMs: number;
-  /** Milliseconds that all requests together took, counted when they complete. */
-  waitedMs: number;
-  /** Sectors of 512 bytes read and written. */
-  sectors: number;
-  /** Reads completed, what they read, and how long they took together. */
-  reads: number;
-  readSectors: number;
-  readWaitedMs: number;
 }
 
 /** What is known of the small read and write of a disk. */

@@ -1,4 +1,4 @@
-import type { DiskCounters } from './diagnosis.ts';
+import type { DiskCounters } from './disk-counters.ts';
 
 /** When a disk is slow: judged second by second against the other replica of its volume and against all its peers (docs/decisions/0007). */
 

@@ -1,4 +1,4 @@
-import type { DiskCounters } from './diagnosis.ts';
+import type { DiskCounters } from './disk-counters.ts';
 
 /**
  * When a disk is slow to read although it writes as quickly as the others: in the mean of all requests a few reads that take long are lost

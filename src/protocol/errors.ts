@@ -1,46 +1,50 @@
 import { z } from 'zod';
 
+/** Whether a repair that meets an error needs a person: never (it passes by itself), at once (the sentence says what to do), or when it comes again. */
+export type Person = 'no' | 'now' | 'if-again';
+
 /**
- * The one catalogue of errors: a stable code, the HTTP status it becomes, and whether trying again later can help.
+ * The one catalogue of errors: a stable code, the HTTP status it becomes, whether trying again later can help, and whether somebody has to act.
  * Messages are for people, say what to do next, and never hold a secret or a path of the platform.
  */
 export const ERRORS = {
-  'input-invalid': { status: 400, retry: false },
-  'not-signed-in': { status: 401, retry: false },
-  'wrong-password': { status: 401, retry: false },
-  'token-invalid': { status: 401, retry: false },
-  'csrf-missing': { status: 403, retry: false },
-  'password-change-needed': { status: 403, retry: false },
-  forbidden: { status: 403, retry: false },
-  'not-found': { status: 404, retry: false },
-  'method-not-allowed': { status: 405, retry: false },
-  conflict: { status: 409, retry: false },
-  'file-changed': { status: 409, retry: false },
-  'name-taken': { status: 409, retry: false },
-  'domain-taken': { status: 409, retry: false },
-  'limit-reached': { status: 403, retry: false },
-  'confirmation-needed': { status: 400, retry: false },
-  'too-large': { status: 413, retry: false },
-  'quota-exceeded': { status: 507, retry: false },
-  'too-many-requests': { status: 429, retry: true },
-  'site-start-failed': { status: 502, retry: false },
-  'site-disabled': { status: 409, retry: false },
-  'disk-not-empty': { status: 409, retry: false },
-  'disk-unusable': { status: 400, retry: false },
-  'volume-in-use': { status: 409, retry: false },
-  'volume-closed': { status: 409, retry: true },
-  'last-replica': { status: 409, retry: false },
-  'no-room': { status: 507, retry: true },
-  'storage-repair': { status: 503, retry: true },
-  'deadline-passed': { status: 504, retry: true },
-  'agent-unreachable': { status: 503, retry: true },
-  'not-ready': { status: 503, retry: true },
-  'command-failed': { status: 500, retry: false },
-  'set-up-missing': { status: 500, retry: false },
-  'state-too-new': { status: 500, retry: false },
-  'port-in-use': { status: 500, retry: false },
-  internal: { status: 500, retry: true },
-} as const satisfies Record<string, { status: number; retry: boolean }>;
+  'input-invalid': { status: 400, retry: false, person: 'now' },
+  'not-signed-in': { status: 401, retry: false, person: 'now' },
+  'wrong-password': { status: 401, retry: false, person: 'now' },
+  'token-invalid': { status: 401, retry: false, person: 'now' },
+  'csrf-missing': { status: 403, retry: false, person: 'now' },
+  'password-change-needed': { status: 403, retry: false, person: 'now' },
+  forbidden: { status: 403, retry: false, person: 'now' },
+  'not-found': { status: 404, retry: false, person: 'now' },
+  'method-not-allowed': { status: 405, retry: false, person: 'now' },
+  conflict: { status: 409, retry: false, person: 'no' },
+  'file-changed': { status: 409, retry: false, person: 'now' },
+  'name-taken': { status: 409, retry: false, person: 'now' },
+  'domain-taken': { status: 409, retry: false, person: 'now' },
+  'limit-reached': { status: 403, retry: false, person: 'now' },
+  'confirmation-needed': { status: 400, retry: false, person: 'now' },
+  'too-large': { status: 413, retry: false, person: 'now' },
+  'quota-exceeded': { status: 507, retry: false, person: 'now' },
+  'too-many-requests': { status: 429, retry: true, person: 'no' },
+  'site-start-failed': { status: 502, retry: false, person: 'now' },
+  'site-disabled': { status: 409, retry: false, person: 'now' },
+  'disk-not-empty': { status: 409, retry: false, person: 'now' },
+  'disk-unusable': { status: 400, retry: false, person: 'now' },
+  'volume-in-use': { status: 409, retry: false, person: 'no' },
+  'volume-closed': { status: 409, retry: true, person: 'no' },
+  'last-replica': { status: 409, retry: false, person: 'now' },
+  'data-damaged': { status: 409, retry: false, person: 'now' },
+  'no-room': { status: 507, retry: true, person: 'now' },
+  'storage-repair': { status: 503, retry: true, person: 'no' },
+  'deadline-passed': { status: 504, retry: true, person: 'no' },
+  'agent-unreachable': { status: 503, retry: true, person: 'no' },
+  'not-ready': { status: 503, retry: true, person: 'no' },
+  'command-failed': { status: 500, retry: false, person: 'if-again' },
+  'set-up-missing': { status: 500, retry: false, person: 'now' },
+  'state-too-new': { status: 500, retry: false, person: 'now' },
+  'port-in-use': { status: 500, retry: false, person: 'now' },
+  internal: { status: 500, retry: true, person: 'no' },
+} as const satisfies Record<string, { status: number; retry: boolean; person: Person }>;
 
 export type ErrorCode = keyof typeof ERRORS;
 

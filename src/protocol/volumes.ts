@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { errorCodeSchema } from './errors.ts';
 import { volumeNameProblem } from '../model/names.ts';
 
 export const volumeNameSchema = z.string().check((context) => {
@@ -122,6 +123,8 @@ export const operationSchema = z.object({
   /** What it met and did about it, for the timeline of an incident: complete sentences, each once. */
   notes: z.array(z.string()).optional(),
   error: z.string().nullable(),
+  /** Of the error, where it has one: what a program decides by. */
+  errorCode: errorCodeSchema.optional(),
   startedAt: z.string(),
   finishedAt: z.string().nullable(),
 });

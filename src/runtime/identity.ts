@@ -1,8 +1,9 @@
 import 'reflect-metadata';
 import { webcrypto } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
+import { writeWhole } from './whole-file.ts';
 
 /**
  * Identities of the platform's own processes for mutual TLS. This authority is separate from the one visitors trust:
@@ -26,13 +27,6 @@ const YEAR = 365 * 24 * 3600 * 1000;
 
 async function pemOfPrivateKey(key: CryptoKey): Promise<string> {
   return x509.PemConverter.encode(await webcrypto.subtle.exportKey('pkcs8', key as webcrypto.CryptoKey), 'PRIVATE KEY');
-}
-
-function writePrivate(path: string, content: string, uid: number): void {
-  writeFileSync(`${path}.new`, content, { mode: 0o600 });
-  chmodSync(`${path}.new`, 0o600);
-  chownSync(`${path}.new`, uid, uid);
-  renameSync(`${path}.new`, path);
 }
 
 /**
@@ -99,9 +93,13 @@ export async function ensureIdentities(
     mkdirSync(directory, { recursive: true, mode: 0o700 });
     chmodSync(directory, 0o700);
     chownSync(directory, uid, uid);
-    writePrivate(join(directory, 'authority.pem'), authority.toString('pem'), uid);
-    writePrivate(join(directory, 'key.pem'), await pemOfPrivateKey(keys.privateKey as CryptoKey), uid);
-    writePrivate(join(directory, 'certificate.pem'), certificate.toString('pem'), uid);
+    await writeWhole(join(directory, 'authority.pem'), authority.toString('pem'), { mode: 0o600, uid, gid: uid });
+    await writeWhole(join(directory, 'key.pem'), await pemOfPrivateKey(keys.privateKey as CryptoKey), {
+      mode: 0o600,
+      uid,
+      gid: uid,
+    });
+    await writeWhole(join(directory, 'certificate.pem'), certificate.toString('pem'), { mode: 0o600, uid, gid: uid });
   }
 }
 

@@ -1,5 +1,6 @@
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { parseMountInfo, type MountEntry } from './mountinfo.ts';
+import { hasEnded, parseProcessStat, TICK_MS } from './process-stat.ts';
 
 /**
  * Who keeps a file system in the kernel. Everything is read from /proc; nothing is opened that could wait for a disk.
@@ -35,8 +36,6 @@ export interface Sought {
   here: boolean;
 }
 
-/** The kernel counts process times in these (sysconf(_SC_CLK_TCK), 100 on every Linux that Node runs on). */
-const TICKS_A_SECOND = 100;
 const COMMAND_LENGTH = 60;
 
 /**
@@ -106,24 +105,19 @@ async function holderOf(
   pid: string,
   bootAt: number,
 ): Promise<Pick<Holder, 'pid' | 'parent' | 'user' | 'command' | 'since'> | undefined> {
-  const stat = await text(`/proc/${pid}/stat`);
+  const stat = parseProcessStat((await text(`/proc/${pid}/stat`)) ?? '');
   const status = await text(`/proc/${pid}/status`);
-  const close = stat?.lastIndexOf(')') ?? -1;
-  if (stat === undefined || status === undefined || close < 0) return undefined;
-  const fields = stat.slice(close + 2).split(' ');
-  const [state] = fields;
-  if (state === 'Z' || state === 'X') return undefined;
-  const name = stat.slice(stat.indexOf('(') + 1, close);
+  if (stat === undefined || status === undefined || hasEnded(stat)) return undefined;
   // Its arguments are behind a lock of its memory, which one that waits for a disk may hold.
-  const line = state === 'D' ? undefined : await text(`/proc/${pid}/cmdline`);
+  const line = stat.state === 'D' ? undefined : await text(`/proc/${pid}/cmdline`);
   const whole = line?.split('\0').join(' ').trim() ?? '';
-  const words = printable(whole === '' ? name : whole);
+  const words = printable(whole === '' ? stat.name : whole);
   return {
     pid: Number(pid),
-    parent: Number(fields[1]),
+    parent: stat.parent,
     user: Number(/^Uid:\s+(\d+)/m.exec(status)?.[1] ?? Number.NaN),
     command: words.length > COMMAND_LENGTH ? `${words.slice(0, COMMAND_LENGTH - 1)}…` : words,
-    since: new Date(bootAt + (Number(fields[19]) / TICKS_A_SECOND) * 1000).toISOString(),
+    since: new Date(bootAt + Number(stat.startTime) * TICK_MS).toISOString(),
   };
 }
 

@@ -10,6 +10,8 @@ export interface MountEntry {
   source: string;
   /** Options of the file system itself: "ro" here means that the kernel stopped writing. */
   options: string[];
+  /** Whether other mount namespaces see what is mounted below it. */
+  shared: boolean;
 }
 
 /** Octal escapes of /proc/self/mountinfo: space, tab, newline, backslash. */
@@ -35,6 +37,7 @@ export function parseMountInfo(text: string): MountEntry[] {
       type,
       source: unescapeMount(source),
       options: (fields[separator + 3] ?? '').split(','),
+      shared: fields.slice(6, separator).some((field) => field.startsWith('shared:')),
     });
   }
   return entries;

@@ -1,23 +1,13 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { hasEnded, readProcessStat, type ProcessStat } from './process-stat.ts';
 
 /** A process that outlives the one that started it: the pid alone is not enough, because pids come round again. */
-export interface ProcessRecord {
-  pid: number;
-  /** Field 22 of /proc/<pid>/stat: clock ticks since boot at which the process started. */
-  startTime: string;
-}
+export type ProcessRecord = Pick<ProcessStat, 'pid' | 'startTime'>;
 
 /** Start time of a living process, or undefined when there is none (a zombie counts as none). */
 export function startTimeOf(pid: number): string | undefined {
-  let stat: string;
-  try {
-    stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-  } catch {
-    return undefined; // Gone: that is the answer, not an error.
-  }
-  // The command name stands in parentheses and may contain anything, so count from the last one.
-  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19];
+  const stat = readProcessStat(pid);
+  return stat === undefined || hasEnded(stat) ? undefined : stat.startTime;
 }
 
 export function recordOf(pid: number): ProcessRecord | undefined {

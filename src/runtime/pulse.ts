@@ -1,7 +1,8 @@
-import { readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { Patience } from './patience.ts';
+import { writeWhole } from './whole-file.ts';
 
 /**
  * The supervisor's heartbeat: a small file in the run directory (a tmpfs on most machines), so that those it watches can see whether they are
@@ -28,9 +29,7 @@ export function pulseFile(runDirectory: string): string {
 
 /** Writes one beat. */
 export async function writePulse(runDirectory: string, pulse: Pulse): Promise<void> {
-  const file = pulseFile(runDirectory);
-  await writeFile(`${file}.new`, JSON.stringify(pulse), { mode: 0o644 });
-  await rename(`${file}.new`, file);
+  await writeWhole(pulseFile(runDirectory), JSON.stringify(pulse), { mode: 0o644, durable: false });
 }
 
 /** What is known of the supervisor. */

@@ -8,7 +8,7 @@ import { mustRun } from '../../runtime/command.ts';
 import { createSandboxes, type Sandboxes } from '../programs/sandbox.ts';
 import { openTestGround, type TestGround } from '../programs/test-ground.ts';
 import { WORKER_LIMITS } from './file-workers.ts';
-import { WITHOUT_OTHERS } from '../volumes/local/filesystem.ts';
+import { WITHOUT_OTHERS } from '../btrfs/filesystem.ts';
 import { createFiles, type FilesPart } from './files.ts';
 import { LogRotation } from './log-rotation.ts';
 
@@ -28,7 +28,7 @@ describe('files of an account', () => {
   let alice: AccountSpec;
   let files: FilesPart;
   const account = 'alice';
-  const homePath = (...parts: string[]): string => join(ground.storage.homeOf(account).home, ...parts);
+  const homePath = (...parts: string[]): string => join(ground.pathsOf(account).home, ...parts);
   const put = async (path: string, text: string | Buffer): Promise<{ created: boolean }> =>
     await files.writeFile(account, path, Readable.from([Buffer.from(text)]), Buffer.byteLength(text));
   const get = async (path: string): Promise<string> =>

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { Logger } from '../../runtime/log.ts';
-import { writeWhole } from '../whole-file.ts';
+import { writeWhole } from '../../runtime/whole-file.ts';
 
 /** A log larger than this is turned over at once, whatever the time. */
 const LARGEST = 16 * 1024 * 1024;

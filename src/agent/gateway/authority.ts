@@ -4,7 +4,7 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { join } from 'node:path';
 import * as x509 from '@peculiar/x509';
-import { writeWhole } from '../whole-file.ts';
+import { writeWhole } from '../../runtime/whole-file.ts';
 
 /** Gives out server certificates. The local authority is one; ACME becomes another. */
 export interface CertificateIssuer {

@@ -3,7 +3,7 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { CertificateIssuer } from './authority.ts';
-import { writeWhole } from '../whole-file.ts';
+import { writeWhole } from '../../runtime/whole-file.ts';
 
 const DAY = 24 * 3600 * 1000;
 /** A certificate is replaced this long before its end. */

@@ -14,7 +14,8 @@ import { CertificateStore } from './certificates.ts';
 import { HeldVolumes } from './held-volumes.ts';
 import { countImpact, IMPACT_LOG } from './impact-log.ts';
 import { runningConfiguration } from './internal.ts';
-import { renderConfiguration, type GatewayConfiguration, type GatewaySite } from './nginx-configuration.ts';
+import { renderConfiguration, type GatewayConfiguration } from './nginx-configuration.ts';
+import type { GatewaySite } from './plan.ts';
 import { kill, NginxProcess, nginxVersion, openFileLimit } from './nginx-process.ts';
 import { NGINX_TURN_MS, NginxWatch, processorTime, waitsForWork } from './nginx-watch.ts';
 import { PAGES, renderPage, type PageName } from './pages.ts';
@@ -22,8 +23,8 @@ import { StatusWriter, type StatusSource } from './status-writer.ts';
 import { checkedSpecs, passwordLine } from './plan.ts';
 import { UnansweredLog } from './unanswered.ts';
 import { WakerServer, type Waker } from './waker.ts';
-import { ensureSharedMount } from '../shared-mount.ts';
-import { writeIfChanged, writeWhole } from '../whole-file.ts';
+import { ensureSharedMount } from '../kernel/shared-mount.ts';
+import { writeIfChanged, writeWhole } from '../../runtime/whole-file.ts';
 
 /** How often the death of nginx is looked for. One small read of /proc. */
 const WATCH_MS = 250;

@@ -5,43 +5,9 @@ import { heldDirectory } from './held-volumes.ts';
 import { IMPACT_FORMAT, IMPACT_LOG } from './impact-log.ts';
 import { API_METHODS, pagesLocations, platformServer } from './nginx-platform.ts';
 import { PAGES, type PageText } from './pages.ts';
+import type { GatewayPlan, GatewaySite } from './plan.ts';
 import { SITES_LOG } from './unanswered.ts';
 import { NOT_BELIEVED } from './visitors-word.ts';
-
-/** One site as nginx needs it. Only checked values get here: see `checkedSites` in plan.ts. */
-export interface GatewaySite {
-  id: string;
-  account: string;
-  domain: string;
-  volume: string | undefined;
-  enabled: boolean;
-  forceHttps: boolean;
-  /** Its answers are passed on as they come: its server may be any, and nobody can tell which of its answers never end. */
-  streams: boolean;
-  /** A line of a password file, `user:hash`; "" lets nobody in. */
-  passwordLine: string | undefined;
-  /** File name below certificates/. */
-  certificate: string;
-}
-
-/** Everything the configuration is made from. Same plan, same text, same generation. */
-export interface GatewayPlan {
-  /** <home>/gateway, <home>/logs and the run directory. */
-  gateway: string;
-  logs: string;
-  run: string;
-  controlSocket: string;
-  domain: string;
-  httpPort: number;
-  httpsPort: number;
-  ipv6: boolean;
-  /** nginx 1.25.1 has its own directive for HTTP/2 and warns about the old form. */
-  http2Directive: boolean;
-  workers: number;
-  connectionsPerWorker: number;
-  platformCertificate: string;
-  sites: readonly GatewaySite[];
-}
 
 export interface GatewayConfiguration {
   /** 16 hexadecimal characters, from the content; nginx answers it on the internal socket. */

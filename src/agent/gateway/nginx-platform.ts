@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { pagesPattern } from '../../model/pages.ts';
 import { STATUS_ALIVE, STATUS_SCRIPT, STATUS_STYLE } from '../../model/status-page.ts';
 import type { ErrorBody, ErrorCode } from '../../protocol/errors.ts';
-import type { GatewayPlan } from './nginx-configuration.ts';
+import type { GatewayPlan } from './plan.ts';
 import { NOT_BELIEVED } from './visitors-word.ts';
 
 /** The platform's own pages: nothing from elsewhere, nothing framed. The editor adds style elements as it runs. */

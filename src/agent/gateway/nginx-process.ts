@@ -138,7 +138,7 @@ export class NginxProcess {
     // For whoever wants to know the process without looking for it, such as host.status.
     const { pid, startTime } = this.#master;
     try {
-      writeRecord(join(this.#place.gateway, 'nginx.json'), { pid, startTime: String(startTime) });
+      writeRecord(join(this.#place.gateway, 'nginx.json'), { pid, startTime });
     } catch (error) {
       this.#place.log.warn({ error }, 'which process nginx is could not be written down');
     }

@@ -4,7 +4,7 @@ import { NGINX_TURN_MS, NginxWatch } from './nginx-watch.ts';
 import type { ProcessEntry } from './process-table.ts';
 
 const entry = (pid: number, title: string, state = 'S'): ProcessEntry => ({
-  pid, parent: 1, startTime: 1, state, name: 'nginx', title,
+  pid, parent: 1, startTime: '1', state, processorTicks: 0, name: 'nginx', title,
 }); // prettier-ignore
 
 interface NginxBench {

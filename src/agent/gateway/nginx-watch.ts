@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { arch } from 'node:os';
 import { Patience } from '../../runtime/patience.ts';
 import type { Logger } from '../../runtime/log.ts';
+import { readProcessStat, TICK_MS } from '../../runtime/process-stat.ts';
 import type { ProcessEntry } from './process-table.ts';
 
 export interface NginxWatchOptions {
@@ -114,18 +115,9 @@ export class NginxWatch {
   }
 }
 
-/** Clock ticks of /proc are hundredths of a second everywhere (USER_HZ). */
-const TICK_MS = 10;
-
 /** Processor time a process has used, milliseconds; 0 when it is gone. */
 export function processorTime(entry: ProcessEntry): number {
-  try {
-    const stat = readFileSync(`/proc/${entry.pid}/stat`, 'latin1');
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * TICK_MS;
-  } catch {
-    return 0;
-  }
+  return (readProcessStat(entry.pid)?.processorTicks ?? 0) * TICK_MS;
 }
 
 /** Numbers of epoll_wait and epoll_pwait (and its successor), as /proc/<pid>/syscall gives them. */

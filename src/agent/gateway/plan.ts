@@ -2,6 +2,41 @@ import { domainProblem, normaliseDomain } from '../../model/names.ts';
 import type { SiteSpec } from '../../protocol/sites.ts';
 import type { Logger } from '../../runtime/log.ts';
 
+/** One site as nginx needs it. Only checked values get here: see `checkedSpecs`. */
+export interface GatewaySite {
+  id: string;
+  account: string;
+  domain: string;
+  volume: string | undefined;
+  enabled: boolean;
+  forceHttps: boolean;
+  /** Its answers are passed on as they come: its server may be any, and nobody can tell which of its answers never end. */
+  streams: boolean;
+  /** A line of a password file, `user:hash`; "" lets nobody in. */
+  passwordLine: string | undefined;
+  /** File name below certificates/. */
+  certificate: string;
+}
+
+/** Everything the configuration is made from. Same plan, same text, same generation. */
+export interface GatewayPlan {
+  /** <home>/gateway, <home>/logs and the run directory. */
+  gateway: string;
+  logs: string;
+  run: string;
+  controlSocket: string;
+  domain: string;
+  httpPort: number;
+  httpsPort: number;
+  ipv6: boolean;
+  /** nginx 1.25.1 has its own directive for HTTP/2 and warns about the old form. */
+  http2Directive: boolean;
+  workers: number;
+  connectionsPerWorker: number;
+  platformCertificate: string;
+  sites: readonly GatewaySite[];
+}
+
 const ACCOUNT = /^[a-z][a-z0-9]{1,29}$/;
 /** Forms nginx checks: salted SHA-1 (RFC 2307), Apache's MD5, and what the C library's crypt(3) knows. */
 const HASH = /^(\{SSHA\}[A-Za-z0-9+/=]+|\$apr1\$[^\s:$]+\$[^\s:$]+|\$(5|6|y|2[aby])\$[^\s:]+)$/;

@@ -1,13 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { hasEnded, readProcessStat, type ProcessStat } from '../../runtime/process-stat.ts';
 
-/** What /proc says of one process. `startTime` is in clock ticks since boot: with the pid it names a process for good. */
-export interface ProcessEntry {
-  pid: number;
-  parent: number;
-  startTime: number;
-  /** Z and X are dead already. */
-  state: string;
-  name: string;
+export interface ProcessEntry extends ProcessStat {
   /** The command line, arguments joined by spaces; programs such as nginx overwrite it with a title. */
   title: string;
 }
@@ -23,28 +17,20 @@ function pids(): number[] {
  * hangs on a volume may hold: it is read of our own processes only (`titled`). The rest does not wait on any disk.
  */
 export function readProcess(pid: number, titled = true): ProcessEntry | undefined {
+  const stat = readProcessStat(pid);
+  if (stat === undefined) return undefined;
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The name stands in parentheses and may hold spaces and parentheses itself.
-    const close = stat.lastIndexOf(')');
-    const fields = stat.slice(close + 2).split(' ');
-    return {
-      pid,
-      name: stat.slice(stat.indexOf('(') + 1, close),
-      state: fields[0] ?? 'X',
-      parent: Number(fields[1]),
-      startTime: Number(fields[19]),
-      title: titled ? readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim() : '',
-    };
+    const title = titled ? readFileSync(`/proc/${pid}/cmdline`, 'latin1').replaceAll('\0', ' ').trim() : '';
+    return { ...stat, title };
   } catch {
-    return undefined; // It ended between the listing and the reading.
+    return undefined; // It ended between the two.
   }
 }
 
 /** Whether this very process (not another one with its number) is still alive. */
 export function isAlive(entry: Pick<ProcessEntry, 'pid' | 'startTime'>): boolean {
-  const now = readProcess(entry.pid, false);
-  return now !== undefined && now.startTime === entry.startTime && now.state !== 'Z' && now.state !== 'X';
+  const now = readProcessStat(entry.pid);
+  return now !== undefined && now.startTime === entry.startTime && !hasEnded(now);
 }
 
 /** Resident bytes of a process; 0 when it is gone. */
@@ -66,7 +52,7 @@ export function processesOf(uid: number): ProcessEntry[] {
       return [];
     }
     const entry = readProcess(pid);
-    return entry === undefined || entry.state === 'Z' || entry.state === 'X' ? [] : [entry];
+    return entry === undefined || hasEnded(entry) ? [] : [entry];
   });
 }
 

@@ -11,7 +11,7 @@ import { ALIVE_PATH, answersHttp } from '../../runtime/alive.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { Patience } from '../../runtime/patience.ts';
 import type { SupervisorView } from '../../runtime/pulse.ts';
-import { writeIfChanged, writeWhole } from '../whole-file.ts';
+import { writeIfChanged, writeWhole } from '../../runtime/whole-file.ts';
 
 /** What the page is made from. All from memory: nothing here may wait. */
 export interface StatusSource {

@@ -9,7 +9,7 @@ import { pino } from 'pino';
 import type { SiteSpec } from '../../protocol/sites.ts';
 import { idsOf, layoutOf, readConfiguration } from '../../runtime/config.ts';
 import type { AgentContext } from '../context.ts';
-import { releaseSharedMount } from '../shared-mount.ts';
+import { releaseSharedMount } from '../kernel/shared-mount.ts';
 
 /** What the contract tests of the gateway stand on: an instance of its own, requests, and small sites on Unix sockets. */
 export async function freePorts(count: number): Promise<number[]> {

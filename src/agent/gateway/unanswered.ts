@@ -3,7 +3,7 @@ import { lstat, open, readFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import type { Logger } from '../../runtime/log.ts';
-import { writeIfChanged } from '../whole-file.ts';
+import { writeIfChanged } from '../../runtime/whole-file.ts';
 import { ensureLogDirectory } from './access-logs.ts';
 
 /** nginx's own log of what went wrong between it and the sites. */

@@ -8,7 +8,7 @@ import type { VolumeStatus } from '../../protocol/volumes.ts';
 import { mustRun } from '../../runtime/command.ts';
 import { until } from '../../runtime/deadline.ts';
 import { directoriesOf } from '../volumes/local/state.ts';
-import { valvePaths } from '../volumes/local/valve.ts';
+import { valvePaths } from '../disks/valve.ts';
 import { removeHome } from '../volumes/testing/cleanup.ts';
 import { contextOf, makeHome } from '../volumes/testing/context.ts';
 import { Writer } from '../volumes/testing/member.ts';

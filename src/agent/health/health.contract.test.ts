@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../../runtime/deadline.ts';
 import { inVolume } from '../volumes/testing/member.ts';
 import { WatchedHost } from './testing/watched-host.ts';
+import { asArgument } from '../member-argument.ts';
 
 /** Two real volumes on image files behind valves, real faults, the real watcher: nobody else does anything. */
 describe('a host that repairs itself', () => {
@@ -142,7 +143,7 @@ describe('a host that repairs itself', () => {
     await host.fault('one', 'r2', 'clear');
     await here.writes(20);
     await host.repaired();
-    expect(host.storage.homeOf('of-one').home).toBe(one);
+    expect(asArgument(host.storage.homeOf('of-one').home)).toBe(one);
     await here.stop();
     await there.stop();
     await here.verify();

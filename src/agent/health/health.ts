@@ -5,8 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { HostHealth } from '../../protocol/health.ts';
 import type { AgentContext, HealthPart, StatusNote, StoragePart } from '../context.ts';
-import { readJson, writeDurably } from '../volumes/durable.ts';
-import { loadAccounts } from '../volumes/local/record.ts';
+import { readJson, writeWhole } from '../../runtime/whole-file.ts';
 import { HostRoomWatch } from './host-room.ts';
 import { Reaction } from './reaction.ts';
 import { TroubleJournal } from './trouble-journal.ts';
@@ -48,7 +47,6 @@ class Health implements HealthPart {
   readonly #listeners: Array<() => void> = [];
   #settings: z.infer<typeof settingsSchema> = { reaction: true, notes: [] };
   #snapshot: { at: number; health: NonNullable<WatcherReport['health']> } | undefined;
-  #members: { uid: number; volume: string }[] = [];
   readonly #startedAt = performance.now();
   #membersTimer: NodeJS.Timeout | undefined;
   #saving: Promise<void> = Promise.resolve();
@@ -138,9 +136,8 @@ class Health implements HealthPart {
     this.#tellWatcher();
     this.#watcher.start();
     this.#room.start();
-    const look = (): void => void this.#readMembers();
-    look();
-    this.#membersTimer = setInterval(look, MEMBERS_EVERY_MS);
+    // Accounts come and go without a word to us; who waits for which disk is asked only in trouble.
+    this.#membersTimer = setInterval(() => this.#tellWatcher(), MEMBERS_EVERY_MS);
     this.#membersTimer.unref();
     this.#changed();
   }
@@ -195,7 +192,7 @@ class Health implements HealthPart {
 
   async #change(settings: Partial<z.infer<typeof settingsSchema>>): Promise<void> {
     this.#settings = { ...this.#settings, ...settings };
-    const write = (): Promise<void> => writeDurably(this.#settingsFile(), JSON.stringify(this.#settings));
+    const write = (): Promise<void> => writeWhole(this.#settingsFile(), JSON.stringify(this.#settings));
     this.#saving = this.#saving.then(write, write);
     await this.#saving;
   }
@@ -203,21 +200,7 @@ class Health implements HealthPart {
   #tellWatcher(): void {
     // What is given up already is not watched: it would only say once more that it is bad.
     const disks = this.#storage.disks().filter(({ state }) => state === 'healthy' || state === 'rebuilding');
-    this.#watcher.tell({ disks, members: this.#members });
-  }
-
-  async #readMembers(): Promise<void> {
-    const found: { uid: number; volume: string }[] = [];
-    for (const { name } of this.#storage.statuses()) {
-      try {
-        for (const { uid } of await loadAccounts(join(this.#context.layout.agent, 'accounts', `${name}.json`)))
-          found.push({ uid, volume: name });
-      } catch (error) {
-        this.#context.log.warn({ volume: name, error }, 'who lives on a volume could not be read for the watcher');
-      }
-    }
-    this.#members = found;
-    this.#tellWatcher();
+    this.#watcher.tell({ disks, members: this.#storage.residents() });
   }
 
   /** What the image files in the platform's own directories may still take. None of them lies on a volume. */

@@ -133,10 +133,16 @@ class OneVolume {
     return operation;
   }
 
-  end(error: string | null): void {
+  end(error: string | null, errorCode: ErrorCode = 'command-failed'): void {
     this.operations = this.operations.map((one) =>
       one.state === 'running'
-        ? { ...one, state: error === null ? 'done' : 'failed', error, finishedAt: new Date().toISOString() }
+        ? {
+            ...one,
+            state: error === null ? 'done' : 'failed',
+            error,
+            ...(error === null ? {} : { errorCode }),
+            finishedAt: new Date().toISOString(),
+          }
         : one,
     );
   }
@@ -563,7 +569,7 @@ describe('acts against troubles', () => {
       reaction.take({ troubles: [{ diagnosis: sick('r1', 'corrupt'), since: monotonicMs() }], suspects: [] });
     wrong();
     await until(() => storage.operations.length === 1, 'the scrub beginning', 10_000);
-    storage.end('2 blocks are damaged on every replica. Restore them from a backup.');
+    storage.end('2 blocks are damaged on every replica. Restore them from a backup.', 'data-damaged');
     await until(
       () => {
         wrong();

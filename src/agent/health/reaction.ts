@@ -5,7 +5,7 @@ import { decide, retryDelayMs, type Decision, type Situation } from '../../model
 import { adviceOnSilence, diagnoseSilence } from '../../model/silent-volume.ts';
 import { adviceOnUnopened, diagnoseUnopened } from '../../model/unopened-volume.ts';
 import { diagnoseVolume } from '../../model/volume-diagnosis.ts';
-import { ERRORS, HoldfastError, type ErrorCode } from '../../protocol/errors.ts';
+import { ERRORS, HoldfastError } from '../../protocol/errors.ts';
 import type { TimelineEntry, Trouble } from '../../protocol/health.ts';
 import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
 import type { Logger } from '../../runtime/log.ts';
@@ -26,8 +26,6 @@ const JOURNAL_FIRST_MS = 150;
 const REFUSED_MS = [1_000, 2_000, 5_000, 10_000];
 /** Tries to restore redundancy in a row that fail before a person is asked: the first one may have met a disk that failed meanwhile. */
 const FAILURES_BEFORE_PERSON = 2;
-/** What the storage says when no replica has a block whole: nothing that is tried again changes that, only a backup does. */
-const BEYOND_REPAIR = /damaged on every replica/;
 
 type Storage = Pick<
   StoragePart,
@@ -457,9 +455,9 @@ export class Reaction {
     const { memory, trouble } = known;
     this.#options.log.error({ trouble: trouble.id, act: what, error }, 'an act against a trouble did not succeed');
     // What passes by itself is tried again in silence: nobody is woken for it.
-    if (error instanceof HoldfastError && passes(error.code)) return;
+    if (error instanceof HoldfastError && ERRORS[error.code].person === 'no') return;
     if (what === 'restore') this.#postpone(known);
-    if (error instanceof HoldfastError && isForPeople(error.code)) {
+    if (error instanceof HoldfastError && ERRORS[error.code].person === 'now') {
       // The storage says what a person can do about it.
       if (memory.needs !== error.message) this.#add(known, 'result', `That could not be done: ${error.message}`);
       memory.needs = error.message;
@@ -515,7 +513,7 @@ export class Reaction {
       }
       this.#postpone(known);
       const why = operation.error ?? 'no reason is known.';
-      if (BEYOND_REPAIR.test(why)) {
+      if (operation.errorCode === 'data-damaged') {
         // A rebuild succeeds by itself once the damaged files are replaced; a scrub would only find the same again.
         if (operation.kind === 'volume-scrub') {
           memory.unhealed = true;
@@ -713,19 +711,6 @@ function waitsForRoom({ culprit }: Diagnosis, statuses: readonly VolumeStatus[])
   if (culprit.kind === 'host') return true;
   const replicas = statuses.find(({ name }) => name === culprit.volume)?.replicas ?? [];
   return culprit.kind === 'disk' && replicas.some(({ id, valve }) => id === culprit.replica && valve);
-}
-
-/** Refusals that end by themselves; nobody can do anything about them but wait. */
-function passes(code: ErrorCode): boolean {
-  return code === 'conflict' || code === 'volume-in-use' || (ERRORS[code].retry && code !== 'no-room');
-}
-
-/** Refusals whose sentence is written for whoever must act. */
-function isForPeople(code: ErrorCode): boolean {
-  return (
-    code === 'no-room' ||
-    (!ERRORS[code].retry && code !== 'command-failed' && code !== 'conflict' && code !== 'volume-in-use')
-  );
 }
 
 function failsAgain(volume: string | null): string {

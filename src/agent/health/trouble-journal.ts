@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { troubleSchema, type Trouble } from '../../protocol/health.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { readClocks, shiftOfMoments } from '../../runtime/monotonic.ts';
-import { readJson, removeDurably, writeDurably } from '../volumes/durable.ts';
+import { readJson, removeDurably, writeWhole } from '../../runtime/whole-file.ts';
 
 /**
  * What the reaction remembers of a trouble beside what is shown of it. Moments are those of monotonicMs, negative before this boot: the time of
@@ -117,7 +117,7 @@ export class TroubleJournal {
     const retryAt = Number.isFinite(memory.retryAt) ? memory.retryAt : null;
     const content = JSON.stringify({ format: 2, clocks: readClocks(), trouble, memory: { ...memory, retryAt } });
     const before = this.#writing.get(trouble.id) ?? Promise.resolve();
-    const mine = before.catch(() => undefined).then(() => writeDurably(this.#path(trouble.id), content));
+    const mine = before.catch(() => undefined).then(() => writeWhole(this.#path(trouble.id), content));
     this.#writing.set(trouble.id, mine);
     try {
       await mine;

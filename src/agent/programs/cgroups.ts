@@ -1,8 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError } from '../../protocol/errors.ts';
+import { unifiedControllers } from '../kernel/cgroup-version.ts';
+import { sendSignal } from '../kernel/processes.ts';
 
 /** Limits of one program. */
 export interface CgroupLimits {
@@ -64,10 +66,9 @@ const V1_CONTROLLERS = ['memory', 'pids', 'cpu', 'cpuacct', 'freezer'] as const;
 
 /** Detects what the machine has. `root` is /sys/fs/cgroup except in tests. Throws `set-up-missing`. */
 export function createCgroups(instance: string, root = '/sys/fs/cgroup'): Cgroups {
-  const unified = existsSync(join(root, 'cgroup.controllers'));
-  if (unified) {
-    const available = readFileSync(join(root, 'cgroup.controllers'), 'utf8').trim().split(/\s+/);
-    const missing = ['memory', 'pids', 'cpu'].filter((controller) => !available.includes(controller));
+  const unified = unifiedControllers(root);
+  if (unified !== undefined) {
+    const missing = ['memory', 'pids', 'cpu'].filter((controller) => !unified.includes(controller));
     if (missing.length > 0) throw missingControllers(missing);
     return createFrom(v2(root, instance));
   }
@@ -130,7 +131,7 @@ function v1(root: string, instance: string): Hierarchy {
       const state = join(tree('freezer'), account, program, 'freezer.state');
       await writeFile(state, 'FROZEN').catch(ignoreMissing);
       const frozen = await readProcesses(join(tree('freezer'), account, program));
-      for (const pid of new Set([...pids, ...frozen])) strikeProcess(pid);
+      for (const pid of new Set([...pids, ...frozen])) sendSignal(pid, 'SIGKILL');
       await writeFile(state, 'THAWED').catch(ignoreMissing);
     },
   };
@@ -177,7 +178,7 @@ function v2(root: string, instance: string): Hierarchy {
       const kill = join(top, account, program, 'cgroup.kill');
       // cgroup.kill came with Linux 5.14; before it, killing in rounds does (Debian 12 has 6.1).
       if (existsSync(kill)) await writeFile(kill, '1').catch(ignoreMissing);
-      else for (const pid of pids) strikeProcess(pid);
+      else for (const pid of pids) sendSignal(pid, 'SIGKILL');
     },
   };
 }
@@ -263,14 +264,6 @@ function createFrom(hierarchy: Hierarchy): Cgroups {
       for (const root of roots) await rmdir(root).catch(() => undefined);
     },
   };
-}
-
-function strikeProcess(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
-  }
 }
 
 async function removeGroups(groups: readonly string[]): Promise<boolean> {

@@ -1,8 +1,9 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { accountSpecSchema, siteSpecSchema, type AccountSpec, type SiteSpec } from '../../protocol/sites.ts';
 import type { Logger } from '../../runtime/log.ts';
+import { writeWhole } from '../../runtime/whole-file.ts';
 
 /** Desired state on the agent's own disk, so that it works without the control plane. One file each, replaced whole. */
 export interface DesiredState {
@@ -65,20 +66,4 @@ export function createDesiredState(directory: string, log: Logger): DesiredState
       await rm(fileOf('sites', id), { force: true });
     },
   };
-}
-
-/**
- * Readers see the old content or the new one, also after a power cut unless `durable` is false (what a reboot voids
- * anyway need not wait for the disk). The file is for root only.
- */
-export async function writeWhole(path: string, content: string, durable = true): Promise<void> {
-  const fresh = `${path}.${process.pid}.new`;
-  const handle = await open(fresh, 'w', 0o600);
-  try {
-    await handle.writeFile(content);
-    if (durable) await handle.sync();
-  } finally {
-    await handle.close();
-  }
-  await rename(fresh, path);
 }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
 import { until } from '../../runtime/deadline.ts';
 import { createCgroups } from './cgroups.ts';
-import { processFacts } from './processes.ts';
+import { processStat } from '../kernel/processes.ts';
 import { createPrograms, type Programs } from './programs.ts';
 import { ask, livingGenerations, logOf, openTestGround, siteSpec, type TestGround } from './test-ground.ts';
 
@@ -147,7 +147,7 @@ test(
     const [generation] = await livingGenerations(ground.context, site);
     const pids = await cgroups.processes(owner.name, `site-${site.id}-${generation}`);
     const own = await Promise.all(
-      pids.map(async (pid) => ({ name: (await processFacts(pid))?.name, bytes: await privateBytes(pid) })),
+      pids.map(async (pid) => ({ name: (await processStat(pid))?.name, bytes: await privateBytes(pid) })),
     );
     const front = own.filter(({ name }) => name === 'nginx' || name === 'front');
     expect(front.filter(({ name }) => name === 'nginx')).toHaveLength(2);

@@ -18,7 +18,7 @@ let home: string;
 beforeEach(async () => {
   ground = await openTestGround();
   owner = await ground.account('full');
-  const directories = ground.storage.homeOf(owner.name);
+  const directories = ground.pathsOf(owner.name);
   home = directories.home;
   for (const directory of [home, directories.www]) {
     const options = `size=64k,uid=${owner.uid},gid=${owner.uid},mode=700`;
@@ -30,7 +30,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await programs.stop('stop');
-  const directories = ground.storage.homeOf(owner.name);
+  const directories = ground.pathsOf(owner.name);
   for (const directory of [home, directories.www]) {
     await runCommand('umount', ['-l', directory], { deadlineMs: 10_000 });
   }

@@ -6,7 +6,8 @@ import { HoldfastError } from '../../protocol/errors.ts';
 import type { AccountHome, AgentContext } from '../context.ts';
 import { launchOf } from './launch.ts';
 import { linesSince, openLog, type OpenLog } from './output.ts';
-import { bootId, holdsSocket, isAlive, leadersOf, processFacts, sendSignal, waitForDisk } from './processes.ts';
+import { bootId, holdsSocket, isAlive, processStat, sendSignal, waitForDisk } from '../kernel/processes.ts';
+import { leadersOf } from './leaders.ts';
 import type { GenerationRecord, RunDirectory } from './records.ts';
 import type { Sandboxes } from './sandbox.ts';
 import { connectionsOf } from './sockets.ts';
@@ -101,7 +102,7 @@ export async function startGeneration(
     const progress = watchProgress(child);
     await ground.checkpoint('process-started', site.id);
     const pid = child.pid ?? 0;
-    record = { ...record, phase: 'spawned', pid, startTime: (await processFacts(pid))?.startTime ?? null };
+    record = { ...record, phase: 'spawned', pid, startTime: (await processStat(pid))?.startTime ?? null };
     await run.write(record);
     await ground.checkpoint('process-recorded', site.id);
     const first = await waitUntilItListens(
@@ -245,5 +246,5 @@ export async function generationAlive(generation: Pick<Generation, 'record' | 'c
   const { child, record } = generation;
   if (child !== undefined) return child.exitCode === null && child.signalCode === null;
   if (record.pid === null || record.startTime === null) return false;
-  return await isAlive(record.pid, record.startTime);
+  return await isAlive({ pid: record.pid, startTime: record.startTime });
 }

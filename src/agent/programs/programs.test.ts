@@ -4,13 +4,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCgroups } from './cgroups.ts';
 import { etcFiles } from './etc.ts';
+import { MemberPath } from '../member-path.ts';
 import { launchOf, virtualenvPath } from './launch.ts';
 import { frontConfiguration } from './static-server.ts';
 import { nginxTypes } from './static-types.ts';
-import { parseStat } from './processes.ts';
 import { starterFiles } from './quickstarts.ts';
 import { sandboxArguments, sandboxEnvironment, type SandboxGround, type SandboxRequest } from './sandbox-arguments.ts';
-import { createSlots } from './slots.ts';
 import { parseUnixSockets } from './sockets.ts';
 import { siteSpec } from './test-ground.ts';
 
@@ -33,9 +32,10 @@ const account = {
     requestTimeoutSeconds: 300, idleSleepSeconds: 0, cpuWeight: 150,
   },
 }; // prettier-ignore
+const root = new MemberPath('/v/alice');
 const request: SandboxRequest = {
   account,
-  home: { volume: 'v1', root: '/v/alice', home: '/v/alice/home', tmp: '/v/alice/tmp', www: '/v/alice/www' },
+  home: { volume: 'v1', root, home: root.below('home'), tmp: root.below('tmp'), www: root.below('www') },
   program: 'site-0123456789ab-1',
   command: ['/bin/true', 'an argument'],
   socket: { domain: 'alice.localhost', directory: '/run/s/0123456789ab/1' },
@@ -189,28 +189,6 @@ describe('cgroup v2, on a tree of plain files', () => {
     await mkdir(join(directory, 'memory'));
     expect(() => createCgroups('abcd0123', directory)).toThrow(/no cgroup controller/);
   });
-});
-
-test('start slots of one volume do not touch another', async () => {
-  const slots = createSlots(1);
-  let free: () => void = () => undefined;
-  const held = slots.with('hung', 1000, async () => await new Promise<void>((resolve) => (free = resolve)));
-  await expect(slots.with('hung', 20, async () => await Promise.resolve(1))).rejects.toMatchObject({
-    code: 'not-ready',
-  });
-  expect(await slots.with('healthy', 20, async () => await Promise.resolve(2))).toBe(2);
-  const next = slots.with('hung', 10_000, async () => await Promise.resolve(3));
-  free();
-  await held;
-  expect(await next).toBe(3);
-  expect(await slots.with('hung', 20, async () => await Promise.resolve(4))).toBe(4);
-});
-
-test('/proc/<pid>/stat is parsed whatever the name holds', () => {
-  const rest = Array.from({ length: 50 }, (_value, index) => String(index + 100));
-  const line = `42 (a) (b c) S 7 ${rest.slice(0, 40).join(' ')}`;
-  expect(parseStat(line)).toMatchObject({ pid: 42, name: 'a) (b c', parent: 7, zombie: false, startTime: rest[17] });
-  expect(parseStat('nonsense')).toBeUndefined();
 });
 
 test('/proc/net/unix is parsed', () => {

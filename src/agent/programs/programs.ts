@@ -5,17 +5,17 @@ import { normaliseDomain } from '../../model/names.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { AgentInput } from '../../protocol/agent.ts';
 import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
+import { Compartments, type CompartmentRule } from '../../runtime/compartments.ts';
 import { within } from '../../runtime/deadline.ts';
 import type { AgentContext, ProgramsPart, StoragePart } from '../context.ts';
 import { findPythons } from '../pythons.ts';
 import { createDesiredState } from './desired.ts';
 import { endGeneration, type Checkpoint } from './generation.ts';
-import { bootId, isAlive, processFacts } from './processes.ts';
+import { bootId, isAlive, processStat } from '../kernel/processes.ts';
 import { writeQuickstart } from './quickstarts.ts';
 import { createRunDirectory, type GenerationRecord } from './records.ts';
 import { createSandboxes, type Sandboxes } from './sandbox.ts';
 import { Site, type SiteGround } from './site.ts';
-import { createSlots } from './slots.ts';
 
 /** The sites' share of ProgramsPart; files and logs have a part of their own. */
 export interface Programs extends Pick<
@@ -57,8 +57,14 @@ export interface ProgramsOptions {
   pluginVersion?: string;
 }
 
-/** Starts at a time on one volume: enough to use the machine, few enough that a hung volume holds little. */
-const STARTS_PER_VOLUME = 4;
+/** Starts of one volume at a time, and how long one waits for its turn: those that hang take no turn of another volume's. */
+const STARTS: CompartmentRule = { atOnce: 4, waiting: Number.POSITIVE_INFINITY, waitMs: 30_000 };
+
+function startsBusy(): HoldfastError {
+  return new HoldfastError('not-ready', 'Many programs of this volume are starting right now. Please try again soon.', {
+    retryAfterSeconds: 5,
+  });
+}
 /** Memory, last request and idleness are looked at every so many rounds. */
 const MEASURE_EVERY = 5;
 const SWEEP_EVERY = 30;
@@ -92,7 +98,7 @@ export function createPrograms(
     sandboxes,
     run,
     storage,
-    slots: createSlots(STARTS_PER_VOLUME),
+    starts: new Compartments(STARTS, startsBusy),
     pluginVersion: options.pluginVersion ?? findPythons().find((python) => python.uwsgiPlugin)?.version ?? '',
     accountOf: (name) => desired.accounts.get(name),
     lingering: new Set(),
@@ -165,7 +171,7 @@ export function createPrograms(
     record.boot === boot &&
     record.pid !== null &&
     record.startTime !== null &&
-    (await isAlive(record.pid, record.startTime));
+    (await isAlive({ pid: record.pid, startTime: record.startTime }));
 
   const adoptAll = async (): Promise<void> => {
     const boot = await bootId();
@@ -358,9 +364,9 @@ export function createPrograms(
         if (volume === undefined) continue;
         let waits = false;
         for (const pid of await sandboxes.cgroups.processes(account, program)) {
-          const facts = await processFacts(pid);
-          if (facts?.waits !== true) continue;
-          const key = `${pid} ${facts.startTime}`;
+          const stat = await processStat(pid);
+          if (stat?.state !== 'D') continue;
+          const key = `${pid} ${stat.startTime}`;
           const since = waiting.get(key) ?? now;
           seen.set(key, since);
           waits ||= now - since >= 1_000;
@@ -427,9 +433,8 @@ export function createPrograms(
         if (account === undefined)
           throw new HoldfastError('not-found', `The account ${spec.account} is not on this host.`);
         ground.assertRoom(account.volume);
-        return await ground.slots.with(
+        return await ground.starts.run(
           account.volume,
-          30_000,
           async () =>
             await writeQuickstart(
               sandboxes,

@@ -2,7 +2,7 @@ import { chmod, mkdir, readdir, readFile, readlink, rename, rm, rmdir, symlink }
 import { join } from 'node:path';
 import { z } from 'zod';
 import { mustRun, runCommand } from '../../runtime/command.ts';
-import { writeWhole } from './desired.ts';
+import { writeWhole } from '../../runtime/whole-file.ts';
 
 /**
  * What an agent leaves for the next one about a generation. `intent` is written before anything is started, so that
@@ -67,7 +67,10 @@ export function createRunDirectory(root: string): RunDirectory {
     socketOf: (site, generation) => join(directoryOf(site, generation), 'app.sock'),
     write: async (record) => {
       await ensureSite(record.site);
-      await writeWhole(recordOf(record.site, record.generation), JSON.stringify(record), false);
+      await writeWhole(recordOf(record.site, record.generation), JSON.stringify(record), {
+        mode: 0o600,
+        durable: false,
+      });
     },
     readAll: async () => {
       const records: GenerationRecord[] = [];

@@ -253,7 +253,7 @@ describe('reloads in quick succession', () => {
       ({ body }) => body,
       (error: unknown) => String(error),
     );
-    const { tmp } = ground.storage.homeOf(site.account);
+    const { tmp } = ground.pathsOf(site.account);
     await until(() => existsSync(join(tmp, `begun-${name}`)), 'the request', 30_000);
     return { answer };
   }

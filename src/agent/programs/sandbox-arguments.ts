@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import type { AccountSpec } from '../../protocol/sites.ts';
 import type { AccountHome } from '../context.ts';
+import { asArgument } from '../member-argument.ts';
 import { CA_BUNDLE, ETC_BINDS } from './etc.ts';
 
 /** Where our own scripts are inside a sandbox, read-only. */
@@ -117,12 +118,12 @@ export function sandboxArguments(
     '1777',
     '--tmpfs',
     '/dev/shm',
-    ...bind('bind', home.home, inside),
-    ...bind('bind', home.tmp, '/tmp'),
+    ...bind('bind', asArgument(home.home), inside),
+    ...bind('bind', asArgument(home.tmp), '/tmp'),
     '--symlink',
     '/tmp',
     '/var/tmp',
-    ...bind('bind', home.www, '/var/www'),
+    ...bind('bind', asArgument(home.www), '/var/www'),
     ...bind('ro-bind', ground.logs, '/var/log'),
     ...(request.socket === undefined
       ? []

@@ -16,6 +16,7 @@ import {
 import { basename, join } from 'node:path';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { AccountSpec } from '../../protocol/sites.ts';
+import { writeWhole } from '../../runtime/whole-file.ts';
 import type { AgentContext } from '../context.ts';
 import { createCgroups, type Cgroups } from './cgroups.ts';
 import { writeEtc } from './etc.ts';
@@ -80,9 +81,7 @@ export function createSandboxes(
   const prepare = async (): Promise<void> => {
     await mkdir(ground, { recursive: true, mode: 0o700 });
     await copyShim(shim);
-    const fresh = `${filterFile}.${process.pid}-${++starts}.new`;
-    await writeFile(fresh, seccompProgram());
-    await rename(fresh, filterFile);
+    await writeWhole(filterFile, seccompProgram(), { mode: 0o600, durable: false });
   };
 
   const logDirectory: Sandboxes['logDirectory'] = async (account) => await ensureLogDirectory(layout.logs, account);
@@ -229,15 +228,12 @@ async function copyShim(to: string, from = join(import.meta.dirname, 'shim')): P
     await chmod(fresh, 0o755);
     await rename(fresh, join(to, name));
   }
-  const types = join(to, `.types.${process.pid}-${++starts}.new`);
   // Debian's table comes with Python. Without it, the types that a website needs are still known.
   const table = await readFile('/etc/mime.types', 'utf8').catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error;
     return '';
   });
-  await writeFile(types, nginxTypes(table));
-  await chmod(types, 0o644);
-  await rename(types, join(to, basename(TYPES_FILE)));
+  await writeWhole(join(to, basename(TYPES_FILE)), nginxTypes(table), { mode: 0o644, durable: false });
 }
 
 /**

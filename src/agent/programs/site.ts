@@ -14,21 +14,21 @@ import {
   type Ground,
 } from './generation.ts';
 import { modifiedAt, openLog } from './output.ts';
-import { leadersOf } from './processes.ts';
+import { leadersOf } from './leaders.ts';
 import type { GenerationRecord } from './records.ts';
-import type { Slots } from './slots.ts';
+import type { Compartments } from '../../runtime/compartments.ts';
 import { connectionsOf, knock, openToGateway } from './sockets.ts';
 import { INTO_BACKGROUND } from './start-steps.ts';
 
 export interface SiteGround extends Ground {
-  slots: Slots;
+  /** Starts at a time, of each volume. */
+  starts: Compartments;
   storage: Pick<StoragePart, 'homeOf'>;
   accountOf(name: string): AccountSpec | undefined;
   /** Throws `storage-repair` when the kernel holds so many ended programs of the volume that more must not be added. */
   assertRoom(volume: string): void;
 }
 
-const SLOT_WAIT_MS = 30_000;
 /** Where somebody waits for the end: a change of definition has to be done within its call's 30 s. */
 const SHORT_DRAIN_MS = 10_000;
 /** A stop on its owner's word, and a reload that stops first: the site answers nobody meanwhile. */
@@ -382,7 +382,7 @@ export class Site {
 
   /** Starts the next generation and hands the site over to it. Throws what the caller of a wake or reload is told. */
   async #bringUp(purpose: 'start' | 'reload', askMs: number): Promise<void> {
-    const { run, slots, storage, context } = this.#ground;
+    const { run, starts, storage, context } = this.#ground;
     const { spec } = this;
     this.#waiting = false;
     try {
@@ -390,7 +390,7 @@ export class Site {
       if (account === undefined)
         throw new HoldfastError('not-found', `The account ${spec.account} is not on this host.`);
       const old = this.#generation;
-      const generation = await slots.with(account.volume, SLOT_WAIT_MS, async () => {
+      const generation = await starts.run(account.volume, async () => {
         const home = storage.homeOf(account.name);
         this.#ground.assertRoom(account.volume);
         // Never used before: what an older generation left behind cannot be taken for this one.

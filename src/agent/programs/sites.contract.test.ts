@@ -387,7 +387,7 @@ describe('a start that fails names its step', () => {
       // What an upgrade of the system leaves of a virtualenv: a link to a Python that is not there any more.
       await ground.write(owner, '/home/venvs/dangling/pyvenv.cfg', 'home = /usr/bin\nversion = 3.11.2\n');
       await ground.write(owner, '/home/venvs/dangling/bin/activate', '');
-      await symlink('/usr/bin/python3.4', join(ground.storage.homeOf('venvs').home, 'dangling/bin/python'));
+      await symlink('/usr/bin/python3.4', join(ground.pathsOf('venvs').home, 'dangling/bin/python'));
       const dangling = await failureOf(await wsgiSite('venvs', HELLO, { virtualenv: '/home/venvs/dangling' }));
       expect(dangling.message).toContain('is not there any more');
       const none = await failureOf(await wsgiSite('venvs', HELLO, { pythonVersion: '3.9' }));

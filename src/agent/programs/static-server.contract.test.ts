@@ -34,7 +34,7 @@ const programs = new Map<Server, Programs>();
 const sites = new Map<Server, SiteSpec>();
 
 async function link(ground: TestGround, account: AccountSpec, target: string, path: string): Promise<void> {
-  const home = ground.storage.homeOf(account.name).home;
+  const home = ground.pathsOf(account.name).home;
   const file = join(home, path);
   await symlink(target, file);
   await lchown(file, account.uid, account.uid);

@@ -40,7 +40,7 @@ afterEach(async () => {
 /** How often the member's code was imported. */
 async function starts(): Promise<number> {
   try {
-    return (await readFile(join(ground.storage.homeOf(owner.name).tmp, 'starts'), 'utf8')).length;
+    return (await readFile(join(ground.pathsOf(owner.name).tmp, 'starts'), 'utf8')).length;
   } catch {
     return 0;
   }

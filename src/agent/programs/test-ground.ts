@@ -8,8 +8,9 @@ import type { AgentEventBody } from '../../protocol/agent.ts';
 import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
 import { idsOf, layoutOf, SOURCE_DIRECTORY, type Configuration } from '../../runtime/config.ts';
 import type { AccountHome, AgentContext, StoragePart } from '../context.ts';
+import { MemberPath } from '../member-path.ts';
 import { createCgroups } from './cgroups.ts';
-import { leadersOf } from './processes.ts';
+import { leadersOf } from './leaders.ts';
 import { createRunDirectory } from './records.ts';
 
 /**
@@ -19,6 +20,8 @@ import { createRunDirectory } from './records.ts';
 export interface TestGround {
   context: AgentContext;
   storage: Pick<StoragePart, 'homeOf' | 'onVolumeChange'>;
+  /** Where an account's directories are in the test's own home, which no disk is behind. */
+  pathsOf(account: string): AccountPaths;
   events: AgentEventBody[];
   account(name: string, limits?: Partial<AccountSpec['limits']>): Promise<AccountSpec>;
   /** Writes a file of an account; `path` as the member sees it. */
@@ -58,9 +61,16 @@ export function storageFor(home: string): Pick<StoragePart, 'homeOf' | 'onVolume
   return { homeOf: (account) => homeOf(home, account), onVolumeChange: () => undefined };
 }
 
-function homeOf(home: string, account: string): AccountHome {
+type AccountPaths = Record<'root' | 'home' | 'tmp' | 'www', string>;
+
+function pathsOf(home: string, account: string): AccountPaths {
   const root = join(home, 'volumes', 'v1', account);
-  return { volume: 'v1', root, home: join(root, 'home'), tmp: join(root, 'tmp'), www: join(root, 'www') };
+  return { root, home: join(root, 'home'), tmp: join(root, 'tmp'), www: join(root, 'www') };
+}
+
+function homeOf(home: string, account: string): AccountHome {
+  const root = new MemberPath(pathsOf(home, account).root);
+  return { volume: 'v1', root, home: root.below('home'), tmp: root.below('tmp'), www: root.below('www') };
 }
 
 export async function openTestGround(): Promise<TestGround> {
@@ -72,7 +82,7 @@ export async function openTestGround(): Promise<TestGround> {
   await mkdir(context.layout.agent, { recursive: true, mode: 0o700 });
 
   const hostPath = (account: AccountSpec, path: string): string => {
-    const its = homeOf(home, account.name);
+    const its = pathsOf(home, account.name);
     const roots: [string, string][] = [
       [`/home/${account.name}`, its.home],
       ['/tmp', its.tmp],
@@ -86,6 +96,7 @@ export async function openTestGround(): Promise<TestGround> {
     context,
     events,
     storage: storageFor(home),
+    pathsOf: (account) => pathsOf(home, account),
     account: async (name, limits = {}) => {
       const account: AccountSpec = {
         name,
@@ -106,7 +117,7 @@ export async function openTestGround(): Promise<TestGround> {
           ...limits,
         },
       };
-      const its = homeOf(home, name);
+      const its = pathsOf(home, name);
       for (const directory of [its.home, its.tmp, its.www]) {
         await mkdir(directory, { recursive: true });
         await chown(directory, account.uid, account.uid);

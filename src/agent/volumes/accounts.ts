@@ -1,18 +1,30 @@
 import { join } from 'node:path';
+import { z } from 'zod';
 import { HoldfastError } from '../../protocol/errors.ts';
 import { mustRun, runCommand } from '../../runtime/command.ts';
 import type { AccountHome } from '../context.ts';
-import { writeDurably } from './durable.ts';
+import { MemberPath } from '../member-path.ts';
+import { readJson, writeWhole } from '../../runtime/whole-file.ts';
 import type { AccountWanted } from './engine.ts';
-import type { Lane } from './lane.ts';
-import { parseSubvolumes } from './local/btrfs-output.ts';
-import { referencedBytes } from './local/filesystem.ts';
-import { loadAccounts, type AccountRecord } from './local/record.ts';
+import type { Lane } from '../kernel/lane.ts';
+import { parseSubvolumes } from '../btrfs/btrfs-output.ts';
+import { referencedBytes } from '../btrfs/filesystem.ts';
 
 const SCRIPT = join(import.meta.dirname, 'account-home.sh');
 const SKELETON = join(import.meta.dirname, 'skeleton');
 const COMMAND_DEADLINE_MS = 30_000;
 
+/** What is kept of the accounts of a volume, so that their homes can be named while the volume is closed. */
+const accountsFileSchema = z.object({
+  format: z.literal(1),
+  accounts: z.array(z.object({ name: z.string(), uid: z.number(), subvolume: z.number(), limitBytes: z.number() })),
+});
+export type AccountRecord = z.infer<typeof accountsFileSchema>['accounts'][number];
+
+async function loadAccounts(path: string): Promise<AccountRecord[]> {
+  const content = await readJson(path);
+  return content === undefined ? [] : accountsFileSchema.parse(content).accounts;
+}
 /**
  * The account homes of one mounted btrfs volume: a subvolume each, with a quota. Both engines mount btrfs, so both use this.
  * Everything that touches the volume is one throw-away process per call, in the volume's own lane.
@@ -56,13 +68,17 @@ export class AccountHomes {
     return [...this.#known.keys()];
   }
 
-  /** Throws `not-found`. Makes strings only. */
+  uids(): number[] {
+    return [...this.#known.values()].map(({ uid }) => uid);
+  }
+
+  /** Throws `not-found`. Makes names only. */
   homeOf(account: string): AccountHome {
     if (!this.#known.has(account)) {
       throw new HoldfastError('not-found', `The account ${account} has no home on the volume ${this.#volume}.`);
     }
-    const root = join(this.#mount, 'accounts', account);
-    return { volume: this.#volume, root, home: join(root, 'home'), tmp: join(root, 'tmp'), www: join(root, 'www') };
+    const root = new MemberPath(join(this.#mount, 'accounts', account));
+    return { volume: this.#volume, root, home: root.below('home'), tmp: root.below('tmp'), www: root.below('www') };
   }
 
   /** After the volume was opened: directories that hold the homes, and the list made true to what is there. */
@@ -184,7 +200,7 @@ export class AccountHomes {
   async #save(): Promise<void> {
     this.#saving = this.#saving
       .catch(() => undefined)
-      .then(() => writeDurably(this.#file, JSON.stringify({ format: 1, accounts: [...this.#known.values()] })));
+      .then(() => writeWhole(this.#file, JSON.stringify({ format: 1, accounts: [...this.#known.values()] })));
     await this.#saving;
   }
 }

@@ -2,12 +2,13 @@ import { readdir } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { FaultName } from '../../protocol/drills.ts';
 import { until } from '../../runtime/deadline.ts';
-import { loopsOf } from './local/loops.ts';
-import { readOrUndefined } from './local/proc.ts';
+import { loopsOf } from '../disks/loops.ts';
+import { readOrUndefined } from '../kernel/files.ts';
 import { directoriesOf } from './local/state.ts';
-import { diskOf } from './local/valve.ts';
+import { diskOf } from '../disks/valve.ts';
 import { standsStill, StorageHost } from './testing/host.ts';
 import { inVolume } from './testing/member.ts';
+import { asArgument } from '../member-argument.ts';
 
 describe('faults on disks, and the cut', () => {
   let host: StorageHost;
@@ -210,6 +211,6 @@ describe('faults on disks, and the cut', () => {
     host.storage.hold('one', null);
     await until(() => host.status('one').state === 'open', 'the volume being usable again', 20_000);
     expect(usable).toEqual([false, true]);
-    expect(host.storage.homeOf('of-one').home).toBe(directory);
+    expect(asArgument(host.storage.homeOf('of-one').home)).toBe(directory);
   });
 });

@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { EngineVolume, VolumeEngine } from './engine.ts';
-import { plainJourney } from './testing/journeys.ts';
+import { plainJourney } from '../operations/testing/journeys.ts';
 import { inVolume, Writer } from './testing/member.ts';
+import { asArgument } from '../member-argument.ts';
 
 const MiB = 1024 ** 2;
 
@@ -47,7 +48,7 @@ export function engineConformance(
 
     async function withAccount(volume: EngineVolume, account = 'alice', diskBytes = 200 * MiB): Promise<string> {
       await volume.ensureAccount({ name: account, uid: under.uid, limits: { diskBytes } });
-      return volume.homeOf(account).home;
+      return asArgument(volume.homeOf(account).home);
     }
 
     function writeInto(directory: string): Writer {
@@ -88,7 +89,8 @@ export function engineConformance(
       const volume = await create();
       const account = { name: 'alice', uid: under.uid, limits: { diskBytes: 20 * MiB } };
       expect(await volume.ensureAccount(account)).toEqual({ created: true });
-      const { root, home, tmp, www } = volume.homeOf('alice');
+      const its = volume.homeOf('alice');
+      const [root = '', home = '', tmp = '', www = ''] = [its.root, its.home, its.tmp, its.www].map(asArgument);
       expect(await inVolume('stat -c "%u %a" "$1" "$2" "$3"', home, tmp, www)).toBe(
         [`${under.uid} 700`, `${under.uid} 700`, `${under.uid} 700`].join('\n'),
       );
@@ -142,7 +144,7 @@ export function engineConformance(
       const again = (await (await under.restart()).load())[0];
       expect(again?.wantedOpen).toBe(false);
       await again?.open();
-      expect(await inVolume('cat "$1/file"', again?.homeOf('alice').home ?? '')).toBe('kept');
+      expect(again && (await inVolume('cat "$1/file"', asArgument(again.homeOf('alice').home)))).toBe('kept');
     });
 
     test('a volume in use is not closed', async () => {

@@ -2,7 +2,7 @@ import type { PlanLimits } from '../../model/plans.ts';
 import type { VolumeStatus } from '../../protocol/volumes.ts';
 import type { FaultName } from '../../protocol/drills.ts';
 import type { AccountHome, WatchedDisk } from '../context.ts';
-import type { Journey } from './journey.ts';
+import type { Journey } from '../operations/journey.ts';
 
 /**
  * What a volume engine must be able to do. The local engine keeps both replicas on this host's disks; a cluster engine
@@ -108,6 +108,8 @@ export interface EngineVolume {
   homeOf(account: string): AccountHome;
   /** Whether this account's home is here, from memory. */
   hasAccount(name: string): boolean;
+  /** Unix ids of the accounts that live here, from memory. */
+  residents(): readonly number[];
   /** Whether all replicas failed at once: they are served again, but what one of them missed is not healed yet. */
   needsScrub(): boolean;
   /** Whether a replica was found to have fallen behind in a crash when the volume was opened; `planReplica()` takes its disk. */

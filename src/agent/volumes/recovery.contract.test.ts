@@ -2,9 +2,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../../runtime/deadline.ts';
-import { CopyGroup } from './local/copy-group.ts';
-import { CHECKSUM_PROGRAM } from './local/kept-checksums.ts';
-import { processesNamed, readOrUndefined } from './local/proc.ts';
+import { CopyGroup } from '../kernel/copy-group.ts';
+import { PROGRAMS } from '../btrfs/programs.ts';
+import { readOrUndefined } from '../kernel/files.ts';
+import { processesNamed } from '../kernel/processes.ts';
 import { directoriesOf } from './local/state.ts';
 import { StorageHost, standsStill } from './testing/host.ts';
 import { inVolume, readFromBoth } from './testing/member.ts';
@@ -174,7 +175,7 @@ describe('the runbooks of a volume', () => {
     const kept = await processesNamed('python3');
     const mount = directoriesOf(host.context, 'one').mount;
     expect(
-      kept.filter((one) => one.arguments.includes(CHECKSUM_PROGRAM) && one.arguments.includes(mount)),
+      kept.filter((one) => one.arguments.includes(PROGRAMS.keepChecksums) && one.arguments.includes(mount)),
     ).toHaveLength(1);
     await host.fault('one', 'r1', 'hang');
     await standsStill(writer);

@@ -4,7 +4,7 @@ import { HoldfastError } from '../../protocol/errors.ts';
 import type { RepairPlan } from '../../protocol/health.ts';
 import { until } from '../../runtime/deadline.ts';
 import type { EngineVolume } from './engine.ts';
-import type { Journey } from './journey.ts';
+import type { Journey } from '../operations/journey.ts';
 
 /** How long a volume may take to answer again after its hung disk was cut, or after it was opened. */
 const ANSWER_DEADLINE_MS = 45_000;

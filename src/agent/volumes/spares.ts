@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { readJson, writeDurably } from './durable.ts';
+import { readJson, writeWhole } from '../../runtime/whole-file.ts';
 
 const fileSchema = z.object({
   format: z.literal(1),
@@ -60,6 +60,6 @@ export class Spares {
 
   async #keep(disks: Spare[]): Promise<void> {
     this.#disks = disks;
-    await writeDurably(this.#file, JSON.stringify({ format: 1, disks }, null, 2));
+    await writeWhole(this.#file, JSON.stringify({ format: 1, disks }, null, 2));
   }
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
 import { runCommand } from '../../runtime/command.ts';
-import { processesNamed } from './local/proc.ts';
+import { processesNamed } from '../kernel/processes.ts';
 import { removeHome } from './testing/cleanup.ts';
 import { makeHome } from './testing/context.ts';
 import { inVolume } from './testing/member.ts';

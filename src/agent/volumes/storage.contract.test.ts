@@ -7,13 +7,14 @@ import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
 import { mustRun } from '../../runtime/command.ts';
 import { until } from '../../runtime/deadline.ts';
 import type { AgentContext, StoragePart } from '../context.ts';
-import { attachLoop } from './local/loops.ts';
-import { findValve, valvePaths, type ValvePaths } from './local/valve.ts';
+import { attachLoop } from '../disks/loops.ts';
+import { findValve, valvePaths, type ValvePaths } from '../disks/valve.ts';
 import { directoriesOf } from './local/state.ts';
 import { createStorage } from './storage.ts';
 import { removeHome } from './testing/cleanup.ts';
 import { contextOf, makeHome } from './testing/context.ts';
 import { inVolume, Writer } from './testing/member.ts';
+import { asArgument } from '../member-argument.ts';
 
 const MiB = 1024 ** 2;
 const SIZE = 384 * MiB;
@@ -92,7 +93,7 @@ describe('the storage of an agent', () => {
       volume: on,
       limits: limits(100 * MiB),
     });
-    return storage.homeOf(name).home;
+    return asArgument(storage.homeOf(name).home);
   }
 
   function writeInto(directory: string): Writer {
@@ -144,9 +145,9 @@ describe('the storage of an agent', () => {
     await Promise.all(names.map((name) => account(name, 'one')));
     await inVolume(
       'dd if=/dev/urandom of="$1/file" bs=1M count=8 conv=fsync status=none',
-      storage.homeOf('member3').home,
+      asArgument(storage.homeOf('member3').home),
     );
-    await inVolume('sync -f "$1"', storage.homeOf('member3').home);
+    await inVolume('sync -f "$1"', asArgument(storage.homeOf('member3').home));
     expect((await storage.handlers['accounts.usage']({ name: 'member3' })).usedBytes).toBeGreaterThan(8 * MiB);
     expect((await storage.handlers['accounts.usage']({ name: 'member4' })).usedBytes).toBeLessThan(MiB);
     await storage.stop();
@@ -194,7 +195,7 @@ describe('the storage of an agent', () => {
       process.kill(valve.server.pid, 'SIGSTOP');
       stopped.push(valve.server.pid);
     }
-    const writer = writeInto(storage.homeOf('alice').home);
+    const writer = writeInto(asArgument(storage.homeOf('alice').home));
     // What is used is asked of no disk.
     expect(await storage.handlers['accounts.usage']({ name: 'alice' })).toEqual({
       usedBytes: expect.any(Number),
@@ -325,7 +326,7 @@ describe('the storage of an agent', () => {
     await killValve('one', 'r2');
     await until(() => usable.some(([, is]) => !is), 'the volume being reported unusable', 30_000);
     await until(async () => (await volume('one')).state === 'open', 'the volume being opened again', 60_000);
-    expect(await inVolume('cat "$1/README.txt"', storage.homeOf('alice').home)).toMatch(/Welcome/);
+    expect(await inVolume('cat "$1/README.txt"', asArgument(storage.homeOf('alice').home))).toMatch(/Welcome/);
   });
 
   test('real disks are used directly, must be empty, and a volume opens without one of them', async () => {

@@ -4,9 +4,9 @@ import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
 import { within } from '../../runtime/deadline.ts';
 import type { AccountHome, AgentContext, StoragePart, WatchedDisk } from '../context.ts';
 import type { CreatePlan, EngineVolume, VolumeEngine } from './engine.ts';
-import type { Journey } from './journey.ts';
+import type { Journey } from '../operations/journey.ts';
 import { createLocalEngine } from './local/engine.ts';
-import { Operations, type OperationInput } from './operations.ts';
+import { Operations, type OperationInput } from '../operations/operations.ts';
 import { planRecovery, planReplacement, rebuildOrAbandon, recover, type TakesDisks } from './recovery.ts';
 import { Spares } from './spares.ts';
 
@@ -262,6 +262,12 @@ class Storage implements StoragePart {
 
   statuses(): VolumeStatus[] {
     return [...this.#volumes.values()].map((volume) => this.#statusOf(volume));
+  }
+
+  residents(): { uid: number; volume: string }[] {
+    return [...this.#volumes.values()].flatMap((volume) =>
+      volume.residents().map((uid) => ({ uid, volume: volume.name })),
+    );
   }
 
   onDisksChange(listener: () => void): void {

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { mustRun } from '../../runtime/command.ts';
 import { until } from '../../runtime/deadline.ts';
-import { attachLoop } from './local/loops.ts';
+import { attachLoop } from '../disks/loops.ts';
 import { directoriesOf } from './local/state.ts';
-import { findValve } from './local/valve.ts';
+import { findValve } from '../disks/valve.ts';
 import { DISK_BYTES, standsStill, StorageHost } from './testing/host.ts';
 
 describe('a volume in trouble', () => {

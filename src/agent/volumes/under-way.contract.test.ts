@@ -1,10 +1,11 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { PROGRAMS } from '../btrfs/programs.ts';
 import type { Operation } from '../../protocol/volumes.ts';
 import { mustRun, runCommand } from '../../runtime/command.ts';
 import { until } from '../../runtime/deadline.ts';
-import { attachLoop } from './local/loops.ts';
+import { attachLoop } from '../disks/loops.ts';
 import { directoriesOf } from './local/state.ts';
 import { standsStill, StorageHost } from './testing/host.ts';
 
@@ -18,7 +19,6 @@ import fcntl, os, struct, sys
 mount = os.open(sys.argv[1], os.O_RDONLY)
 fcntl.ioctl(mount, 0xC400941D, bytearray(struct.pack("=4Q", 2, 0, 0, 0).ljust(1024, bytes(1))))
 `;
-const REPLACE_PROGRAM = join(import.meta.dirname, 'local', 'replace.py');
 
 describe('a disk fails while somebody else works on the file system', () => {
   let host: StorageHost;
@@ -190,7 +190,7 @@ describe('a disk fails while somebody else works on the file system', () => {
   test("somebody else's copy onto a disk of theirs is cancelled, and never taken for the platform's own", async () => {
     const device = await stranger();
     await pace(SLOW);
-    await mustRun('python3', ['-I', REPLACE_PROGRAM, mount, '1', device, 'always'], DEADLINE);
+    await mustRun('python3', ['-I', PROGRAMS.replace, mount, '1', device, 'always'], DEADLINE);
     await becomes('device replace');
     await isRepaired(/btrfs replace.*cancelled/);
   });
@@ -221,7 +221,7 @@ describe('a disk fails while somebody else works on the file system', () => {
   test('a scrub is refused beside a copy that somebody else began, with its name', async () => {
     const device = await stranger();
     await pace(SLOW);
-    await mustRun('python3', ['-I', REPLACE_PROGRAM, mount, '1', device, 'always'], DEADLINE);
+    await mustRun('python3', ['-I', PROGRAMS.replace, mount, '1', device, 'always'], DEADLINE);
     const scrub = await host.ended(await host.storage.scrub('one'));
     expect(scrub).toMatchObject({
       state: 'failed',

@@ -21,6 +21,7 @@ import {
   writeRecord,
   type ProcessRecord,
 } from '../../runtime/process-record.ts';
+import { readProcessStat } from '../../runtime/process-stat.ts';
 
 export interface ChildDefinition {
   name: string;
@@ -277,12 +278,7 @@ function childrenOf(pid: number): { record: ProcessRecord; command: string }[] {
 
 /** Whether a signal or a debugger has stopped it (proc_pid_stat(5): T, t). */
 function isStopped(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return /^[Tt]/.test(stat.slice(stat.lastIndexOf(')') + 2));
-  } catch {
-    return false; // It has ended.
-  }
+  return ['T', 't'].includes(readProcessStat(pid)?.state ?? '');
 }
 
 /** Node names its main thread itself ("MainThread"), so the name of the program file is taken. */

@@ -1,7 +1,8 @@
-import { chmodSync, chownSync, existsSync, mkdirSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { idsOf, layoutOf, type Configuration } from '../../runtime/config.ts';
 import { ensureIdentities } from '../../runtime/identity.ts';
+import { writeWhole } from '../../runtime/whole-file.ts';
 import { STATE_FORMAT } from './checks.ts';
 
 /** Unix socket paths end at 107 characters (unix(7)); the longest of ours is below the sites' directory. */
@@ -36,8 +37,7 @@ export async function makeDirectories(configuration: Configuration): Promise<voi
     control: { path: layout.control, uid: ids.control },
   });
   const version = JSON.stringify({ format: STATE_FORMAT, version: configuration.version });
-  writeFileSync(`${layout.versionFile}.new`, `${version}\n`);
-  renameSync(`${layout.versionFile}.new`, layout.versionFile);
+  await writeWhole(layout.versionFile, `${version}\n`, { mode: 0o644 });
 }
 
 /** Whether this home has been started before. */

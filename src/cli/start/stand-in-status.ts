@@ -1,8 +1,9 @@
-import { chown, readFile, rename, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { renderAlive, renderStatusFiles, STATUS_ALIVE, type StatusFacts } from '../../model/status-page.ts';
 import { answersHttp, GATEWAY_ALIVE_PATH } from '../../runtime/alive.ts';
 import { idsOf, layoutOf, type Configuration } from '../../runtime/config.ts';
+import { writeWhole } from '../../runtime/whole-file.ts';
 
 const EVERY_MS = 2_000;
 const GATEWAY_ANSWERS_MS = 1_500;
@@ -52,21 +53,15 @@ export class StandInStatus {
       // It came back while we looked: what it writes is newer.
       if (this.#timer === undefined) return;
       const at = new Date().toISOString();
+      const { gateway: gid } = idsOf(this.#configuration.instance);
       const files = renderStatusFiles({ ...known, at, gateway, control: control(), watching: 'silent' });
       for (const [name, text] of Object.entries({ ...files, [STATUS_ALIVE]: renderAlive(at, at) }))
-        await this.#put(join(layout.gateway, 'status', name), text);
+        await writeWhole(join(layout.gateway, 'status', name), text, { mode: 0o644, gid, durable: false });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return; // No page has been written yet.
       this.#say(`The status page could not be kept: ${error instanceof Error ? error.message : String(error)}`);
     } finally {
       this.#writing = false;
     }
-  }
-
-  async #put(path: string, text: string): Promise<void> {
-    const temporary = `${path}.stand-in`;
-    await writeFile(temporary, text, { mode: 0o644 });
-    await chown(temporary, 0, idsOf(this.#configuration.instance).gateway);
-    await rename(temporary, path);
   }
 }

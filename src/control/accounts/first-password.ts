@@ -1,6 +1,7 @@
-import { rm, rename, writeFile } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { layoutOf } from '../../runtime/config.ts';
+import { writeWhole } from '../../runtime/whole-file.ts';
 import type { ControlContext } from '../context.ts';
 
 /** What `npm start` reads to show the operator's one-time password: {"name", "oneTimePassword"}. */
@@ -18,13 +19,5 @@ export async function keepFirstPassword(
     await rm(file, { force: true });
     return;
   }
-  await writePrivate(file, `${JSON.stringify(operator)}\n`);
-}
-
-/** Replaces a file that only the control plane and root may read. */
-export async function writePrivate(file: string, text: string): Promise<void> {
-  const fresh = `${file}.new`;
-  await rm(fresh, { force: true });
-  await writeFile(fresh, text, { mode: 0o600, flag: 'wx' });
-  await rename(fresh, file);
+  await writeWhole(file, `${JSON.stringify(operator)}\n`);
 }

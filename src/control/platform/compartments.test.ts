@@ -6,7 +6,8 @@ import { createSite } from '../sites/create-site.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { Dashboard, Status } from '../../protocol/browser.ts';
 import { until } from '../../runtime/deadline.ts';
-import { Breaker, Compartments, FilePlaces, storageRepair } from './compartments.ts';
+import { Compartments, storageRepair } from '../../runtime/compartments.ts';
+import { Breaker, FilePlaces } from './compartments.ts';
 
 const WAIT = 20_000;
 const API = '/api/holdfast';
@@ -45,6 +46,19 @@ describe('a compartment', () => {
         expect(compartments.inside('v')).toBe(0);
       }),
     );
+  });
+
+  it('of one volume does not touch another, and hands its place to the next in line', async () => {
+    const compartments = new Compartments({ atOnce: 1, waiting: 5, waitMs: 20 });
+    const leave = await compartments.enter('hung');
+    const late = compartments.run('hung', () => Promise.resolve(1)).catch((error: unknown) => error);
+    await vi.advanceTimersByTimeAsync(20);
+    expect(await late).toMatchObject({ code: 'storage-repair' });
+    expect(await compartments.run('healthy', () => Promise.resolve(2))).toBe(2);
+    const next = compartments.run('hung', () => Promise.resolve(3));
+    leave();
+    expect(await next).toBe(3);
+    expect(await compartments.run('hung', () => Promise.resolve(4))).toBe(4);
   });
 
   it('lets nobody wait for ever', async () => {

@@ -25,7 +25,7 @@ import {
   type SiteRow,
 } from '../store/sites.ts';
 import type { Database } from '../store/tables.ts';
-import { Compartments } from './compartments.ts';
+import { Compartments } from '../../runtime/compartments.ts';
 import { RetryingWork } from './retrying-work.ts';
 import type { World } from './world.ts';
 

@@ -8,7 +8,7 @@ import { createAccount } from '../accounts/create-account.ts';
 import { createSite } from '../sites/create-site.ts';
 import { findAccount } from '../store/accounts.ts';
 import { findSiteByDomain } from '../store/sites.ts';
-import { Compartments } from './compartments.ts';
+import { Compartments } from '../../runtime/compartments.ts';
 import { followAgent } from './follow-agent.ts';
 import { readPlatformStatus } from './platform-status.ts';
 import { RetryingWork } from './retrying-work.ts';

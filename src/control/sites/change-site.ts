@@ -4,7 +4,7 @@ import type { UpdateSite } from '../../protocol/browser.ts';
 import type { Actor, ControlContext } from '../context.ts';
 import { within } from '../../runtime/deadline.ts';
 import { audit } from '../platform/audit.ts';
-import { storageRepair } from '../platform/compartments.ts';
+import { storageRepair } from '../../runtime/compartments.ts';
 import { hashVisitorPassword } from '../security/passwords.ts';
 import { findAccount, findPlan, type AccountRow } from '../store/accounts.ts';
 import {
@@ -16,6 +16,7 @@ import {
   type Site,
   type SiteRow,
 } from '../store/sites.ts';
+import { isUniqueViolation } from '../store/unique-violation.ts';
 import { checkCertificate } from './certificate.ts';
 import { domainTaken, lockAccount, patience, refuseTakenDomain, tellAgent } from './create-site.ts';
 import {
@@ -92,11 +93,6 @@ export async function updateSite(
   });
   await audit(context, actor, 'site.change', domain, 'ok', Object.keys(change).join(', '));
   return await afterChange(context, site.id, account.name);
-}
-
-function isUniqueViolation(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  return ('code' in error && error.code === '23505') || error.message.includes('UNIQUE constraint failed');
 }
 
 async function afterChange(context: ControlContext, id: string, account: string): Promise<Site> {

@@ -38,6 +38,8 @@ import {
   findSiteByDomain, insertSite, insertStaticFile, insertStaticHeader, listSites, recordTold, replaceStaticFiles, updateStaticFile,
 } from './sites.ts'; // prettier-ignore
 
+import { isUniqueViolation } from './unique-violation.ts';
+
 const log = pino({ level: 'silent' });
 const AT = '2026-01-01T00:00:00.000Z';
 
@@ -106,6 +108,18 @@ describe.each(['sqlite', 'postgres'] as const)('the store on %s', (engine) => {
     await store.close();
     store = await open();
     expect(await findAccount(store.database, 'alice')).toMatchObject({ name: 'alice', uid: 1_879_113_828 });
+  });
+
+  it('knows a refusal because of another row with the same value from every other one', async () => {
+    const alice = await account('alice');
+    await site(alice, 'one.test');
+    const other = await site(alice, 'two.test');
+    const refused = async (work: Promise<unknown>): Promise<unknown> => await work.catch((error: unknown) => error);
+    expect(isUniqueViolation(await refused(changeSite(store.database, other, { domain: 'one.test' })))).toBe(true);
+    const missing = sql`insert into sites (domain) values (null)`.execute(store.database);
+    const why = await refused(missing);
+    expect(why).toBeInstanceOf(Error);
+    expect(isUniqueViolation(why)).toBe(false);
   });
 
   it('refuses a database that a newer version has changed', async () => {

@@ -1,6 +1,6 @@
 import type { SiteView } from '../../../src/protocol/browser.ts';
 import type { SiteStatus } from '../../../src/protocol/sites.ts';
-import type { Tone } from '../ui/marks.tsx';
+import type { Tone } from '../ui/tone.ts';
 
 export type StateOfSite = Pick<SiteView, 'status' | 'enabled' | 'storage'>;
 

@@ -1,10 +1,8 @@
 import type { JSX, ReactNode } from 'react';
 import { formatBytes, formatShare, fullness, roomLeft } from '../format/format.ts';
 import { useLostAt } from '../frame/connection.ts';
+import type { Tone } from './tone.ts';
 import { siteStateOf, type StateOfSite } from '../health/site-state.ts';
-
-/** State is always said three ways: colour, shape, word. */
-export type Tone = 'good' | 'quiet' | 'busy' | 'warn' | 'bad' | 'off';
 
 function Shape({ tone }: { tone: Tone }): JSX.Element {
   return (

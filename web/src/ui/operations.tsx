@@ -2,7 +2,8 @@ import type { JSX } from 'react';
 import type { Operation } from '../../../src/protocol/volumes.ts';
 import { count, formatAgo } from '../format/format.ts';
 import { useNow } from './hooks.ts';
-import { Badge, Bar, type Tone } from './marks.tsx';
+import { Badge, Bar } from './marks.tsx';
+import type { Tone } from './tone.ts';
 
 const WORDS: Readonly<Record<Operation['kind'], string>> = {
   'volume-create': 'Create volume',

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import type { DiskCounters } from '../../../model/diagnosis.ts';
+import type { DiskCounters } from '../../../model/disk-counters.ts';
 
 /** One line of /proc/diskstats (Documentation/admin-guide/iostats.rst), as far as it is used. Times in milliseconds. */
 export interface DiskLine extends DiskCounters {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeWhole } from '../../../runtime/whole-file.ts';
 
 /**
  * When disks that complete nothing now completed something last, beyond the life of one watcher: its successor sees such a disk stopped from
@@ -34,11 +34,9 @@ export class FirstSigns {
     const text = JSON.stringify(Object.fromEntries(signs));
     if (text === this.#written || this.#writing) return;
     this.#writing = true;
-    void (async () => {
-      await writeFile(`${this.#file}.new`, `{"boot":${JSON.stringify(this.#boot)},"signs":${text}}`, { mode: 0o600 });
-      await rename(`${this.#file}.new`, this.#file);
-      this.#written = text;
-    })()
+    const content = `{"boot":${JSON.stringify(this.#boot)},"signs":${text}}`;
+    void writeWhole(this.#file, content, { mode: 0o600, durable: false })
+      .then(() => (this.#written = text))
       // It is only about how exactly a time is told; a host that cannot write has worse troubles, which others tell.
       .catch(() => undefined)
       .finally(() => (this.#writing = false));

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import type { ErrorCounters } from '../../../model/diagnosis.ts';
-import { parseErrorStats } from '../../volumes/local/btrfs-output.ts';
+import { hasEnded, readProcessStat } from '../../../runtime/process-stat.ts';
+import { parseErrorStats } from '../../btrfs/btrfs-output.ts';
 
 /** Small reads of /proc and /sys that wait for no disk. What cannot be read is told as "not known", never thrown. */
 function read(path: string): string | undefined {
@@ -35,14 +36,9 @@ export function readErrors(filesystem: string, deviceId: number): ErrorCounters 
   return text === undefined ? undefined : parseErrorStats(text);
 }
 
-/** State letter of a /proc/<pid>/stat line: the command name before it may contain anything. */
-export function stateOf(stat: string): string {
-  return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
-}
-
 export function isRunning(pid: number): boolean {
-  const stat = read(`/proc/${pid}/stat`);
-  return stat !== undefined && !'ZX'.includes(stateOf(stat));
+  const stat = readProcessStat(pid);
+  return stat !== undefined && !hasEnded(stat);
 }
 
 /** Whether any thread of this process waits in the kernel without being interruptible: for a disk. */
@@ -53,10 +49,7 @@ export function waitsInKernel(pid: number): boolean {
   } catch {
     return false; // It ended.
   }
-  return threads.some((thread) => {
-    const stat = read(`/proc/${pid}/task/${thread}/stat`);
-    return stat !== undefined && stateOf(stat) === 'D';
-  });
+  return threads.some((thread) => readProcessStat(`${pid}/task/${thread}`)?.state === 'D');
 }
 
 /** Processes of these users that wait in the kernel now, as "pid:start" by user. Only /proc/<pid>/stat is read, never the command line. */
@@ -68,8 +61,8 @@ export function waitingOf(uids: ReadonlySet<number>): Map<string, number> {
     try {
       const { uid } = statSync(`/proc/${name}`);
       if (!uids.has(uid)) continue;
-      const stat = readFileSync(`/proc/${name}/stat`, 'latin1');
-      if (stateOf(stat) === 'D') found.set(`${name}:${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]}`, uid);
+      const stat = readProcessStat(name);
+      if (stat?.state === 'D') found.set(`${name}:${stat.startTime}`, uid);
     } catch {
       continue; // It ended while we looked.
     }

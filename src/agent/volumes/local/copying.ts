@@ -1,6 +1,11 @@
 import { HoldfastError } from '../../../protocol/errors.ts';
 import type { ReplicaRecord } from './record.ts';
-import type { VolumeState } from './state.ts';
+
+/** A volume that may be copied; `copying`: the copy that this agent follows. */
+export interface CopiedVolume {
+  readonly name: string;
+  copying: Copying | undefined;
+}
 
 /** A copy onto a new disk, for those who have to end it before its time: the cut of that disk, and the clearing of a dead file system. */
 export class Copying implements Disposable {
@@ -9,17 +14,17 @@ export class Copying implements Disposable {
   readonly signal: AbortSignal;
   /** Settled when it holds nothing of the volume any more. */
   readonly ended: Promise<void>;
-  readonly #state: VolumeState;
+  readonly #volume: CopiedVolume;
   readonly #stop = new AbortController();
   readonly #end = Promise.withResolvers<void>();
   #reason: string | undefined;
 
-  constructor(state: VolumeState, target: ReplicaRecord) {
-    this.#state = state;
+  constructor(volume: CopiedVolume, target: ReplicaRecord) {
+    this.#volume = volume;
     this.target = target;
     this.signal = this.#stop.signal;
     this.ended = this.#end.promise;
-    state.copying = this;
+    volume.copying = this;
   }
 
   /** `reason` continues "The new disk ... was given up: ". The first one counts. */
@@ -33,12 +38,12 @@ export class Copying implements Disposable {
     if (this.#reason === undefined) return undefined;
     return new HoldfastError(
       'disk-unusable',
-      `The new disk ${this.target.disk} was given up while the volume ${this.#state.name} was copied onto it: ${this.#reason}`,
+      `The new disk ${this.target.disk} was given up while the volume ${this.#volume.name} was copied onto it: ${this.#reason}`,
     );
   }
 
   [Symbol.dispose](): void {
-    if (this.#state.copying === this) this.#state.copying = undefined;
+    if (this.#volume.copying === this) this.#volume.copying = undefined;
     this.#end.resolve();
   }
 }

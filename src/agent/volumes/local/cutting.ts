@@ -1,8 +1,8 @@
 import { HoldfastError } from '../../../protocol/errors.ts';
-import { cutDriverOf } from './cut/driver.ts';
+import { cutDriverOf } from '../../disks/cut/drivers.ts';
 import type { ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
-import { valveServes } from './valve.ts';
+import { valveServes } from '../../disks/valve.ts';
 
 /**
  * The cut: the replica is recorded as not complete, then everything outstanding in its disk is made to fail. It waits for no other

@@ -1,6 +1,5 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { FaultName } from '../../../protocol/drills.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
@@ -8,7 +7,7 @@ import { runCommand } from '../../../runtime/command.ts';
 import { within } from '../../../runtime/deadline.ts';
 import type { ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
-import { findValve, type ValvePaths } from './valve.ts';
+import { CORRUPT_PROGRAM, findValve, type ValvePaths } from '../../disks/valve.ts';
 
 /** A flapping disk answers for this long, then does not for as long. */
 const FLAP_MS = 400;
@@ -17,7 +16,6 @@ const SLOW_BITS = '4M';
 const SOCKET_DEADLINE_MS = 5_000;
 /** Blocks of 4 KiB that `corrupt` overwrites at most. */
 const CORRUPT_BLOCKS = 64;
-const CORRUPT_PROGRAM = join(import.meta.dirname, 'corrupt.py');
 
 /**
  * Real faults on the valve disks of one volume, for drills. One fault a disk: the next takes the place of the one before. The valve is

@@ -2,8 +2,9 @@ import { mkdir, readdir, rmdir } from 'node:fs/promises';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { until } from '../../../runtime/deadline.ts';
 import { findHolders, holdersInWords, type Holder } from '../../../runtime/mount-holders.ts';
-import { devicesOf } from './filesystem.ts';
-import { mountAt, readMounts, readOrUndefined, type MountEntry } from './proc.ts';
+import { devicesOf } from '../../btrfs/filesystem.ts';
+import { readOrUndefined } from '../../kernel/files.ts';
+import { mountAt, readMounts, type MountEntry } from '../../kernel/mounts.ts';
 import type { VolumeState } from './state.ts';
 
 /** Programs of a volume that is closed are told to end a moment before. */

@@ -6,7 +6,7 @@ import { removeHome } from '../testing/cleanup.ts';
 import { createLocalEngine } from './engine.ts';
 import { loadRecords } from './record.ts';
 import { directoriesOf } from './state.ts';
-import { findValve, valvePaths } from './valve.ts';
+import { findValve, valvePaths } from '../../disks/valve.ts';
 
 /** The two ways in which an image-file disk really fails: its processes die, or it answers with errors. */
 const FAULTS = {

@@ -1,15 +1,15 @@
 import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { HoldfastError } from '../../../protocol/errors.ts';
-import type { Journey } from '../journey.ts';
-import { attachDisk } from './attach.ts';
-import { readSuperBlock, wipe } from './disks.ts';
-import * as filesystem from './filesystem.ts';
+import type { Journey } from '../../operations/journey.ts';
+import { attachDisk } from '../../disks/attach.ts';
+import { readSuperBlock, wipe } from '../../disks/disks.ts';
+import * as filesystem from '../../btrfs/filesystem.ts';
 import { openVolume } from './opening.ts';
-import { mountAt } from './proc.ts';
-import { assertNothingHangs } from './registering.ts';
+import { mountAt } from '../../kernel/mounts.ts';
+import { assertNothingHangs } from '../../btrfs/registering.ts';
 import type { VolumeState } from './state.ts';
-import { makeImage } from './valve.ts';
+import { makeImage } from '../../disks/valve.ts';
 
 /** Makes the volume that its record describes, and opens it. Each step finds out by itself whether it is done. */
 export async function makeVolume(state: VolumeState, journey: Journey): Promise<void> {

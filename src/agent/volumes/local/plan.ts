@@ -14,10 +14,10 @@ import {
   readSuperBlock,
   SMALLEST_DISK_BYTES,
   stableName,
-} from './disks.ts';
-import { assertBtrfsAvailable, assertLoopAvailable } from './loops.ts';
+} from '../../disks/disks.ts';
+import { assertBtrfsAvailable, assertLoopAvailable } from '../../disks/loops.ts';
 import { NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
-import { assertNothingHangs } from './registering.ts';
+import { assertNothingHangs } from '../../btrfs/registering.ts';
 import type { VolumeDirectories } from './state.ts';
 
 const GiB = 1024 ** 3;

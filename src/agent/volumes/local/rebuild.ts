@@ -1,24 +1,25 @@
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname } from 'node:path';
+import { PROGRAMS } from '../../btrfs/programs.ts';
 import { mkdir } from 'node:fs/promises';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { mustRun, runCommand } from '../../../runtime/command.ts';
-import { JourneyInterrupted, type Journey, type StepReport } from '../journey.ts';
-import { attachDisk, detachDisk, kernelName, removeImage } from './attach.ts';
-import { parseBalanceProgress } from './btrfs-output.ts';
-import { CopyPace } from './copy-pace.ts';
-import { CopyStatus, type CopyMoment } from './copy-status.ts';
+import { JourneyInterrupted, type Journey, type StepReport } from '../../operations/journey.ts';
+import { attachDisk, detachDisk, kernelName, removeImage } from '../../disks/attach.ts';
+import { parseBalanceProgress } from '../../btrfs/btrfs-output.ts';
+import { CopyPace } from '../../disks/copy-pace.ts';
+import { CopyStatus, type CopyMoment } from '../../btrfs/copy-status.ts';
 import { Copying } from './copying.ts';
 import { anotherServes } from './cutting.ts';
-import { readSuperBlock, wipe } from './disks.ts';
-import * as filesystem from './filesystem.ts';
-import { KeptChecksums } from './kept-checksums.ts';
+import { readSuperBlock, wipe } from '../../disks/disks.ts';
+import * as filesystem from '../../btrfs/filesystem.ts';
+import { KeptChecksums } from '../../btrfs/kept-checksums.ts';
 import { NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
 import { scrubDevice } from './scrubbing.ts';
-import { neededToCopy, unallocatedBytes } from './space.ts';
+import { neededToCopy, unallocatedBytes } from '../../btrfs/space.ts';
 import { damagedSentence, type VolumeState } from './state.ts';
 import { endCopy, endScrub, makeWay } from './under-way.ts';
-import { makeImage, removeValve, valveServes } from './valve.ts';
+import { makeImage, removeValve, valveServes } from '../../disks/valve.ts';
 
 const COMMAND_DEADLINE_MS = 60_000;
 const POLL_MS = 300;
@@ -37,8 +38,6 @@ const STALL_MS = 15 * 60_000;
 const NO_ROOM = /No space left on device/;
 /** What replace.py says when something was begun between our looking and the kernel's. */
 const OTHER_WORK = /other work is under way|a scrub is running/;
-
-const REPLACE_PROGRAM = join(import.meta.dirname, 'replace.py');
 
 /** Copies the volume onto a new replica, which takes the place of `target.replaces`, and makes the mirror whole again. */
 export async function rebuildReplica(state: VolumeState, target: ReplicaRecord, journey: Journey): Promise<void> {
@@ -188,7 +187,11 @@ async function copyWhole(
     makeWay(state, report, signal, async (work) => work === 'device replace' && (await inUse()));
   // Before anything of the volume is read: what moves its pieces keeps readers waiting.
   await patiently(signal, clear);
-  await using _checksums = await KeptChecksums.begin(state);
+  await using _checksums = await KeptChecksums.begin({
+    name: state.name,
+    mount: state.directories.mount,
+    log: state.log,
+  });
   await using pace = await CopyPace.begin(state, device, 'written');
 
   const start = async (): Promise<void> => {
@@ -205,7 +208,7 @@ async function copyWhole(
     await endScrub(state, report, signal);
     await wipe(device, target.kind, state.record.uuid);
     const reading = source.state === 'healthy' ? 'always' : 'avoid';
-    const parameters = ['-I', REPLACE_PROGRAM, mount, String(source.deviceId), device, reading];
+    const parameters = ['-I', PROGRAMS.replace, mount, String(source.deviceId), device, reading];
     const command = pace.command('python3', parameters);
     const { stderr } = await state.lane.run(() => mustRun(...command, { deadlineMs: COMMAND_DEADLINE_MS }));
     pace.heed(stderr);

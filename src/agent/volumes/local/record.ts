@@ -2,7 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { replicaStateSchema, volumeNameSchema } from '../../../protocol/volumes.ts';
-import { readJson, removeDurably, writeDurably } from '../durable.ts';
+import { readJson, removeDurably, writeWhole } from '../../../runtime/whole-file.ts';
 
 /**
  * What the agent knows of a volume, on its own disk (<home>/agent/volumes/<name>.json). The volume's devices are taken from
@@ -84,21 +84,9 @@ export async function loadRecords(
 
 export async function saveRecord(directory: string, record: VolumeRecord): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  await writeDurably(join(directory, `${record.name}.json`), JSON.stringify(record, null, 2));
+  await writeWhole(join(directory, `${record.name}.json`), JSON.stringify(record, null, 2));
 }
 
 export async function removeRecord(directory: string, name: string): Promise<void> {
   await removeDurably(join(directory, `${name}.json`));
-}
-
-/** What is kept of the accounts of a volume, so that their homes can be named while the volume is closed. */
-export const accountsFileSchema = z.object({
-  format: z.literal(1),
-  accounts: z.array(z.object({ name: z.string(), uid: z.number(), subvolume: z.number(), limitBytes: z.number() })),
-});
-export type AccountRecord = z.infer<typeof accountsFileSchema>['accounts'][number];
-
-export async function loadAccounts(path: string): Promise<AccountRecord[]> {
-  const content = await readJson(path);
-  return content === undefined ? [] : accountsFileSchema.parse(content).accounts;
 }

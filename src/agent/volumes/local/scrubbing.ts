@@ -1,8 +1,8 @@
-import { join } from 'node:path';
+import { PROGRAMS } from '../../btrfs/programs.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { runCommand } from '../../../runtime/command.ts';
-import { JourneyInterrupted, type StepReport } from '../journey.ts';
-import { CopyPace } from './copy-pace.ts';
+import { JourneyInterrupted, type StepReport } from '../../operations/journey.ts';
+import { CopyPace } from '../../disks/copy-pace.ts';
 import type { ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
 import { endScrub } from './under-way.ts';
@@ -12,7 +12,6 @@ const COMMAND_DEADLINE_MS = 60_000;
 const SCRUB_SLICE_BYTES = 16 * 1024 ** 3;
 /** At the slowest pace a slice of used space takes 17 minutes. */
 const SCRUB_SLICE_DEADLINE_MS = 2 * 3600_000;
-const SCRUB_PROGRAM = join(import.meta.dirname, 'scrub.py');
 
 export interface ScrubResult {
   corrected: number;
@@ -49,7 +48,7 @@ export async function scrubDevice(
     try {
       const parameters = [
         '-I',
-        SCRUB_PROGRAM,
+        PROGRAMS.scrub,
         mount,
         String(replica.deviceId),
         String(start),

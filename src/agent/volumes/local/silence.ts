@@ -1,10 +1,21 @@
-import { join } from 'node:path';
+import { PROGRAMS } from '../../btrfs/programs.ts';
 import { causeOfSilence, type KernelWait, type Silence } from '../../../model/silent-volume.ts';
 import { mustRun } from '../../../runtime/command.ts';
-import type { Begun, VolumeState } from './state.ts';
+import type { Logger } from '../../../runtime/log.ts';
+import type { Begun } from './begun.ts';
+import type { VolumeRecord } from './record.ts';
 
-const WAITS_PROGRAM = join(import.meta.dirname, 'kernel_waits.py');
 const DEADLINE_MS = 5_000;
+
+/** A volume that has not answered. */
+export interface SilentVolume {
+  readonly name: string;
+  readonly log: Logger;
+  readonly record: Pick<VolumeRecord, 'replicas'>;
+  readonly directories: { readonly mount: string };
+  /** The process that asked it. */
+  readonly probe: { readonly pid: number | undefined };
+}
 
 /** "512 percpu_rwsem_wait vfs_write ksys_write" a line. */
 export function parseWaits(text: string): KernelWait[] {
@@ -15,24 +26,24 @@ export function parseWaits(text: string): KernelWait[] {
     .map(([pid, ...stack]) => ({ pid: Number(pid), stack }));
 }
 
-async function waitsNow(state: VolumeState): Promise<KernelWait[]> {
+async function waitsNow(volume: SilentVolume): Promise<KernelWait[]> {
   try {
-    const { stdout } = await mustRun('python3', ['-I', WAITS_PROGRAM], { deadlineMs: DEADLINE_MS });
+    const { stdout } = await mustRun('python3', ['-I', PROGRAMS.waits], { deadlineMs: DEADLINE_MS });
     return parseWaits(stdout);
   } catch (error) {
-    state.log.warn({ volume: state.name, error }, 'what waits in the kernel cannot be seen');
+    volume.log.warn({ volume: volume.name, error }, 'what waits in the kernel cannot be seen');
     return [];
   }
 }
 
 /** What a volume waits for that has just not answered: looked for only when that is not the first time. Touches nothing of it. */
 export async function silenceOf(
-  state: VolumeState,
+  volume: SilentVolume,
   known: Begun<Silence> | undefined,
   asked: Pick<Begun<Silence>, 'since' | 'beganAt'>,
 ): Promise<Begun<Silence>> {
-  if (known === undefined) return { ...asked, cause: 'unknown', waitsIn: null, mount: state.directories.mount };
-  const replacing = state.record.replicas.some(({ replaces }) => replaces !== null);
-  const found = causeOfSilence(state.probe.pid, await waitsNow(state), replacing);
+  if (known === undefined) return { ...asked, cause: 'unknown', waitsIn: null, mount: volume.directories.mount };
+  const replacing = volume.record.replicas.some(({ replaces }) => replaces !== null);
+  const found = causeOfSilence(volume.probe.pid, await waitsNow(volume), replacing);
   return { ...known, ...found };
 }

@@ -8,21 +8,22 @@ import { within } from '../../../runtime/deadline.ts';
 import { monotonicMs } from '../../../runtime/monotonic.ts';
 import type { AgentContext, WatchedDisk } from '../../context.ts';
 import { AccountHomes } from '../accounts.ts';
-import { Lane } from '../lane.ts';
-import { QuotaWatch } from '../quotas.ts';
-import type { AttachedDisk } from './attach.ts';
-import type { DeviceErrors } from './btrfs-output.ts';
-import type { CopyPace } from './copy-pace.ts';
+import { Lane } from '../../kernel/lane.ts';
+import { QuotaWatch } from '../../btrfs/quotas.ts';
+import type { AttachedDisk } from '../../disks/attach.ts';
+import type { DeviceErrors } from '../../btrfs/btrfs-output.ts';
+import { lasting, type Begun } from './begun.ts';
+import type { CopyPace } from '../../disks/copy-pace.ts';
 import type { Copying } from './copying.ts';
-import { cutDriverOf } from './cut/driver.ts';
-import { forgetLater } from './forgetting.ts';
-import { deviceBytes, drained } from './loops.ts';
-import * as filesystem from './filesystem.ts';
-import { Commit, DiskReads, Probe } from './probe.ts';
-import { RoomWatch } from './room.ts';
+import { cutDriverOf } from '../../disks/cut/drivers.ts';
+import { forgetLater } from '../../btrfs/forgetting.ts';
+import { deviceBytes, drained } from '../../disks/loops.ts';
+import * as filesystem from '../../btrfs/filesystem.ts';
+import { Commit, DiskReads, Probe } from '../../disks/probe.ts';
+import { RoomWatch } from '../../btrfs/room.ts';
 import { silenceOf } from './silence.ts';
 import { saveRecord, type ReplicaRecord, type VolumeRecord } from './record.ts';
-import { cutValve, valvePaths, type ValvePaths } from './valve.ts';
+import { cutValve, valvePaths, type ValvePaths } from '../../disks/valve.ts';
 
 /** The host's own disk may be full, read-only or hang: who decides something must hear of it. */
 const SAVE_DEADLINE_MS = 10_000;
@@ -51,15 +52,6 @@ export function directoriesOf(context: AgentContext, name: string): VolumeDirect
 export function damagedSentence(volume: string, blocks: number): string {
   const [what, them] = blocks === 1 ? ['1 block of', 'it'] : [`${blocks} blocks of`, 'them'];
   return `${what} the volume ${volume} ${blocks === 1 ? 'is' : 'are'} damaged on every replica. Restore ${them} from a backup, then scrub the volume.`;
-}
-
-/** What lasts, with the moment it began on the clock that is never set (milliseconds, monotonicMs) instead of how long that is ago. */
-export type Begun<T extends { lastedMs: number }> = Omit<T, 'lastedMs'> & { beganAt: number };
-
-function lasting<T extends { beganAt: number }>(begun: T | null): (Omit<T, 'beganAt'> & { lastedMs: number }) | null {
-  if (begun === null) return null;
-  const { beganAt, ...rest } = begun;
-  return { ...rest, lastedMs: Math.max(0, monotonicMs() - beganAt) };
 }
 
 /**
@@ -158,6 +150,16 @@ export class VolumeState {
   /** How long it has not answered, milliseconds. */
   get silentMs(): number {
     return this.silence === null ? 0 : monotonicMs() - this.silence.beganAt;
+  }
+
+  /** Of its file system. */
+  get uuid(): string {
+    return this.record.uuid;
+  }
+
+  /** Devices of its disks, as the kernel has them now: /dev/loop3. */
+  deviceNames(): string[] {
+    return [...this.attached.values()].map(({ device }) => device);
   }
 
   get log(): AgentContext['log'] {

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { runCommand } from '../../../runtime/command.ts';
-import { JourneyInterrupted, type StepReport } from '../journey.ts';
-import * as filesystem from './filesystem.ts';
+import { JourneyInterrupted, type StepReport } from '../../operations/journey.ts';
+import * as filesystem from '../../btrfs/filesystem.ts';
 import type { VolumeState } from './state.ts';
 
 /**

@@ -6,11 +6,11 @@ import { mustRun, runCommand } from '../../../runtime/command.ts';
 import type { FaultName } from '../../../protocol/drills.ts';
 import type { AccountHome, WatchedDisk } from '../../context.ts';
 import type { AccountWanted, EngineVolume } from '../engine.ts';
-import type { Journey } from '../journey.ts';
+import type { Journey } from '../../operations/journey.ts';
 import { assertAnotherReads, cutReplica } from './cutting.ts';
 import { Faults } from './faults.ts';
-import { errorsOf, runningWork } from './filesystem.ts';
-import { deviceBytes } from './loops.ts';
+import { errorsOf, runningWork } from '../../btrfs/filesystem.ts';
+import { deviceBytes } from '../../disks/loops.ts';
 import { makeVolume } from './make.ts';
 import { assertUnused, closeVolume, openVolume } from './opening.ts';
 import { isFormerReplica, planDisk } from './plan.ts';
@@ -19,7 +19,7 @@ import { scrubDevice } from './scrubbing.ts';
 import { loadRecords, NO_ERRORS, removeRecord, type ReplicaRecord } from './record.ts';
 import { damagedSentence, type VolumeState } from './state.ts';
 import { assertNoCopy, makeWay } from './under-way.ts';
-import { removeDirectory } from './valve.ts';
+import { removeDirectory } from '../../disks/valve.ts';
 import { heal, hungReplicas, lookAt, probe } from './watching.ts';
 
 /** A volume that does not open is tried again at the next look, and then less and less often down to this. */
@@ -269,7 +269,7 @@ export class LocalVolume implements EngineVolume {
       await journey.step(`Scrub ${replica.id}`, async (report) => {
         const result = await scrubDevice(this.#state, replica, report, journey.signal);
         if (result.uncorrectable > 0) {
-          throw new HoldfastError('command-failed', damagedSentence(this.name, result.uncorrectable));
+          throw new HoldfastError('data-damaged', damagedSentence(this.name, result.uncorrectable));
         }
         // What was found is healed and no fault any more. Errors of the disk itself are the look's to judge.
         const errors = await errorsOf(this.#state.record.uuid, replica.deviceId);
@@ -380,6 +380,10 @@ export class LocalVolume implements EngineVolume {
 
   hasAccount(name: string): boolean {
     return this.#state.accounts.has(name);
+  }
+
+  residents(): readonly number[] {
+    return this.#state.accounts.uids();
   }
 
   needsScrub(): boolean {

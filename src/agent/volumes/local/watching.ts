@@ -1,13 +1,14 @@
 import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError } from '../../../protocol/errors.ts';
-import { deviceBytes, loopsOf } from './loops.ts';
-import * as filesystem from './filesystem.ts';
+import { deviceBytes, loopsOf } from '../../disks/loops.ts';
+import * as filesystem from '../../btrfs/filesystem.ts';
 import { openVolume } from './opening.ts';
-import { mountAt, readOrUndefined } from './proc.ts';
+import { readOrUndefined } from '../../kernel/files.ts';
+import { mountAt } from '../../kernel/mounts.ts';
 import type { ReplicaRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
-import { diskOf, valveServes } from './valve.ts';
+import { diskOf, valveServes } from '../../disks/valve.ts';
 
 /** A disk is hung when nothing completed at every one of these looks although something waited. */
 const HUNG_LOOKS = 12;

@@ -3,7 +3,9 @@ import { readdir } from 'node:fs/promises';
 import { runCommand } from '../../../runtime/command.ts';
 import { until } from '../../../runtime/deadline.ts';
 import { contextOf } from './context.ts';
-import { processesNamed, readMounts, readOrUndefined } from '../local/proc.ts';
+import { readOrUndefined } from '../../kernel/files.ts';
+import { readMounts } from '../../kernel/mounts.ts';
+import { processesNamed } from '../../kernel/processes.ts';
 
 /** Takes away everything a test left under its home: mounts, loop devices, valves, files. By its own handles only. */
 export async function removeHome(home: string): Promise<void> {

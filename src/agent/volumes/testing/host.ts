@@ -4,11 +4,12 @@ import type { Operation, VolumeStatus } from '../../../protocol/volumes.ts';
 import { until } from '../../../runtime/deadline.ts';
 import type { AgentContext, StoragePart } from '../../context.ts';
 import { directoriesOf } from '../local/state.ts';
-import { findValve, valvePaths, type ValvePaths } from '../local/valve.ts';
+import { findValve, valvePaths, type ValvePaths } from '../../disks/valve.ts';
 import { createStorage } from '../storage.ts';
 import { removeHome } from './cleanup.ts';
 import { contextOf, makeHome } from './context.ts';
 import { Writer } from './member.ts';
+import { asArgument } from '../../member-argument.ts';
 
 const MiB = 1024 ** 2;
 export const DISK_BYTES = 384 * MiB;
@@ -79,7 +80,7 @@ export class StorageHost {
     const limits: PlanLimits = { ...(DEFAULT_PLANS['starter'] as PlanLimits), diskBytes: 200 * MiB };
     const account = `of-${name}`;
     await this.storage.handlers['accounts.ensure']({ name: account, uid, volume: name, limits });
-    return this.storage.homeOf(account).home;
+    return asArgument(this.storage.homeOf(account).home);
   }
 
   status(name: string): VolumeStatus {

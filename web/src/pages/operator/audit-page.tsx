@@ -6,7 +6,8 @@ import { count, formatTime } from '../../format/format.ts';
 import { PageHead } from '../../frame/shell.tsx';
 import { Button } from '../../ui/button.tsx';
 import { useTitle } from '../../ui/hooks.ts';
-import { Badge, Panel, type Tone } from '../../ui/marks.tsx';
+import { Badge, Panel } from '../../ui/marks.tsx';
+import type { Tone } from '../../ui/tone.ts';
 import { Empty, ErrorPanel, Skeleton } from '../../ui/states.tsx';
 import { OperatorOnly } from './guard.tsx';
 

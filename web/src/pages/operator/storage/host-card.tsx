@@ -8,7 +8,8 @@ import { count, formatBytes, formatMilliseconds } from '../../../format/format.t
 import { Button } from '../../../ui/button.tsx';
 import { ConfirmDialog } from '../../../ui/dialog.tsx';
 import { Icon } from '../../../ui/icon.tsx';
-import { Badge, type Tone } from '../../../ui/marks.tsx';
+import { Badge } from '../../../ui/marks.tsx';
+import type { Tone } from '../../../ui/tone.ts';
 import { showProblem, showToast } from '../../../ui/toast.tsx';
 
 const CONDITIONS: Readonly<Record<HostHealth['condition'], { tone: Tone; word: string }>> = {
