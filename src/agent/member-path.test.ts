@@ -15,8 +15,7 @@ test('a path on a volume cannot be opened by whoever has it: the compiler refuse
 });
 
 test('it does not show its text, however it is printed', () => {
-  for (const shown of [String(home), JSON.stringify({ home }), inspect({ home })])
-    expect(shown).not.toContain('alice');
+  for (const shown of [String(home), JSON.stringify({ home }), inspect({ home })]) expect(shown).not.toContain('alice');
 });
 
 test("it becomes an argument of a sandbox's, also of what is below it", () => {
