@@ -31,7 +31,7 @@ describe('the checksums of a volume that is copied', () => {
   ): Promise<{ bytes: number; whole: boolean }> => {
     const stop = new AbortController();
     const first = Promise.withResolvers<string>();
-    const run = runCommand('python3', ['-I', mount], {
+    const run = runCommand('python3', ['-I', PROGRAMS.keepChecksums, mount], {
       deadlineMs: 60_000,
       signal: stop.signal,
       onLine: first.resolve,
