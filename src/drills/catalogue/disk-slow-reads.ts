@@ -1,17 +1,7 @@
-import {
-  affectedFailed,
-  everybodyElse,
-  groupOf,
-  located,
-  longestWaitMs,
-  nobodyNeeded,
-  nothingLost,
-  restored,
-  rightCulprit,
-} from '../score.ts';
-import { spoken } from '../figures.ts';
+import { located, rightCulprit } from '../score.ts';
 import type { DrillScript } from '../script.ts';
 import { diskName, ORDINARY } from './defaults.ts';
+import { slowPromises } from './disk-slow.ts';
 
 /** A minute and a half is watched before it is believed (src/model/slow-reads.ts). */
 const NAMED_WITHIN_S = 100;
@@ -38,17 +28,6 @@ export const diskSlowReads: DrillScript = {
       measured: outcome.trouble?.diagnosis.evidence.join(' ') ?? 'not reported',
       ok: outcome.trouble?.diagnosis.fault === 'slow' && outcome.trouble.diagnosis.evidence.join(' ').includes('read'),
     },
-    affectedFailed(outcome),
-    {
-      what: 'Longest wait of a member on that volume',
-      target: 'for information',
-      measured: spoken(longestWaitMs(groupOf(outcome, 'whole', 'affected'))),
-      ok: null,
-    },
-    ...everybodyElse(outcome),
-    // Counted from the fault, a disk that is watched for a minute cannot be replaced within ten seconds.
-    ...restored(outcome).slice(1),
-    nothingLost(outcome),
-    ...nobodyNeeded(outcome),
+    ...slowPromises(outcome),
   ],
 };

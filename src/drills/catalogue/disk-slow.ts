@@ -10,7 +10,8 @@ import {
   everybodyElse,
 } from '../score.ts';
 import { spoken } from '../figures.ts';
-import type { DrillScript } from '../script.ts';
+import type { DrillCheck } from '../../protocol/drills.ts';
+import type { DrillScript, Outcome } from '../script.ts';
 import { diskName, ORDINARY } from './defaults.ts';
 
 /** A burst must not be taken for a slow disk; a minute must. */
@@ -47,6 +48,13 @@ export const diskSlow: DrillScript = {
       measured: outcome.trouble?.diagnosis.fault ?? 'not reported',
       ok: outcome.trouble?.diagnosis.fault === 'slow',
     },
+    ...slowPromises(outcome),
+  ],
+};
+
+/** What must hold around a disk that is slow, in whichever way. */
+export function slowPromises(outcome: Outcome): DrillCheck[] {
+  return [
     affectedFailed(outcome),
     {
       what: 'Longest wait of a member on that volume',
@@ -59,5 +67,5 @@ export const diskSlow: DrillScript = {
     ...restored(outcome).slice(1),
     nothingLost(outcome),
     ...nobodyNeeded(outcome),
-  ],
-};
+  ];
+}
