@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(home, { recursive: true, force: true }));
 
-test('what belongs to the platform is given back to its users, and links and members are left alone', () => {
+test('what belongs to the platform is given back to its users, and links and members are left alone', async () => {
   const configuration = readConfiguration({ HOLDFAST_HOME: home });
   const layout = layoutOf(configuration);
   const { control, gateway } = idsOf(configuration.instance);
@@ -30,15 +30,15 @@ test('what belongs to the platform is given back to its users, and links and mem
     chownSync(path, SOMEBODY, SOMEBODY);
   }
   symlinkSync(outside, join(layout.control, 'link'));
-  expect(giveBackToOwners(configuration)).toMatch(/belonged to another user and could not be used; given back/);
+  expect(await giveBackToOwners(configuration)).toMatch(/belonged to another user and could not be used; given back/);
   expect(lstatSync(files.database)).toMatchObject({ uid: control, gid: control });
   expect(lstatSync(files.journal)).toMatchObject({ uid: 0, gid: 0 });
   expect(lstatSync(files.requests)).toMatchObject({ uid: gateway, gid: gateway });
   expect(lstatSync(outside).uid).toBe(SOMEBODY);
   expect(lstatSync(member).uid).toBe(SOMEBODY);
-  expect(giveBackToOwners(configuration)).toBeUndefined();
+  expect(await giveBackToOwners(configuration)).toBeUndefined();
 });
 
-test('a home that does not exist yet is nobody else’s', () => {
-  expect(giveBackToOwners(readConfiguration({ HOLDFAST_HOME: join(home, 'none') }))).toBeUndefined();
+test('a home that does not exist yet is nobody else’s', async () => {
+  expect(await giveBackToOwners(readConfiguration({ HOLDFAST_HOME: join(home, 'none') }))).toBeUndefined();
 });

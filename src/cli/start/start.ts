@@ -144,7 +144,7 @@ export async function start(configuration: Configuration, options: StartOptions)
   new ServiceWatchdog(process.env, say).start();
   await installPackages(PLATFORM_PACKAGES, say);
   checkPorts(configuration, ownGateway(configuration));
-  const givenBack = giveBackToOwners(configuration);
+  const givenBack = await giveBackToOwners(configuration);
   if (givenBack !== undefined) say(givenBack);
   await makeDirectories(configuration);
   const layout = layoutOf(configuration);
