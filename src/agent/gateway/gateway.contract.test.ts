@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } 
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { SiteStatus } from '../../protocol/sites.ts';
 import { until } from '../../runtime/deadline.ts';
-import { createRunDirectory } from '../programs/records.ts';
+import { createRunDirectory } from '../programs/sites/records.ts';
 import { openAuthority } from './authority.ts';
 import { createGateway, type Gateway } from './gateway.ts';
 import { processesOf } from './process-table.ts';

@@ -5,12 +5,12 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createCgroups } from './cgroups.ts';
 import { etcFiles } from './etc.ts';
 import { MemberPath } from '../member-path.ts';
-import { launchOf, virtualenvPath } from './launch.ts';
-import { frontConfiguration } from './static-server.ts';
-import { nginxTypes } from './static-types.ts';
-import { starterFiles } from './quickstarts.ts';
+import { launchOf, virtualenvPath } from './sites/launch.ts';
+import { frontConfiguration } from './sites/static-server.ts';
+import { nginxTypes } from './sites/static-types.ts';
+import { starterFiles } from './sites/quickstarts.ts';
 import { sandboxArguments, sandboxEnvironment, type SandboxGround, type SandboxRequest } from './sandbox-arguments.ts';
-import { parseUnixSockets } from './sockets.ts';
+import { parseUnixSockets } from './sites/sockets.ts';
 import { siteSpec } from './test-ground.ts';
 
 let directory: string;

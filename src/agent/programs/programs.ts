@@ -1,57 +1,41 @@
-import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as pause } from 'node:timers/promises';
-import { normaliseDomain } from '../../model/names.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
-import type { AgentInput } from '../../protocol/agent.ts';
-import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
+import { accountSpecSchema, type AccountSpec, type SiteSpec } from '../../protocol/sites.ts';
 import { Compartments, type CompartmentRule } from '../../runtime/compartments.ts';
 import { within } from '../../runtime/deadline.ts';
 import type { AgentContext, ProgramsPart, StoragePart } from '../context.ts';
-import { findPythons } from '../pythons.ts';
-import { createDesiredState } from './desired.ts';
-import { endGeneration, type Checkpoint } from './generation.ts';
-import { bootId, isAlive, processStat } from '../kernel/processes.ts';
-import { writeQuickstart } from './quickstarts.ts';
-import { createRunDirectory, type GenerationRecord } from './records.ts';
+import { bootId } from '../kernel/processes.ts';
+import { createDefinitions } from './definitions.ts';
+import type { ProgramGround, ProgramKind } from './kind.ts';
 import { createSandboxes, type Sandboxes } from './sandbox.ts';
-import { Site, type SiteGround } from './site.ts';
+import { settle } from './settle.ts';
+import type { Checkpoint } from './sites/generation.ts';
+import { createSites, type Sites } from './sites/sites.ts';
+import { mimeTypes } from './sites/static-types.ts';
+import { createStuckCount } from './stuck.ts';
 
-/** The sites' share of ProgramsPart; files and logs have a part of their own. */
+/** The programs' share of ProgramsPart; files and logs have a part of their own. */
 export interface Programs extends Pick<
   ProgramsPart,
   'start' | 'stop' | 'sync' | 'wakeDomain' | 'specs' | 'onSpecsChange'
 > {
-  handlers: Pick<
-    ProgramsPart['handlers'],
-    | 'sites.put'
-    | 'sites.remove'
-    | 'sites.statuses'
-    | 'sites.wake'
-    | 'sites.sleep'
-    | 'sites.reload'
-    | 'sites.back'
-    | 'sites.quickstart'
-  >;
+  handlers: Sites['handlers'];
   cgroupVersion: 'v1' | 'v2';
   sandboxes: Sandboxes;
   /** What the agent knows of an account; undefined before the first sync. */
   accountOf(name: string): AccountSpec | undefined;
   /** Takes up one account, new or changed; its running programs keep their limits until their next start. */
   putAccount(account: AccountSpec): Promise<void>;
-  /**
-   * Programs that wait in the kernel for their volume: those that were so at the last call, too, a second or more ago. Only what a
-   * process that is stuck gives away at once is read.
-   */
+  /** See createStuckCount. */
   stuck(): Promise<{ volume: string; programs: number }[]>;
-  /** Stops and forgets the account's sites, then the account. */
+  /** Stops and forgets the account's programs, then the account. */
   removeAccount(name: string): Promise<void>;
 }
 
 export interface ProgramsOptions {
-  /** Called at named points of every start. For tests that kill the agent there. */
+  /** Called at named points of every start of a site. For tests that kill the agent there. */
   checkpoint?: (point: Checkpoint, site: string) => Promise<void>;
-  /** Milliseconds between two looks at every site. */
+  /** Milliseconds between two looks at every program. */
   lookEveryMs?: number;
   /** The Python uWSGI has a plugin for; found on the machine when not given. */
   pluginVersion?: string;
@@ -70,40 +54,39 @@ const MEASURE_EVERY = 5;
 const SWEEP_EVERY = 30;
 /** The same while the kernel holds something back. */
 const SWEEP_SOON = 3;
-const STOP_DRAIN_MS = 10_000;
-/** A start, or a sync of everything, waits this long for the end of one program; the kernel may hold it with its volume. */
-const SETTLE_MS = 3_000;
 /** All programs together, at the end of the platform: what the kernel still holds then is dead already and ends with its disk. */
 const STOP_MS = 25_000;
 /** Ended programs of one volume that the kernel holds; more are not added to them. */
 const HELD_PER_VOLUME = 32;
 
+/** The supervisor: what all kinds of program have in common, and the turns in which each is asked. */
 export function createPrograms(
   context: AgentContext,
   storage: Pick<StoragePart, 'homeOf' | 'onVolumeChange'>,
   options: ProgramsOptions = {},
 ): Programs {
   const { layout, log } = context;
-  const desired = createDesiredState(join(layout.agent, 'programs'), log);
-  const sandboxes = createSandboxes(context);
-  const run = createRunDirectory(layout.sites);
-  const sites = new Map<string, Site>();
+  const accounts = createDefinitions(
+    join(layout.agent, 'programs', 'accounts'),
+    accountSpecSchema,
+    (account: AccountSpec) => account.name,
+    log,
+  );
+  const sandboxes = createSandboxes(context, { files: mimeTypes });
   const listeners: (() => void)[] = [];
+  const accountOf = (name: string): AccountSpec | undefined => accounts.all.get(name);
   let timer: NodeJS.Timeout | undefined;
   let rounds = 0;
   let stopped = false;
 
-  const ground: SiteGround = {
+  const ground: ProgramGround = {
     context,
     sandboxes,
-    run,
     storage,
     starts: new Compartments(STARTS, startsBusy),
-    pluginVersion: options.pluginVersion ?? findPythons().find((python) => python.uwsgiPlugin)?.version ?? '',
-    accountOf: (name) => desired.accounts.get(name),
-    lingering: new Set(),
+    accountOf,
     assertRoom: (volume) => {
-      const held = [...ground.lingering].filter((record) => desired.accounts.get(record.account)?.volume === volume);
+      const held = sandboxes.lingering().filter((program) => accountOf(program.account)?.volume === volume);
       if (held.length < HELD_PER_VOLUME) return;
       throw new HoldfastError(
         'storage-repair',
@@ -111,8 +94,16 @@ export function createPrograms(
         { retryAfterSeconds: 5 },
       );
     },
-    checkpoint: options.checkpoint ?? (async () => await Promise.resolve()),
   };
+
+  const sites = createSites(ground, {
+    checkpoint: options.checkpoint,
+    pluginVersion: options.pluginVersion,
+    changed: () => {
+      for (const listener of listeners) listener();
+    },
+  });
+  const kinds: readonly ProgramKind[] = [sites];
 
   /** Settled when what an earlier agent left is known. A call that came before would be forgotten by the loading. */
   const adopted = Promise.withResolvers<void>();
@@ -123,179 +114,54 @@ export function createPrograms(
       return await work(...input);
     };
 
-  const changed = (): void => {
-    for (const listener of listeners) listener();
-  };
-
-  const siteOf = (id: string): Site => {
-    const site = sites.get(id);
-    if (site === undefined) throw new HoldfastError('not-found', `There is no site ${id} on this host.`);
-    return site;
-  };
-
-  /** Waits for work that a hung volume can hold up, but not for long: what is not done by then goes on behind. */
-  const settle = async (work: Promise<unknown>, about: Record<string, unknown>): Promise<void> => {
-    const done = work.catch((error: unknown) =>
-      log.warn({ ...about, err: error }, 'a program could not be brought to its wanted state'),
-    );
-    const alarm = new AbortController();
-    await Promise.race([done, pause(SETTLE_MS, undefined, { signal: alarm.signal }).catch(() => undefined)]);
-    alarm.abort();
-  };
-
-  /** Takes a definition unless a newer one is known. Returns whether it is new. `wait` is for what follows from it. */
-  const put = async (spec: SiteSpec, wait: 'all' | 'some' = 'all'): Promise<boolean> => {
-    const known = sites.get(spec.id);
-    if (known === undefined) {
-      await desired.putSite(spec);
-      sites.set(spec.id, new Site(ground, spec));
-      return true;
-    }
-    if (spec.revision <= known.spec.revision) return false;
-    await desired.putSite(spec);
-    await (wait === 'all' ? known.put(spec) : settle(known.put(spec), { site: spec.id }));
-    return true;
-  };
-
-  const remove = async (id: string): Promise<boolean> => {
-    const site = sites.get(id);
-    if (site === undefined) return false;
-    await site.close(STOP_DRAIN_MS);
-    sites.delete(id);
-    await desired.removeSite(id);
-    await run.removeSite(id);
-    return true;
-  };
-
-  const alive = async (record: GenerationRecord, boot: string): Promise<boolean> =>
-    record.boot === boot &&
-    record.pid !== null &&
-    record.startTime !== null &&
-    (await isAlive({ pid: record.pid, startTime: record.startTime }));
+  const gated = <H extends object>(handlers: H): H =>
+    Object.fromEntries(
+      Object.entries(handlers).map(([name, handler]: [string, (input: unknown) => Promise<unknown>]) => [
+        name,
+        afterStart(handler),
+      ]),
+    ) as H;
 
   const adoptAll = async (): Promise<void> => {
     const boot = await bootId();
-    const bySite = Map.groupBy(await run.readAll(), (record) => record.site);
-    const looked = new Set<string>();
-    await Promise.all(
-      [...bySite].map(async ([id, records]) => {
-        const site = sites.get(id);
-        const living: GenerationRecord[] = [];
-        for (const record of records) if (site !== undefined && (await alive(record, boot))) living.push(record);
-        // The newest that has answered, whether the gateway was already pointed to it or not; older ones are drained.
-        const chosen = living
-          .filter((record) => record.phase === 'answering' && record.domain === site?.spec.domain)
-          .toSorted((a, b) => b.generation - a.generation)[0];
-        const leaving = living.filter(
-          (record) => record !== chosen && ['answering', 'draining'].includes(record.phase),
-        );
-        const ended = records.filter((record) => record !== chosen && !leaving.includes(record));
-        if (chosen === undefined) await run.point(id, undefined);
-        for (const record of records) looked.add(`${record.account}/${record.program}`);
-        await settle(Promise.all(ended.map(async (record) => await endGeneration(ground, record))), { site: id });
-        if (site !== undefined) {
-          const highest = Math.max(...records.map((record) => record.generation));
-          await settle(site.adopt(chosen, leaving, highest), { site: id });
-        }
-        // What was starting when its agent died is started again, unless the whole machine went down with it.
-        const cutShort = ended.some(
-          (record) =>
-            record.boot === boot &&
-            ['intent', 'spawned'].includes(record.phase) &&
-            record.generation > (chosen?.generation ?? 0),
-        );
-        if (site !== undefined && cutShort && site.spec.enabled) site.interrupted = true;
-      }),
-    );
+    const known = new Set<string>();
+    for (const kind of kinds) for (const group of await kind.adopt(boot)) known.add(group);
     // Throw-away programs carry the agent's process id: those of this agent are at work.
     const strays = (await sandboxes.cgroups.list()).filter(
-      ({ account, program }) => !looked.has(`${account}/${program}`) && program.split('-')[1] !== String(process.pid),
+      ({ account, program }) => !known.has(`${account}/${program}`) && program.split('-')[1] !== String(process.pid),
     );
     await Promise.all(
       strays.map(async ({ account, program }) => {
         log.info({ account, program }, 'ending what an earlier agent left half done');
-        await settle(sandboxes.end(account, program), { account, program });
+        await settle(log, sandboxes.end(account, program), { account, program });
       }),
     );
-    for (const id of await run.sites()) if (!sites.has(id)) await run.removeSite(id);
   };
 
-  /** Takes up starts and reloads that were cut short. In the background: nobody is waiting for them. */
-  const resume = (site: Site): void => {
-    if (!site.interrupted || stopped) return;
-    site.interrupted = false;
-    const work = site.status.state === 'awake' ? site.reload() : site.wake('owner');
-    work.catch((error: unknown) => {
-      const later =
-        error instanceof HoldfastError && ['storage-repair', 'volume-closed', 'not-found'].includes(error.code);
-      site.interrupted = later;
-      log.info({ err: error, site: site.spec.id }, 'an interrupted start was tried again and failed');
-    });
-  };
-
+  let sweeping = false;
   /** In the background: what the kernel holds must not hold up the looks. */
   const sweep = (): void => {
     if (sweeping) return;
     sweeping = true;
     (async () => {
-      for (const record of Array.from(ground.lingering)) await endGeneration(ground, record, 100);
+      for (const kind of kinds) await kind.sweep();
       await sandboxes.sweep();
     })()
       .catch((error: unknown) => log.warn({ err: error }, 'the sweep failed'))
       .finally(() => (sweeping = false));
   };
-  let sweeping = false;
 
   const look = async (): Promise<void> => {
     rounds += 1;
-    const measure = rounds % MEASURE_EVERY === 0;
-    if (rounds % (ground.lingering.size > 0 ? SWEEP_SOON : SWEEP_EVERY) === 0) sweep();
-    await Promise.all(
-      [...sites.values()].map(async (site) => {
-        // Neither a start nor a drain of one site may hold up the looks at the others.
-        if (busy.has(site)) return;
-        busy.add(site);
-        try {
-          const work = site.look(await takeReloadRequest(site), measure);
-          const settled = work.then(
-            () => busy.delete(site),
-            (error: unknown) => {
-              busy.delete(site);
-              log.warn({ err: error, site: site.spec.id }, 'a site could not be brought to its wanted state');
-            },
-          );
-          void settled;
-        } catch (error) {
-          busy.delete(site);
-          log.warn({ err: error, site: site.spec.id }, 'a site could not be looked at');
-        }
-        await Promise.resolve();
-      }),
-    );
-  };
-  const busy = new Set<Site>();
-  /** Processes that waited for a disk at the last call of `stuck`, and since when. */
-  let waiting = new Map<string, number>();
-
-  /** Whether the site's own process has left a `reload` beside its socket (the run directory is the platform's). */
-  const takeReloadRequest = async (site: Site): Promise<boolean> => {
-    const { id, state, generation } = { ...site.status };
-    if (state !== 'awake') return false;
-    const file = join(run.directoryOf(id, generation), 'reload');
-    try {
-      await lstat(file);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false;
-      throw error;
-    }
-    await rm(file, { force: true, recursive: true });
-    return true;
+    const every = kinds.some((kind) => kind.lingers()) ? SWEEP_SOON : SWEEP_EVERY;
+    if (rounds % every === 0) sweep();
+    await Promise.all(kinds.map(async (kind) => await kind.look(rounds % MEASURE_EVERY === 0)));
   };
 
   const schedule = (): void => {
     timer = setTimeout(() => {
       look()
-        .catch((error: unknown) => log.error({ err: error }, 'looking at the sites failed'))
+        .catch((error: unknown) => log.error({ err: error }, 'looking at the programs failed'))
         .finally(() => {
           if (!stopped) schedule();
         });
@@ -305,49 +171,35 @@ export function createPrograms(
 
   storage.onVolumeChange((volume, usable) => {
     if (usable) sweep();
-    for (const site of sites.values()) {
-      const account = desired.accounts.get(site.spec.account);
-      if (account?.volume !== volume) continue;
-      if (usable) {
-        resume(site);
-        continue;
-      }
-      try {
-        storage.homeOf(account.name);
-      } catch (error) {
-        // Closed: what runs would keep the file system busy. In trouble: it waits with its volume, and goes on with it.
-        if (!(error instanceof HoldfastError) || error.code !== 'volume-closed') continue;
-        site.abandon().catch((reason: unknown) => log.warn({ err: reason, site: site.spec.id }, 'a site does not end'));
-      }
-    }
+    for (const kind of kinds) kind.volumeChanged(volume, usable);
   });
 
   return {
     sandboxes,
     cgroupVersion: sandboxes.cgroups.version,
-    accountOf: (name) => desired.accounts.get(name),
-    specs: () => [...sites.values()].map((site) => site.spec),
+    accountOf,
+    specs: sites.specs,
     onSpecsChange: (listener) => {
       listeners.push(listener);
     },
     start: async () => {
       // A hole that would fail every start is said at the start of the agent.
       await sandboxes.cgroups.prepare();
-      await desired.load();
-      for (const spec of desired.sites.values()) sites.set(spec.id, new Site(ground, spec));
+      await accounts.load();
+      for (const kind of kinds) await kind.load();
       await adoptAll();
       adopted.resolve();
-      for (const site of sites.values()) resume(site);
+      for (const kind of kinds) kind.resume();
       schedule();
     },
     stop: async (how) => {
       stopped = true;
       clearTimeout(timer);
       if (how === 'leave') {
-        for (const site of sites.values()) site.leave();
+        for (const kind of kinds) kind.leave();
         return;
       }
-      const closing = Promise.all([...sites.values()].map(async (site) => await site.close(STOP_DRAIN_MS)));
+      const closing = Promise.all(kinds.map(async (kind) => await kind.close()));
       await within(STOP_MS, 'ending all programs', closing).catch(async (error: unknown) => {
         log.warn({ err: error }, 'the kernel holds programs; they are killed and end when their disk answers');
         const left = await sandboxes.cgroups.list();
@@ -355,97 +207,20 @@ export function createPrograms(
       });
       await sandboxes.cgroups.leave();
     },
-    stuck: async () => {
-      const now = performance.now();
-      const seen = new Map<string, number>();
-      const counts = new Map<string, number>();
-      for (const { account, program } of await sandboxes.cgroups.list()) {
-        const volume = desired.accounts.get(account)?.volume;
-        if (volume === undefined) continue;
-        let waits = false;
-        for (const pid of await sandboxes.cgroups.processes(account, program)) {
-          const stat = await processStat(pid);
-          if (stat?.state !== 'D') continue;
-          const key = `${pid} ${stat.startTime}`;
-          const since = waiting.get(key) ?? now;
-          seen.set(key, since);
-          waits ||= now - since >= 1_000;
-        }
-        if (waits) counts.set(volume, (counts.get(volume) ?? 0) + 1);
-      }
-      waiting = seen;
-      return [...counts].map(([volume, programs]) => ({ volume, programs }));
-    },
-    putAccount: afterStart(async (account: AccountSpec) => await desired.putAccount(account)),
+    stuck: createStuckCount(sandboxes.cgroups, (account) => accountOf(account)?.volume),
+    putAccount: afterStart(async (account: AccountSpec) => await accounts.put(account)),
     removeAccount: afterStart(async (name: string) => {
-      const own = [...sites.values()].filter((site) => site.spec.account === name);
-      const removed = await Promise.all(own.map(async (site) => await remove(site.spec.id)));
-      if (removed.includes(true)) changed();
-      await desired.removeAccount(name);
+      await Promise.all(kinds.map(async (kind) => await kind.removeAccount(name)));
+      await accounts.remove(name);
     }),
-    sync: afterStart(async (accounts: readonly AccountSpec[], specs: readonly SiteSpec[]) => {
-      for (const account of accounts) await desired.putAccount(account);
-      let count = 0;
-      const wanted = new Set(specs.map((spec) => spec.id));
-      await Promise.all(
-        [...sites.keys()].map(async (id) => {
-          if (wanted.has(id)) return;
-          count += 1;
-          await settle(remove(id).then(changed), { site: id });
-        }),
-      );
-      await Promise.all(specs.map(async (spec) => ((await put(spec, 'some')) ? (count += 1) : count)));
-      const names = new Set(accounts.map((account) => account.name));
-      for (const name of Array.from(desired.accounts.keys())) if (!names.has(name)) await desired.removeAccount(name);
-      if (count > 0) changed();
+    sync: afterStart(async (wanted: readonly AccountSpec[], specs: readonly SiteSpec[]) => {
+      for (const account of wanted) await accounts.put(account);
+      const count = await sites.sync(specs);
+      const names = new Set(wanted.map((account) => account.name));
+      for (const name of Array.from(accounts.all.keys())) if (!names.has(name)) await accounts.remove(name);
       return count;
     }),
-    wakeDomain: afterStart(async (domain: string) => {
-      const name = normaliseDomain(domain);
-      for (const site of sites.values()) if (site.spec.domain === name) return await site.wake('visitor');
-      throw new HoldfastError('not-found', `There is no site at ${name}.`);
-    }),
-    handlers: {
-      'sites.put': afterStart(async (spec: SiteSpec) => {
-        if (await put(spec)) changed();
-        return siteOf(spec.id).status;
-      }),
-      'sites.remove': afterStart(async ({ id }: { id: string }) => {
-        const removed = await remove(id);
-        if (removed) changed();
-        return { removed };
-      }),
-      'sites.statuses': afterStart(
-        async (): Promise<SiteStatus[]> =>
-          await Promise.all([...sites.values()].map(async (site) => await site.measuredStatus())),
-      ),
-      'sites.wake': afterStart(async ({ id }: { id: string }) => await siteOf(id).wake('owner')),
-      'sites.sleep': afterStart(async ({ id }: { id: string }) => {
-        const site = siteOf(id);
-        await site.sleep();
-        return site.status;
-      }),
-      'sites.reload': afterStart(async ({ id }: { id: string }) => await siteOf(id).reload()),
-      'sites.back': afterStart(async ({ id }: { id: string }) => await siteOf(id).back()),
-      'sites.quickstart': afterStart(async ({ id, quickstart }: AgentInput<'sites.quickstart'>) => {
-        const { spec } = siteOf(id);
-        const account = desired.accounts.get(spec.account);
-        if (account === undefined)
-          throw new HoldfastError('not-found', `The account ${spec.account} is not on this host.`);
-        ground.assertRoom(account.volume);
-        return await ground.starts.run(
-          account.volume,
-          async () =>
-            await writeQuickstart(
-              sandboxes,
-              storage.homeOf(account.name),
-              account,
-              spec,
-              quickstart,
-              context.configuration.httpsPort,
-            ),
-        );
-      }),
-    },
+    wakeDomain: afterStart(sites.wakeDomain),
+    handlers: gated(sites.handlers),
   };
 }

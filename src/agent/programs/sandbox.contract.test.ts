@@ -7,7 +7,7 @@ import { SOURCE_DIRECTORY } from '../../runtime/config.ts';
 import { createPrograms, type Programs } from './programs.ts';
 import { createSandboxes, SFTP_SERVER, type Sandboxes } from './sandbox.ts';
 import { deniedCalls } from './seccomp.ts';
-import { accepts } from './sockets.ts';
+import { accepts } from './sites/sockets.ts';
 import { ask, logOf, openTestGround, siteSpec, type TestGround } from './test-ground.ts';
 
 const SLOW = 60_000;

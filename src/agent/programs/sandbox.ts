@@ -1,19 +1,7 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import {
-  chmod,
-  chown,
-  copyFile,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  writeFile,
-  type FileHandle,
-} from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { chmod, chown, copyFile, mkdir, open, readdir, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
 import { HoldfastError } from '../../protocol/errors.ts';
 import type { AccountSpec } from '../../protocol/sites.ts';
 import { writeWhole } from '../../runtime/whole-file.ts';
@@ -22,8 +10,6 @@ import { createCgroups, type Cgroups } from './cgroups.ts';
 import { writeEtc } from './etc.ts';
 import { sandboxArguments, sandboxEnvironment, type SandboxGround, type SandboxRequest } from './sandbox-arguments.ts';
 import { seccompProgram } from './seccomp.ts';
-import { TYPES_FILE } from './static-server.ts';
-import { nginxTypes } from './static-types.ts';
 
 /** asm-generic/fcntl.h */
 const O_CLOEXEC = 0o2000000;
@@ -48,8 +34,15 @@ export interface Sandboxes {
   ): Promise<{ code: number | null; stdout: string; stderr: string }>;
   /** Ends everything in a program's cgroup and removes it; see Cgroups.kill. */
   end(account: string, program: string, deadlineMs?: number): Promise<void>;
+  /** What did not end at its deadline, and is asked again by `sweep`. */
+  lingering(): { account: string; program: string }[];
   /** Tries again to end what did not end at its deadline: the kernel lets go of a process when its disk answers. */
   sweep(): Promise<void>;
+}
+
+export interface SandboxesOptions {
+  /** Further files of the platform that every sandbox sees below /opt/holdfast. Asked once, before the first start. */
+  files?: () => Promise<{ name: string; content: string }[]>;
 }
 
 export type StdioEntry = Exclude<StdioOptions, string>[number];
@@ -66,11 +59,9 @@ const SWEEP_MS = 100;
 let jobs = 0;
 let starts = 0;
 
-export function createSandboxes(
-  context: AgentContext,
-  cgroups = createCgroups(context.configuration.instance),
-): Sandboxes {
+export function createSandboxes(context: AgentContext, extra: SandboxesOptions = {}): Sandboxes {
   const { layout, configuration } = context;
+  const cgroups = createCgroups(configuration.instance);
   // Made anew by each agent, in memory: a program starts although the machine's own disk is full.
   const ground = join(configuration.runDirectory, 'sandbox');
   const filterFile = join(ground, 'seccomp.bpf');
@@ -81,6 +72,8 @@ export function createSandboxes(
   const prepare = async (): Promise<void> => {
     await mkdir(ground, { recursive: true, mode: 0o700 });
     await copyShim(shim);
+    for (const { name, content } of (await extra.files?.()) ?? [])
+      await writeWhole(join(shim, name), content, { mode: 0o644, durable: false });
     await writeWhole(filterFile, seccompProgram(), { mode: 0o600, durable: false });
   };
 
@@ -206,7 +199,15 @@ export function createSandboxes(
     }
   };
 
-  return { cgroups, logDirectory, spawn: spawnSandbox, run, end, sweep };
+  return {
+    cgroups,
+    logDirectory,
+    spawn: spawnSandbox,
+    run,
+    end,
+    lingering: () => [...lingering.values()],
+    sweep,
+  };
 }
 
 /**
@@ -228,12 +229,6 @@ async function copyShim(to: string, from = join(import.meta.dirname, 'shim')): P
     await chmod(fresh, 0o755);
     await rename(fresh, join(to, name));
   }
-  // Debian's table comes with Python. Without it, the types that a website needs are still known.
-  const table = await readFile('/etc/mime.types', 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code !== 'ENOENT') throw error;
-    return '';
-  });
-  await writeWhole(join(to, basename(TYPES_FILE)), nginxTypes(table), { mode: 0o644, durable: false });
 }
 
 /**

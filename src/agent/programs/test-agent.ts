@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
-import type { Checkpoint } from './generation.ts';
+import type { Checkpoint } from './sites/generation.ts';
 import { createPrograms } from './programs.ts';
 import { contextFor, storageFor } from './test-ground.ts';
 

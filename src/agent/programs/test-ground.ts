@@ -11,7 +11,7 @@ import type { AccountHome, AgentContext, StoragePart } from '../context.ts';
 import { MemberPath } from '../member-path.ts';
 import { createCgroups } from './cgroups.ts';
 import { leadersOf } from './leaders.ts';
-import { createRunDirectory } from './records.ts';
+import { createRunDirectory } from './sites/records.ts';
 
 /**
  * The ground of this part's contract tests: a home in a temporary directory, accounts whose directories are plain ones

@@ -1,10 +1,10 @@
 import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { SiteSpec, SiteStatus } from '../../protocol/sites.ts';
-import { until } from '../../runtime/deadline.ts';
-import { createPrograms, type Programs } from './programs.ts';
-import { ask, livingGenerations, logOf, openTestGround, siteSpec, type TestGround } from './test-ground.ts';
+import type { SiteSpec, SiteStatus } from '../../../protocol/sites.ts';
+import { until } from '../../../runtime/deadline.ts';
+import { createPrograms, type Programs } from '../programs.ts';
+import { ask, livingGenerations, logOf, openTestGround, siteSpec, type TestGround } from '../test-ground.ts';
 
 const SLOW = 90_000;
 

@@ -4,9 +4,9 @@ import { symlink, lchown } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
-import { createPrograms, type Programs } from './programs.ts';
-import { ask, livingGenerations, logOf, openTestGround, siteSpec, type TestGround } from './test-ground.ts';
+import type { AccountSpec, SiteSpec } from '../../../protocol/sites.ts';
+import { createPrograms, type Programs } from '../programs.ts';
+import { ask, livingGenerations, logOf, openTestGround, siteSpec, type TestGround } from '../test-ground.ts';
 
 const SLOW = 120_000;
 

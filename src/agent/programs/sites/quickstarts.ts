@@ -2,13 +2,13 @@ import { randomBytes } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
-import { wsgiFileName } from '../../model/names.ts';
-import type { Quickstart } from '../../model/sites.ts';
-import { HoldfastError } from '../../protocol/errors.ts';
-import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
-import type { AccountHome } from '../context.ts';
-import { SHIM_DIRECTORY } from './sandbox-arguments.ts';
-import type { Sandboxes } from './sandbox.ts';
+import { wsgiFileName } from '../../../model/names.ts';
+import type { Quickstart } from '../../../model/sites.ts';
+import { HoldfastError } from '../../../protocol/errors.ts';
+import type { AccountSpec, SiteSpec } from '../../../protocol/sites.ts';
+import type { AccountHome } from '../../context.ts';
+import { SHIM_DIRECTORY } from '../sandbox-arguments.ts';
+import type { Sandboxes } from '../sandbox.ts';
 
 export interface StarterFile {
   path: string;

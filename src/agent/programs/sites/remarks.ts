@@ -1,5 +1,5 @@
 import { STATUS_CODES } from 'node:http';
-import type { SiteRemark } from '../../protocol/sites.ts';
+import type { SiteRemark } from '../../../protocol/sites.ts';
 import type { FirstAnswer } from './start-steps.ts';
 import { lastTraceback } from './traceback.ts';
 

@@ -2,12 +2,12 @@ import { readFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
-import { until } from '../../runtime/deadline.ts';
-import { createCgroups } from './cgroups.ts';
-import { processStat } from '../kernel/processes.ts';
-import { createPrograms, type Programs } from './programs.ts';
-import { ask, livingGenerations, logOf, openTestGround, siteSpec, type TestGround } from './test-ground.ts';
+import type { AccountSpec, SiteSpec } from '../../../protocol/sites.ts';
+import { until } from '../../../runtime/deadline.ts';
+import { createCgroups } from '../cgroups.ts';
+import { processStat } from '../../kernel/processes.ts';
+import { createPrograms, type Programs } from '../programs.ts';
+import { ask, livingGenerations, logOf, openTestGround, siteSpec, type TestGround } from '../test-ground.ts';
 
 const SLOW = 90_000;
 

@@ -1,9 +1,9 @@
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
-import { createPrograms, type Programs } from './programs.ts';
-import { ask, openTestGround, siteSpec, type TestGround } from './test-ground.ts';
+import type { AccountSpec, SiteSpec } from '../../../protocol/sites.ts';
+import { createPrograms, type Programs } from '../programs.ts';
+import { ask, openTestGround, siteSpec, type TestGround } from '../test-ground.ts';
 
 /** Servers that members start by a command of their own, as the servers' guides say, behind the Unix socket. */
 const SLOW = 120_000;

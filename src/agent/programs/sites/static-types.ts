@@ -1,3 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { TYPES_FILE } from './static-server.ts';
+
 /** What browsers and tools expect of these, where Debian's table says something else or nothing. */
 const FIRST: Readonly<Record<string, string>> = {
   html: 'text/html',
@@ -58,4 +62,13 @@ export function nginxTypes(table: string): string {
   }
   const lines = [...types].map(([extension, type]) => `  ${type} ${extension};\n`);
   return `types {\n${lines.join('')}}\n`;
+}
+
+/** The table for every sandbox. Debian's comes with Python; without it, the types that a website needs are still known. */
+export async function mimeTypes(): Promise<{ name: string; content: string }[]> {
+  const table = await readFile('/etc/mime.types', 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error;
+    return '';
+  });
+  return [{ name: basename(TYPES_FILE), content: nginxTypes(table) }];
 }

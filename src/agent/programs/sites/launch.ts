@@ -1,6 +1,6 @@
-import { wsgiFileName } from '../../model/names.ts';
-import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
-import { SHIM_DIRECTORY } from './sandbox-arguments.ts';
+import { wsgiFileName } from '../../../model/names.ts';
+import type { AccountSpec, SiteSpec } from '../../../protocol/sites.ts';
+import { SHIM_DIRECTORY } from '../sandbox-arguments.ts';
 import { frontConfiguration } from './static-server.ts';
 
 /** A virtualenv as an absolute path: a bare name means one of virtualenvwrapper's, as on PythonAnywhere. */

@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { StartStep } from '../../model/sites.ts';
-import { formatBytes } from '../../model/words.ts';
-import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
-import type { Logger } from '../../runtime/log.ts';
-import type { Cgroups } from './cgroups.ts';
+import type { StartStep } from '../../../model/sites.ts';
+import { formatBytes } from '../../../model/words.ts';
+import type { AccountSpec, SiteSpec } from '../../../protocol/sites.ts';
+import type { Logger } from '../../../runtime/log.ts';
+import type { Cgroups } from '../cgroups.ts';
 import { accepts, answers, openToGateway } from './sockets.ts';
 import { endedInImport, lastWorkerEnd } from './worker-end.ts';
 

@@ -1,8 +1,15 @@
 import { join } from 'node:path';
-import { advance, crashDelayMs, newLife, wakeHoldOffMs, type SiteEvent, type SiteLife } from '../../model/lifecycle.ts';
-import { HoldfastError } from '../../protocol/errors.ts';
-import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
-import type { StoragePart } from '../context.ts';
+import {
+  advance,
+  crashDelayMs,
+  newLife,
+  wakeHoldOffMs,
+  type SiteEvent,
+  type SiteLife,
+} from '../../../model/lifecycle.ts';
+import { HoldfastError } from '../../../protocol/errors.ts';
+import type { AccountSpec, SiteSpec, SiteStatus } from '../../../protocol/sites.ts';
+import type { StoragePart } from '../../context.ts';
 import { Drains } from './drains.ts';
 import {
   drainTime,
@@ -13,10 +20,10 @@ import {
   type Generation,
   type Ground,
 } from './generation.ts';
-import { modifiedAt, openLog } from './output.ts';
-import { leadersOf } from './leaders.ts';
+import { modifiedAt, openLog } from '../output.ts';
+import { leadersOf } from '../leaders.ts';
 import type { GenerationRecord } from './records.ts';
-import type { Compartments } from '../../runtime/compartments.ts';
+import type { Compartments } from '../../../runtime/compartments.ts';
 import { connectionsOf, knock, openToGateway } from './sockets.ts';
 import { INTO_BACKGROUND } from './start-steps.ts';
 

@@ -1,8 +1,8 @@
 import { chmod, mkdir, readdir, readFile, readlink, rename, rm, rmdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { mustRun, runCommand } from '../../runtime/command.ts';
-import { writeWhole } from '../../runtime/whole-file.ts';
+import { mustRun, runCommand } from '../../../runtime/command.ts';
+import { writeWhole } from '../../../runtime/whole-file.ts';
 
 /**
  * What an agent leaves for the next one about a generation. `intent` is written before anything is started, so that

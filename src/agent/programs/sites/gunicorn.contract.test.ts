@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
-import { until } from '../../runtime/deadline.ts';
-import { createPrograms, type Programs } from './programs.ts';
-import { ask, livingGenerations, logOf, openTestGround, siteSpec, type TestGround } from './test-ground.ts';
+import type { AccountSpec, SiteSpec } from '../../../protocol/sites.ts';
+import { until } from '../../../runtime/deadline.ts';
+import { createPrograms, type Programs } from '../programs.ts';
+import { ask, livingGenerations, logOf, openTestGround, siteSpec, type TestGround } from '../test-ground.ts';
 
 const SLOW = 120_000;
 

@@ -1,5 +1,5 @@
-import type { SiteSpec } from '../../protocol/sites.ts';
-import { COMPRESSIBLE, HEADERS_MODULE } from '../../runtime/nginx.ts';
+import type { SiteSpec } from '../../../protocol/sites.ts';
+import { COMPRESSIBLE, HEADERS_MODULE } from '../../../runtime/nginx.ts';
 
 /** Where a sandbox sees the table of types, see static-types.ts. */
 export const TYPES_FILE = '/opt/holdfast/nginx-types.conf';

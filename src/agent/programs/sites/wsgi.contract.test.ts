@@ -1,10 +1,10 @@
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
-import { until } from '../../runtime/deadline.ts';
-import { createPrograms, type Programs } from './programs.ts';
-import { ask, logOf, openTestGround, siteSpec, type TestAnswer, type TestGround } from './test-ground.ts';
+import type { AccountSpec, SiteSpec } from '../../../protocol/sites.ts';
+import { until } from '../../../runtime/deadline.ts';
+import { createPrograms, type Programs } from '../programs.ts';
+import { ask, logOf, openTestGround, siteSpec, type TestAnswer, type TestGround } from '../test-ground.ts';
 
 /** What ordinary WSGI programs do, and what their server must make of it: uWSGI with the guard of shim/holdfast_wsgi.py. */
 const SLOW = 120_000;

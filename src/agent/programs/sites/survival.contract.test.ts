@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { AccountSpec, SiteSpec } from '../../protocol/sites.ts';
-import { HoldfastError } from '../../protocol/errors.ts';
-import { until, within } from '../../runtime/deadline.ts';
+import type { AccountSpec, SiteSpec } from '../../../protocol/sites.ts';
+import { HoldfastError } from '../../../protocol/errors.ts';
+import { until, within } from '../../../runtime/deadline.ts';
 import type { Checkpoint } from './generation.ts';
-import { createPrograms, type Programs } from './programs.ts';
-import { ask, livingGenerations, openTestGround, runDirectoryOf, siteSpec, type TestGround } from './test-ground.ts';
+import { createPrograms, type Programs } from '../programs.ts';
+import { ask, livingGenerations, openTestGround, runDirectoryOf, siteSpec, type TestGround } from '../test-ground.ts';
 
 const SLOW = 90_000;
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createPrograms, type Programs } from './programs.ts';
-import { logOf, openTestGround, siteSpec, type TestGround } from './test-ground.ts';
+import { createPrograms, type Programs } from '../programs.ts';
+import { logOf, openTestGround, siteSpec, type TestGround } from '../test-ground.ts';
 
 const SLOW = 90_000;
 

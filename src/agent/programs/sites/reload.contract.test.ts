@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
-import { until } from '../../runtime/deadline.ts';
-import { createPrograms, type Programs } from './programs.ts';
-import { ask, livingGenerations, logOf, openTestGround, siteSpec, type TestGround } from './test-ground.ts';
+import type { AccountSpec, SiteSpec, SiteStatus } from '../../../protocol/sites.ts';
+import { until } from '../../../runtime/deadline.ts';
+import { createPrograms, type Programs } from '../programs.ts';
+import { ask, livingGenerations, logOf, openTestGround, siteSpec, type TestGround } from '../test-ground.ts';
 
 /** What a start and a reload promise: imported and listening is started, and what the first answer was is told. */
 const SLOW = 120_000;
