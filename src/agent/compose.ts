@@ -157,7 +157,7 @@ export function composeAgent(context: AgentContext): ComposedAgent {
       await files.release(account.name);
       return await storage.handlers['accounts.remove'](account);
     },
-    'state.sync': async ({ accounts, sites }) => ({ changed: await programs.sync(accounts, sites) }),
+    'state.sync': async ({ accounts, sites, tasks }) => ({ changed: await programs.sync(accounts, sites, tasks) }),
   };
 
   return {

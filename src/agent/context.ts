@@ -4,6 +4,7 @@ import type { InsteadOf } from '../protocol/files.ts';
 import type { Trouble } from '../protocol/health.ts';
 import type { Operation, VolumeStatus } from '../protocol/volumes.ts';
 import type { AccountSpec, SiteSpec, SiteStatus } from '../protocol/sites.ts';
+import type { AccountTasks } from '../protocol/tasks.ts';
 import type { Configuration, InstanceIds, Layout } from '../runtime/config.ts';
 import type { Logger } from '../runtime/log.ts';
 import type { MemberPath } from './member-path.ts';
@@ -134,9 +135,14 @@ export interface ProgramsPart {
   start(): Promise<void>;
   /** Stops every program (`stop`), or leaves them running for the next agent (`leave`). */
   stop(how: 'stop' | 'leave'): Promise<void>;
-  handlers: Omit<HandlersOf<'sites'>, 'sites.certificate'> & HandlersOf<'files'> & HandlersOf<'logs'>;
-  /** Takes the whole desired state; the accounts are already ensured or being ensured. Returns how many sites changed. */
-  sync(accounts: readonly AccountSpec[], sites: readonly SiteSpec[]): Promise<number>;
+  handlers: Omit<HandlersOf<'sites'>, 'sites.certificate'> &
+    HandlersOf<'files'> &
+    HandlersOf<'logs'> &
+    HandlersOf<'tasks'> &
+    HandlersOf<'always-on'> &
+    HandlersOf<'cpu'>;
+  /** Takes the whole desired state; the accounts are already ensured or being ensured. Returns how many definitions changed. */
+  sync(accounts: readonly AccountSpec[], sites: readonly SiteSpec[], tasks?: readonly AccountTasks[]): Promise<number>;
   /** For the gateway's waker: makes the site at this domain answer; throws HoldfastError otherwise. */
   wakeDomain(domain: string): Promise<SiteStatus>;
   /** The specs in force, for the gateway's configuration. */

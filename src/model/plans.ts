@@ -11,7 +11,13 @@ export interface PlanLimits {
   /** CPU seconds a day for consoles and tasks. Sites do not count, as on PythonAnywhere. */
   cpuSecondsPerDay: number;
   consoles: number;
+  /** Scheduled tasks, and always-on tasks, that the account may define. */
   tasks: number;
+  alwaysOnTasks: number;
+  /** Seconds one run of a scheduled task may take before it is ended. */
+  taskSeconds: number;
+  /** Seconds between the request to end and the end by force, for tasks. */
+  stopGraceSeconds: number;
   /** Processes and threads in one program. */
   processes: number;
   /** Seconds one request may take before its worker is stopped. */
@@ -24,6 +30,14 @@ export interface PlanLimits {
 
 const MiB = 1024 ** 2;
 const GiB = 1024 ** 3;
+const HOUR = 3600;
+
+/** What plans did not have before: one that was stored then means these. */
+export const LATER_LIMITS = {
+  alwaysOnTasks: 0,
+  taskSeconds: 12 * HOUR,
+  stopGraceSeconds: 10,
+} as const satisfies Partial<PlanLimits>;
 
 /** With less than this no site starts: a Python program with its server needs room for itself before it does anything. */
 export const LEAST_LIMITS = {
@@ -64,6 +78,9 @@ export const DEFAULT_PLANS: Readonly<Record<string, PlanLimits>> = {
     cpuSecondsPerDay: 100,
     consoles: 2,
     tasks: 1,
+    alwaysOnTasks: 0,
+    taskSeconds: 2 * HOUR,
+    stopGraceSeconds: 10,
     processes: 64,
     requestTimeoutSeconds: 300,
     idleSleepSeconds: 900,
@@ -77,6 +94,9 @@ export const DEFAULT_PLANS: Readonly<Record<string, PlanLimits>> = {
     cpuSecondsPerDay: 2000,
     consoles: 5,
     tasks: 20,
+    alwaysOnTasks: 2,
+    taskSeconds: 12 * HOUR,
+    stopGraceSeconds: 10,
     processes: 128,
     requestTimeoutSeconds: 300,
     idleSleepSeconds: 3600,
@@ -90,6 +110,9 @@ export const DEFAULT_PLANS: Readonly<Record<string, PlanLimits>> = {
     cpuSecondsPerDay: 20000,
     consoles: 20,
     tasks: 50,
+    alwaysOnTasks: 5,
+    taskSeconds: 12 * HOUR,
+    stopGraceSeconds: 30,
     processes: 256,
     requestTimeoutSeconds: 300,
     idleSleepSeconds: 0,

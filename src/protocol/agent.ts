@@ -3,6 +3,7 @@ import { faultNameSchema } from './drills.ts';
 import { fileEntrySchema, memberPathSchema } from './files.ts';
 import { hostHealthSchema, impactSchema, repairPlanSchema, troubleSchema } from './health.ts';
 import { accountSpecSchema, pythonSchema, siteSpecSchema, siteStatusSchema } from './sites.ts';
+import { accountTasksSchema, alwaysOnStatusSchema, cpuUseSchema, taskStatusSchema } from './tasks.ts';
 import { operationSchema, volumeNameSchema, volumeStatusSchema } from './volumes.ts';
 
 /**
@@ -30,6 +31,7 @@ export const spareSchema = z.object({ disk: z.string(), bytes: z.number() });
 export type Spare = z.infer<typeof spareSchema>;
 export const sparesSchema = z.array(spareSchema);
 const bySite = z.object({ id: z.string() });
+const byTask = z.object({ account: z.string(), id: z.number().int() });
 const byVolume = z.object({ name: volumeNameSchema });
 const byPath = z.object({ account: z.string(), path: memberPathSchema });
 
@@ -51,7 +53,12 @@ export const agentMethods = {
   ),
   /** The whole desired state. Accounts and sites that are not in it are stopped, but their data is kept. */
   'state.sync': method(
-    z.object({ accounts: z.array(accountSpecSchema), sites: z.array(siteSpecSchema) }),
+    z.object({
+      accounts: z.array(accountSpecSchema),
+      sites: z.array(siteSpecSchema),
+      /** Of every account; one that is not here has none. */
+      tasks: z.array(accountTasksSchema),
+    }),
     z.object({ changed: z.number() }),
     30_000,
   ),
@@ -165,6 +172,27 @@ export const agentMethods = {
     z.object({ written: z.array(z.string()), kept: z.array(z.string()) }),
     60_000,
   ),
+  /** All tasks of one account. What runs of a task that is not among them goes on to its end; `tasks.stop` ends it. */
+  'tasks.put': method(accountTasksSchema, nothing, 30_000),
+  'tasks.statuses': method(
+    z.object({ account: z.string().optional() }),
+    z.object({ tasks: z.array(taskStatusSchema), alwaysOn: z.array(alwaysOnStatusSchema) }),
+    5_000,
+  ),
+  /** Runs a task now, whatever its schedule says. Throws `conflict` while it runs and must not overlap. */
+  'tasks.run': method(byTask, taskStatusSchema, 30_000),
+  /** Ends what runs of a task: asked first, then killed. */
+  'tasks.stop': method(byTask, z.object({ stopped: z.number().int() }), 60_000),
+  /** What a run wrote to its log, as far as the log still has it. */
+  'tasks.output': method(
+    byTask.extend({ number: z.number().int() }),
+    z.object({ text: z.string(), complete: z.boolean() }),
+    10_000,
+  ),
+  'always-on.restart': method(byTask, alwaysOnStatusSchema, 60_000),
+  /** Processor time of today, by account. */
+  'cpu.use': method(z.object({ account: z.string().optional() }), z.array(cpuUseSchema), 5_000),
+
   /** The platform's certificate for a domain (the custom one if there is one). */
   'sites.certificate': method(
     z.object({ domain: z.string() }),
@@ -224,6 +252,8 @@ export const agentEventSchema = z.discriminatedUnion('type', [
   z.object({ seq: z.number(), at: z.string(), type: z.literal('volume'), volume: volumeStatusSchema }),
   z.object({ seq: z.number(), at: z.string(), type: z.literal('operation'), operation: operationSchema }),
   z.object({ seq: z.number(), at: z.string(), type: z.literal('trouble'), trouble: troubleSchema }),
+  z.object({ seq: z.number(), at: z.string(), type: z.literal('task'), task: taskStatusSchema }),
+  z.object({ seq: z.number(), at: z.string(), type: z.literal('always-on'), alwaysOn: alwaysOnStatusSchema }),
 ]);
 export type AgentEvent = z.infer<typeof agentEventSchema>;
 /** An event before the stream gave it a number and a time. */
@@ -231,4 +261,6 @@ export type AgentEventBody =
   | { type: 'site'; site: z.infer<typeof siteStatusSchema> }
   | { type: 'volume'; volume: z.infer<typeof volumeStatusSchema> }
   | { type: 'operation'; operation: z.infer<typeof operationSchema> }
-  | { type: 'trouble'; trouble: z.infer<typeof troubleSchema> };
+  | { type: 'trouble'; trouble: z.infer<typeof troubleSchema> }
+  | { type: 'task'; task: z.infer<typeof taskStatusSchema> }
+  | { type: 'always-on'; alwaysOn: z.infer<typeof alwaysOnStatusSchema> };

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { planProblems } from '../model/plans.ts';
+import { LATER_LIMITS, planProblems } from '../model/plans.ts';
 
 export const planLimitsSchema = z.object({
   diskBytes: z.number().int().positive(),
@@ -9,6 +9,9 @@ export const planLimitsSchema = z.object({
   cpuSecondsPerDay: z.number().nonnegative(),
   consoles: z.number().int().nonnegative(),
   tasks: z.number().int().nonnegative(),
+  alwaysOnTasks: z.number().int().nonnegative().default(LATER_LIMITS.alwaysOnTasks),
+  taskSeconds: z.number().int().positive().default(LATER_LIMITS.taskSeconds),
+  stopGraceSeconds: z.number().int().positive().max(600).default(LATER_LIMITS.stopGraceSeconds),
   processes: z.number().int().positive(),
   requestTimeoutSeconds: z.number().int().positive(),
   idleSleepSeconds: z.number().int().nonnegative(),

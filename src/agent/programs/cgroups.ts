@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rmdir, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HoldfastError } from '../../protocol/errors.ts';
@@ -17,13 +17,25 @@ export interface CgroupLimits {
 
 export interface CgroupUsage {
   memoryBytes: number;
+  /** The most it ever had; null where the kernel does not say (cgroup v2 before Linux 5.19). */
+  peakMemoryBytes: number | null;
   processes: number;
   /** How often the kernel stopped a process here for want of memory. */
   memoryKills: number;
+  /** Processor time of everything that ever ran here, seconds. */
+  cpuSeconds: number;
 }
 
 /**
- * The cgroups of one instance: `<account>/<program>`. Everything here is repeatable, and everything works on names, so
+ * Kinds of program whose processor time counts towards the plan. They share a group beside the account's other programs, so that they
+ * alone can be set back, and so that what they used is still known when they have ended.
+ */
+const COUNTED = /^(?:task|always|console|notebook)-/;
+/** No account's name has a dot. */
+const COUNTED_SUFFIX = '.counted';
+
+/**
+ * The cgroups of one instance: `<account>/<program>`, or `<account>.counted/<program>` (see COUNTED). Everything here is repeatable, and everything works on names, so
  * that an agent that knows nothing (it has just started) finds and ends what an earlier one left behind.
  */
 export interface Cgroups {
@@ -40,6 +52,15 @@ export interface Cgroups {
   kill(account: string, program: string, deadlineMs: number): Promise<void>;
   /** All that exist. */
   list(): Promise<{ account: string; program: string }[]>;
+  /**
+   * Processor seconds of every account's counted programs since their group was made, the ended ones among them. `group` names the group:
+   * another one began at 0.
+   */
+  counted(): Promise<{ account: string; seconds: number; group: string }[]>;
+  /** Lets an account's counted programs have what nobody else wants (or their share again); holds for programs to come. */
+  setBack(account: string, back: boolean, cpuWeight: number): Promise<void>;
+  /** Removes what is kept of an account's counted programs; they have ended. */
+  forget(account: string): Promise<void>;
   /** Removes the instance's own cgroups when nothing is left in them; otherwise does nothing. */
   leave(): Promise<void>;
 }
@@ -58,8 +79,18 @@ interface Hierarchy {
   roots: readonly string[];
   prepare(): Promise<void>;
   limit(root: string, account: string, program: string, limits: CgroupLimits): Promise<void>;
-  usage(account: string, program: string): Promise<Omit<CgroupUsage, 'processes'>>;
-  strike(account: string, program: string, pids: readonly number[]): Promise<void>;
+  /** `group`: the directory that holds the program. */
+  usage(group: string, program: string): Promise<Omit<CgroupUsage, 'processes'>>;
+  strike(group: string, program: string, pids: readonly number[]): Promise<void>;
+  cpuSeconds(group: string): Promise<number>;
+  weigh(group: string, cpuWeight: number): Promise<void>;
+}
+
+/** The least share there is, and what a set back account's programs have: all others come first. */
+const SET_BACK_WEIGHT = 2;
+
+function groupOf(account: string, program: string): string {
+  return COUNTED.test(program) ? `${account}${COUNTED_SUFFIX}` : account;
 }
 
 const V1_CONTROLLERS = ['memory', 'pids', 'cpu', 'cpuacct', 'freezer'] as const;
@@ -118,12 +149,18 @@ function v1(root: string, instance: string): Hierarchy {
         await writeFile(join(directory, account, 'cpu.shares'), String(Math.max(2, limits.cpuWeight)));
       }
     },
+    weigh: async (account, cpuWeight) => {
+      await writeFile(join(tree('cpu'), account, 'cpu.shares'), String(Math.max(2, cpuWeight))).catch(ignoreMissing);
+    },
+    cpuSeconds: async (account) =>
+      Number(await readFile(join(tree('cpuacct'), account, 'cpuacct.usage'), 'utf8')) / 1e9,
     usage: async (account, program) => {
       const group = join(tree('memory'), account, program);
-      const memoryBytes = Number(await readFile(join(group, 'memory.usage_in_bytes'), 'utf8'));
       return {
-        memoryBytes,
+        memoryBytes: Number(await readFile(join(group, 'memory.usage_in_bytes'), 'utf8')),
+        peakMemoryBytes: Number(await readFile(join(group, 'memory.max_usage_in_bytes'), 'utf8')),
         memoryKills: fieldOf(await readFile(join(group, 'memory.oom_control'), 'utf8'), 'oom_kill'),
+        cpuSeconds: Number(await readFile(join(tree('cpuacct'), account, program, 'cpuacct.usage'), 'utf8')) / 1e9,
       };
     },
     strike: async (account, program, pids) => {
@@ -169,10 +206,23 @@ function v2(root: string, instance: string): Hierarchy {
       await writeFile(join(group, 'pids.max'), String(limits.processes));
       await writeFile(join(parent, 'cpu.weight'), String(Math.min(10000, Math.max(1, limits.cpuWeight))));
     },
+    weigh: async (account, cpuWeight) => {
+      const weight = String(Math.min(10000, Math.max(1, cpuWeight)));
+      await writeFile(join(top, account, 'cpu.weight'), weight).catch(ignoreMissing);
+    },
+    cpuSeconds: async (account) => await usageOf(join(top, account)),
     usage: async (account, program) => {
       const group = join(top, account, program);
-      const memoryBytes = Number(await readFile(join(group, 'memory.current'), 'utf8'));
-      return { memoryBytes, memoryKills: fieldOf(await readFile(join(group, 'memory.events'), 'utf8'), 'oom_kill') };
+      const peak = await readFile(join(group, 'memory.peak'), 'utf8').catch((error: unknown) => {
+        if (isMissing(error)) return undefined;
+        throw error;
+      });
+      return {
+        memoryBytes: Number(await readFile(join(group, 'memory.current'), 'utf8')),
+        peakMemoryBytes: peak === undefined ? null : Number(peak),
+        memoryKills: fieldOf(await readFile(join(group, 'memory.events'), 'utf8'), 'oom_kill'),
+        cpuSeconds: await usageOf(group),
+      };
     },
     strike: async (account, program, pids) => {
       const kill = join(top, account, program, 'cgroup.kill');
@@ -186,7 +236,10 @@ function v2(root: string, instance: string): Hierarchy {
 function createFrom(hierarchy: Hierarchy): Cgroups {
   const { roots } = hierarchy;
   let prepared: Promise<void> | undefined;
-  const groupsOf = (account: string, program: string): string[] => roots.map((root) => join(root, account, program));
+  const groupsOf = (account: string, program: string): string[] =>
+    roots.map((root) => join(root, groupOf(account, program), program));
+  /** Accounts whose counted programs are set back. */
+  const back = new Set<string>();
 
   const processes = async (account: string, program: string): Promise<number[]> => {
     const found = new Set<number>();
@@ -207,19 +260,21 @@ function createFrom(hierarchy: Hierarchy): Cgroups {
     prepare,
     ensure: async (account, program, limits) => {
       await prepare();
+      const group = groupOf(account, program);
+      const cpuWeight = group !== account && back.has(account) ? SET_BACK_WEIGHT : limits.cpuWeight;
       for (const root of roots) {
-        await mkdir(join(root, account, program), { recursive: true });
+        await mkdir(join(root, group, program), { recursive: true });
         if (hierarchy.version === 'v2') {
-          await writeFile(join(root, account, 'cgroup.subtree_control'), '+memory +pids +cpu');
+          await writeFile(join(root, group, 'cgroup.subtree_control'), '+memory +pids +cpu');
         }
-        await hierarchy.limit(root, account, program, limits);
+        await hierarchy.limit(root, group, program, { ...limits, cpuWeight });
       }
       return groupsOf(account, program).map((group) => join(group, 'cgroup.procs'));
     },
     processes,
     usage: async (account, program) => {
       try {
-        const figures = await hierarchy.usage(account, program);
+        const figures = await hierarchy.usage(groupOf(account, program), program);
         return { ...figures, processes: (await processes(account, program)).length };
       } catch (error) {
         if (isMissing(error)) return undefined;
@@ -232,7 +287,7 @@ function createFrom(hierarchy: Hierarchy): Cgroups {
       // What does not end within a moment waits for its disk, and is asked less often.
       for (let wait = 2; ; wait = Math.min(wait * 2, performance.now() - begun > 500 ? 500 : 50)) {
         const pids = await processes(account, program);
-        if (pids.length > 0) await hierarchy.strike(account, program, pids);
+        if (pids.length > 0) await hierarchy.strike(groupOf(account, program), program, pids);
         else if (await removeGroups(groupsOf(account, program))) break;
         if (performance.now() > end) {
           throw new HoldfastError(
@@ -245,22 +300,52 @@ function createFrom(hierarchy: Hierarchy): Cgroups {
         }
         await pause(wait);
       }
-      // The account's own directory goes with its last program; while another is there the kernel refuses.
+      // The account's own directory goes with its last program; while another is there the kernel refuses. What counts stays.
+      if (COUNTED.test(program)) return;
       for (const root of roots) await rmdir(join(root, account)).catch(() => undefined);
     },
     list: async () => {
       const found = new Map<string, { account: string; program: string }>();
       for (const root of roots) {
-        for (const account of await directories(root)) {
-          for (const program of await directories(join(root, account))) {
+        for (const group of await directories(root)) {
+          const account = group.endsWith(COUNTED_SUFFIX) ? group.slice(0, -COUNTED_SUFFIX.length) : group;
+          for (const program of await directories(join(root, group))) {
             found.set(`${account}/${program}`, { account, program });
           }
         }
       }
       return [...found.values()];
     },
+    counted: async () => {
+      const found: { account: string; seconds: number; group: string }[] = [];
+      const [root = ''] = roots;
+      for (const name of await directories(root)) {
+        if (!name.endsWith(COUNTED_SUFFIX)) continue;
+        try {
+          const { ino, ctimeMs } = await stat(join(root, name));
+          const seconds = await hierarchy.cpuSeconds(name);
+          found.push({ account: name.slice(0, -COUNTED_SUFFIX.length), seconds, group: `${ino}-${ctimeMs}` });
+        } catch (error) {
+          if (!isMissing(error)) throw error;
+        }
+      }
+      return found;
+    },
+    setBack: async (account, set, cpuWeight) => {
+      if (set) back.add(account);
+      else back.delete(account);
+      await hierarchy.weigh(`${account}${COUNTED_SUFFIX}`, set ? SET_BACK_WEIGHT : cpuWeight);
+    },
+    forget: async (account) => {
+      back.delete(account);
+      await removeGroups(roots.map((root) => join(root, `${account}${COUNTED_SUFFIX}`)));
+    },
     leave: async () => {
       prepared = undefined;
+      for (const root of roots) {
+        for (const group of await directories(root))
+          if (group.endsWith(COUNTED_SUFFIX)) await rmdir(join(root, group)).catch(() => undefined);
+      }
       for (const root of roots) await rmdir(root).catch(() => undefined);
     },
   };
@@ -302,6 +387,11 @@ async function directories(parent: string): Promise<string[]> {
 function fieldOf(text: string, name: string): number {
   const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `));
   return line === undefined ? 0 : Number(line.slice(name.length + 1));
+}
+
+/** cgroup v2's own account of processor time, in seconds. */
+async function usageOf(group: string): Promise<number> {
+  return fieldOf(await readFile(join(group, 'cpu.stat'), 'utf8'), 'usage_usec') / 1e6;
 }
 
 function isMissing(error: unknown): boolean {

@@ -2,24 +2,28 @@ import { constants } from 'node:fs';
 import { open, stat, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** A log of a site, open for its process to append to, and where it ended when it was opened. */
+/** A log of a program, open for its process to append to, and where it ended when it was opened. */
 export interface OpenLog {
   handle: FileHandle;
   path: string;
   offset: number;
 }
 
-/**
- * Opens <home>/logs/<account>/<domain>.<kind>.log: root's, readable by the account. The directory is root's too, so nobody
- * can put a link there; O_NOFOLLOW all the same.
- */
+/** Opens <home>/logs/<account>/<domain>.<kind>.log, see openLogFile. */
 export async function openLog(
   directory: string,
   domain: string,
   kind: 'error' | 'server',
   gid: number,
 ): Promise<OpenLog> {
-  const path = join(directory, `${domain}.${kind}.log`);
+  return await openLogFile(join(directory, `${domain}.${kind}.log`), gid);
+}
+
+/**
+ * Opens a log in an account's directory of logs: root's, readable by the account. The directory is root's too, so nobody
+ * can put a link there; O_NOFOLLOW all the same.
+ */
+export async function openLogFile(path: string, gid: number): Promise<OpenLog> {
   const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
   const handle = await open(path, flags, 0o640);
   try {

@@ -28,7 +28,7 @@ const account = {
   uid: 2000100,
   volume: 'v1',
   limits: {
-    diskBytes: 1, memoryBytes: 1024, sites: 1, workers: 1, cpuSecondsPerDay: 1, consoles: 1, tasks: 1, processes: 10,
+    diskBytes: 1, memoryBytes: 1024, sites: 1, workers: 1, cpuSecondsPerDay: 1, consoles: 1, tasks: 1, alwaysOnTasks: 1, taskSeconds: 3600, stopGraceSeconds: 2, processes: 10,
     requestTimeoutSeconds: 300, idleSleepSeconds: 0, cpuWeight: 150,
   },
 }; // prettier-ignore

@@ -5,6 +5,9 @@ import { Compartments, type CompartmentRule } from '../../runtime/compartments.t
 import { within } from '../../runtime/deadline.ts';
 import type { AgentContext, ProgramsPart, StoragePart } from '../context.ts';
 import { bootId } from '../kernel/processes.ts';
+import { accountTasksSchema, type AccountTasks } from '../../protocol/tasks.ts';
+import { Allowance } from './allowance.ts';
+import { createAlwaysOn, type AlwaysOn } from './always-on/always-on.ts';
 import { createDefinitions } from './definitions.ts';
 import type { ProgramGround, ProgramKind } from './kind.ts';
 import { createSandboxes, type Sandboxes } from './sandbox.ts';
@@ -13,13 +16,18 @@ import type { Checkpoint } from './sites/generation.ts';
 import { createSites, type Sites } from './sites/sites.ts';
 import { mimeTypes } from './sites/static-types.ts';
 import { createStuckCount } from './stuck.ts';
+import type { TaskCheckpoint } from './tasks/task.ts';
+import { createTasks, type Tasks } from './tasks/tasks.ts';
 
 /** The programs' share of ProgramsPart; files and logs have a part of their own. */
 export interface Programs extends Pick<
   ProgramsPart,
   'start' | 'stop' | 'sync' | 'wakeDomain' | 'specs' | 'onSpecsChange'
 > {
-  handlers: Sites['handlers'];
+  handlers: Sites['handlers'] &
+    Tasks['handlers'] &
+    AlwaysOn['handlers'] &
+    Pick<ProgramsPart['handlers'], 'tasks.put' | 'tasks.statuses' | 'cpu.use'>;
   cgroupVersion: 'v1' | 'v2';
   sandboxes: Sandboxes;
   /** What the agent knows of an account; undefined before the first sync. */
@@ -35,6 +43,8 @@ export interface Programs extends Pick<
 export interface ProgramsOptions {
   /** Called at named points of every start of a site. For tests that kill the agent there. */
   checkpoint?: (point: Checkpoint, site: string) => Promise<void>;
+  /** The same for every run of a task. */
+  taskCheckpoint?: (point: TaskCheckpoint) => Promise<void>;
   /** Milliseconds between two looks at every program. */
   lookEveryMs?: number;
   /** The Python uWSGI has a plugin for; found on the machine when not given. */
@@ -103,7 +113,31 @@ export function createPrograms(
       for (const listener of listeners) listener();
     },
   });
-  const kinds: readonly ProgramKind[] = [sites];
+  const tasks = createTasks(ground, { checkpoint: options.taskCheckpoint });
+  const alwaysOn = createAlwaysOn(ground);
+  const kinds: readonly ProgramKind[] = [sites, tasks, alwaysOn];
+  const accountTasks = createDefinitions(
+    join(layout.agent, 'programs', 'tasks'),
+    accountTasksSchema,
+    (one: AccountTasks) => one.account,
+    log,
+  );
+  const allowance = new Allowance(sandboxes.cgroups, join(layout.agent, 'programs', 'cpu.json'), accountOf, log);
+
+  /** Takes the tasks of an account unless newer ones are known. Returns whether they are new. */
+  const putTasks = async (wanted: AccountTasks): Promise<boolean> => {
+    const known = accountTasks.all.get(wanted.account);
+    if (known !== undefined && known.revision >= wanted.revision) return false;
+    await accountTasks.put(wanted);
+    await tasks.put(wanted.account, wanted.tasks);
+    await alwaysOn.put(wanted.account, wanted.alwaysOn);
+    return true;
+  };
+  const removeTasks = async (account: string): Promise<void> => {
+    await tasks.put(account, []);
+    await alwaysOn.put(account, []);
+    await accountTasks.remove(account);
+  };
 
   /** Settled when what an earlier agent left is known. A call that came before would be forgotten by the loading. */
   const adopted = Promise.withResolvers<void>();
@@ -155,7 +189,9 @@ export function createPrograms(
     rounds += 1;
     const every = kinds.some((kind) => kind.lingers()) ? SWEEP_SOON : SWEEP_EVERY;
     if (rounds % every === 0) sweep();
-    await Promise.all(kinds.map(async (kind) => await kind.look(rounds % MEASURE_EVERY === 0)));
+    const measure = rounds % MEASURE_EVERY === 0;
+    if (measure) await allowance.measure();
+    await Promise.all(kinds.map(async (kind) => await kind.look(measure)));
   };
 
   const schedule = (): void => {
@@ -186,7 +222,13 @@ export function createPrograms(
       // A hole that would fail every start is said at the start of the agent.
       await sandboxes.cgroups.prepare();
       await accounts.load();
+      await accountTasks.load();
+      await allowance.load();
       for (const kind of kinds) await kind.load();
+      for (const one of accountTasks.all.values()) {
+        await tasks.put(one.account, one.tasks);
+        await alwaysOn.put(one.account, one.alwaysOn);
+      }
       await adoptAll();
       adopted.resolve();
       for (const kind of kinds) kind.resume();
@@ -205,22 +247,48 @@ export function createPrograms(
         const left = await sandboxes.cgroups.list();
         await Promise.allSettled(left.map(async (one) => await sandboxes.end(one.account, one.program, 1_000)));
       });
+      await allowance.measure();
       await sandboxes.cgroups.leave();
     },
     stuck: createStuckCount(sandboxes.cgroups, (account) => accountOf(account)?.volume),
     putAccount: afterStart(async (account: AccountSpec) => await accounts.put(account)),
     removeAccount: afterStart(async (name: string) => {
       await Promise.all(kinds.map(async (kind) => await kind.removeAccount(name)));
+      await accountTasks.remove(name);
+      await sandboxes.cgroups.forget(name);
+      allowance.forget(name);
       await accounts.remove(name);
     }),
-    sync: afterStart(async (wanted: readonly AccountSpec[], specs: readonly SiteSpec[]) => {
-      for (const account of wanted) await accounts.put(account);
-      const count = await sites.sync(specs);
-      const names = new Set(wanted.map((account) => account.name));
-      for (const name of Array.from(accounts.all.keys())) if (!names.has(name)) await accounts.remove(name);
-      return count;
-    }),
+    sync: afterStart(
+      async (wanted: readonly AccountSpec[], specs: readonly SiteSpec[], every: readonly AccountTasks[] = []) => {
+        for (const account of wanted) await accounts.put(account);
+        let count = await sites.sync(specs);
+        const told = new Set(every.map((one) => one.account));
+        const held = new Set([...accountTasks.all.keys(), ...tasks.accounts(), ...alwaysOn.accounts()]);
+        for (const name of held) if (!told.has(name)) await removeTasks(name);
+        for (const one of every) if (await putTasks(one)) count += 1;
+        const names = new Set(wanted.map((account) => account.name));
+        for (const name of Array.from(accounts.all.keys())) if (!names.has(name)) await accounts.remove(name);
+        return count;
+      },
+    ),
     wakeDomain: afterStart(sites.wakeDomain),
-    handlers: gated(sites.handlers),
+    handlers: gated({
+      ...sites.handlers,
+      ...tasks.handlers,
+      ...alwaysOn.handlers,
+      'tasks.put': async (wanted: AccountTasks) => {
+        if (!accounts.all.has(wanted.account))
+          throw new HoldfastError('not-found', `The account ${wanted.account} is not on this host.`);
+        await putTasks(wanted);
+        return {};
+      },
+      'tasks.statuses': async ({ account }: { account?: string | undefined }) =>
+        await Promise.resolve({ tasks: tasks.statuses(account), alwaysOn: alwaysOn.statuses(account) }),
+      'cpu.use': async ({ account }: { account?: string | undefined }) => {
+        const asked = account === undefined ? undefined : accountOf(account);
+        return await Promise.resolve(allowance.uses(asked === undefined ? [...accounts.all.values()] : [asked]));
+      },
+    }),
   };
 }

@@ -21,6 +21,11 @@ export interface SandboxRequest {
   environment?: Readonly<Record<string, string>>;
   /** A site's generation directory, seen inside as /var/sockets/<domain>/. */
   socket?: { domain: string; directory: string };
+  /**
+   * A descriptor of ours, open for appending, to which bwrap writes what happens: a line with `child-pid` before anything of the command
+   * may run, one with `exit-code` at its end. Nothing inside the sandbox has it. See bwrap(1), --json-status-fd.
+   */
+  status?: number;
   /** Kills it when the agent dies. For throw-away work; programs outlive the agent. */
   dieWithAgent?: boolean;
 }
@@ -33,7 +38,7 @@ export interface SandboxGround {
   /** Present when the gateway has made it. */
   caBundle: string | undefined;
   procsFiles: readonly string[];
-  /** The descriptors of the filter, and of bwrap's options, follow those of the program itself. */
+  /** The descriptors of the filter, of bwrap's options, and of its status, follow those of the program itself. */
   firstDescriptor: number;
   /** Descriptors to close, see inheritedDescriptors. */
   inherited: readonly number[];
@@ -88,6 +93,7 @@ export function sandboxArguments(
     '--hostname',
     'holdfast',
     ...(request.dieWithAgent === true ? ['--die-with-parent'] : []),
+    ...(request.status === undefined ? [] : ['--json-status-fd', String(ground.firstDescriptor + 2)]),
     // Parents that bwrap makes by itself are closed to everybody but root.
     ...['/opt', '/home', '/var', '/var/sockets'].flatMap((path) => ['--perms', '0755', '--dir', path]),
     ...bind('ro-bind', '/usr', '/usr'),

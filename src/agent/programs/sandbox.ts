@@ -20,7 +20,7 @@ export interface Sandboxes {
   /** Where an account's logs are on the host; made (0750 root:account) when missing. Platform storage. */
   logDirectory(account: Pick<AccountSpec, 'name' | 'uid'>): Promise<string>;
   /**
-   * Starts a command in a sandbox as a session of its own. `stdio` is Node's, at most 8 entries (two more
+   * Starts a command in a sandbox as a session of its own. `stdio` is Node's, at most 8 entries (up to three more
    * descriptors come after them). The caller watches `exit` and ends it through `end`.
    * Throws `set-up-missing` when bubblewrap is not installed.
    */
@@ -97,6 +97,8 @@ export function createSandboxes(context: AgentContext, extra: SandboxesOptions =
       }),
     ]);
     const caBundle = join(layout.gateway, 'ca-bundle.pem');
+    /** Descriptors of ours after those of the program. */
+    const own = request.status === undefined ? 2 : 3;
     const made: SandboxGround = {
       etc,
       logs,
@@ -104,7 +106,7 @@ export function createSandboxes(context: AgentContext, extra: SandboxesOptions =
       caBundle: existsSync(caBundle) ? caBundle : undefined,
       procsFiles,
       firstDescriptor: stdio.length,
-      inherited: inherited.filter((descriptor) => descriptor >= stdio.length + 2),
+      inherited: inherited.filter((descriptor) => descriptor >= stdio.length + own),
       domain: configuration.domain,
       httpsPort: configuration.httpsPort,
     };
@@ -118,7 +120,7 @@ export function createSandboxes(context: AgentContext, extra: SandboxesOptions =
       cwd: '/',
       env: sandboxEnvironment(request, made),
       detached: true,
-      stdio: [...stdio, filter.fd, optionsFile.fd],
+      stdio: [...stdio, filter.fd, optionsFile.fd, ...(request.status === undefined ? [] : [request.status])],
     });
     await new Promise<void>((resolve, reject) => {
       child.once('spawn', resolve);

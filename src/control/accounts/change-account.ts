@@ -7,6 +7,7 @@ import { newOneTimePassword } from '../security/secrets.ts';
 import { findAccount, findPlan, updateAccount, type AccountRow } from '../store/accounts.ts';
 import { deleteSessionsOf } from '../store/sessions.ts';
 import { changeSitesOf, listSites } from '../store/sites.ts';
+import { growTasksRevision } from '../store/tasks.ts';
 
 /** Throws `not-found`. */
 export async function mustFindAccount(context: Pick<ControlContext, 'database'>, name: string): Promise<AccountRow> {
@@ -15,7 +16,7 @@ export async function mustFindAccount(context: Pick<ControlContext, 'database'>,
   return account;
 }
 
-/** Another plan, or switched off and on. A disabled account cannot sign in, its token is refused and its sites are off. */
+/** Another plan, or switched off and on. A disabled account cannot sign in, its token is refused, its sites are off and its tasks rest. */
 export async function changeAccount(
   context: ControlContext,
   actor: Actor,
@@ -34,11 +35,13 @@ export async function changeAccount(
       await updateAccount(transaction, account.id, { disabled: change.disabled ? 1 : 0 });
     if (change.disabled) await deleteSessionsOf(transaction, account.id);
     await changeSitesOf(transaction, account.id);
+    if (change.disabled !== undefined) await growTasksRevision(transaction, account.id);
   });
   if (change.plan !== undefined) await audit(context, actor, 'account.plan', name, 'ok', change.plan);
   if (change.disabled !== undefined)
     await audit(context, actor, change.disabled ? 'account.disable' : 'account.enable', name);
   context.desired.accountSoon(name);
+  context.desired.tasksSoon(name);
   for (const site of await listSites(context.database, { accountId: account.id })) context.desired.siteSoon(site.id);
   context.world.apply({ type: 'account', name });
 }

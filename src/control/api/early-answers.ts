@@ -18,7 +18,7 @@ export function registerEarlyAnswers(server: FastifyInstance, drainMs = DRAIN_MS
     reply.raw.once('finish', () => {
       if (raw.complete) return;
       const { socket } = raw;
-      const cut = setTimeout(() => socket.destroy(), drainMs);
+      const cut = setTimeout(() => raw.destroy(), drainMs);
       cut.unref();
       raw.once('end', () => clearTimeout(cut));
       socket.once('close', () => clearTimeout(cut));

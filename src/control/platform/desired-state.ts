@@ -24,10 +24,21 @@ import {
   recordUntold,
   type SiteRow,
 } from '../store/sites.ts';
+import {
+  listAllTasks,
+  listTasks,
+  listUntoldTasks,
+  recordTasksTold,
+  recordTasksUntold,
+  tasksSpec,
+} from '../store/tasks.ts';
 import type { Database } from '../store/tables.ts';
 import { Compartments } from '../../runtime/compartments.ts';
 import { RetryingWork } from './retrying-work.ts';
 import type { World } from './world.ts';
+
+/** /usr/bin/python3, whatever the host has. */
+const NEWEST_PYTHON = '3';
 
 interface Parts {
   database: Database;
@@ -44,6 +55,7 @@ export class DesiredState {
   readonly #parts: Parts;
   readonly #accounts: RetryingWork;
   readonly #sites: RetryingWork;
+  readonly #tasks: RetryingWork;
   readonly #whole: RetryingWork;
   /** Conversations with the agent about one volume; the others wait here, not in anybody's way. */
   readonly #perVolume = new Compartments({ atOnce: 4, waiting: Number.POSITIVE_INFINITY });
@@ -53,6 +65,7 @@ export class DesiredState {
     this.#whole = new RetryingWork('Telling the agent the whole state', () => this.#sync(), parts.log);
     this.#accounts = new RetryingWork('Bringing an account to the agent', (name) => this.#doAccount(name), parts.log);
     this.#sites = new RetryingWork('Bringing a site to the agent', (id) => this.#doSite(id), parts.log);
+    this.#tasks = new RetryingWork('Bringing tasks to the agent', (name) => this.#doTasks(name), parts.log);
   }
 
   /** Tells the agent of the account now. Throws how this try failed; it is tried again in the background. */
@@ -62,6 +75,15 @@ export class DesiredState {
 
   async site(id: string): Promise<void> {
     await this.#sites.now(id);
+  }
+
+  /** The tasks of an account. */
+  async tasks(name: string): Promise<void> {
+    await this.#tasks.now(name);
+  }
+
+  tasksSoon(name: string): void {
+    this.#tasks.soon(name);
   }
 
   accountSoon(name: string): void {
@@ -89,7 +111,13 @@ export class DesiredState {
       const limits = planOf.get(site.account_id);
       return limits ? [siteSpec(site, limits)] : [];
     });
-    await agent.call('state.sync', { accounts, sites: specs });
+    const allTasks = await listAllTasks(database);
+    const known = new Set(accounts.map((account) => account.name));
+    const tasks = ready
+      .filter((account) => known.has(account.name))
+      .map((account) => tasksSpec(account, allTasks.get(account.id) ?? [], account.default_python ?? NEWEST_PYTHON));
+    await agent.call('state.sync', { accounts, sites: specs, tasks });
+    for (const account of ready) await recordTasksTold(database, account.id, account.tasks_revision);
     const told = new Map(specs.map((spec) => [spec.id, spec.revision]));
     for (const site of sites) {
       const revision = told.get(site.id);
@@ -105,7 +133,9 @@ export class DesiredState {
   async #tellAgain(accountsTold: ReadonlySet<number>, sitesTold: ReadonlySet<string>): Promise<void> {
     const { database } = this.#parts;
     for (const account of await listAccounts(database)) {
-      if (account.state === 'ready' && !accountsTold.has(account.id)) await recordAccountUntold(database, account.id);
+      if (account.state !== 'ready' || accountsTold.has(account.id)) continue;
+      await recordAccountUntold(database, account.id);
+      await recordTasksUntold(database, account.id);
     }
     for (const site of await listSites(database, { state: 'present' })) {
       if (!sitesTold.has(site.id)) await recordUntold(database, site.id);
@@ -116,12 +146,25 @@ export class DesiredState {
   async unfinished(): Promise<void> {
     for (const account of await listUnfinishedAccounts(this.#parts.database)) this.accountSoon(account.name);
     for (const site of await listSites(this.#parts.database, { unfinished: true })) this.siteSoon(site.id);
+    for (const account of await listUntoldTasks(this.#parts.database)) this.tasksSoon(account.name);
   }
 
   stop(): void {
     this.#whole.stop();
     this.#accounts.stop();
     this.#sites.stop();
+    this.#tasks.stop();
+  }
+
+  async #doTasks(name: string): Promise<void> {
+    const { database, agent } = this.#parts;
+    const account = await findAccount(database, name);
+    // One that is still being made is told of at its end.
+    if (!account || account.volume === null || account.state !== 'ready') return;
+    if (account.tasks_told >= account.tasks_revision) return;
+    const tasks = await listTasks(database, account.id);
+    await agent.call('tasks.put', tasksSpec(account, tasks, account.default_python ?? NEWEST_PYTHON));
+    await recordTasksTold(database, account.id, account.tasks_revision);
   }
 
   async #doAccount(name: string): Promise<void> {

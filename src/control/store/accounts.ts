@@ -1,5 +1,5 @@
 import type { Insertable, Selectable, Updateable } from 'kysely';
-import type { PlanLimits } from '../../model/plans.ts';
+import { LATER_LIMITS, type PlanLimits } from '../../model/plans.ts';
 import type { AccountSpec } from '../../protocol/sites.ts';
 import type { AccountTable, Database } from './tables.ts';
 
@@ -80,12 +80,17 @@ export async function nextNumber(database: Database, name: 'uid' | 'site', atLea
 
 export async function findPlan(database: Database, name: string): Promise<PlanLimits | undefined> {
   const row = await database.selectFrom('plans').selectAll().where('name', '=', name).executeTakeFirst();
-  return row && (JSON.parse(row.limits) as PlanLimits);
+  return row && limitsOf(row.limits);
+}
+
+/** Limits as they were stored, with what plans did not have then. */
+function limitsOf(text: string): PlanLimits {
+  return { ...LATER_LIMITS, ...(JSON.parse(text) as PlanLimits) };
 }
 
 export async function listPlans(database: Database): Promise<Map<string, PlanLimits>> {
   const rows = await database.selectFrom('plans').selectAll().orderBy('name').execute();
-  return new Map(rows.map((row) => [row.name, JSON.parse(row.limits) as PlanLimits]));
+  return new Map(rows.map((row) => [row.name, limitsOf(row.limits)]));
 }
 
 export async function putPlan(database: Database, name: string, limits: PlanLimits): Promise<void> {

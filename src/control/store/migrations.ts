@@ -16,6 +16,7 @@ export function migrationsFor(engine: 'sqlite' | 'postgres'): Record<string, Mig
   return {
     '0001-ground': { up: (database: Any) => ground(database, identity) },
     '0002-incidents': { up: (database: Any) => incidents(database, identity) },
+    '0003-tasks': { up: (database: Any) => tasks(database, identity) },
   };
 }
 
@@ -203,4 +204,31 @@ async function incidents(
     .addColumn('started_at', 'text', (column) => column.notNull())
     .addColumn('run', 'text', (column) => column.notNull())
     .execute();
+}
+
+async function tasks(
+  database: Any,
+  identity: (column: ColumnDefinitionBuilder) => ColumnDefinitionBuilder,
+): Promise<void> {
+  const { schema } = database;
+  for (const name of ['tasks_revision', 'tasks_told']) {
+    await schema
+      .alterTable('accounts')
+      .addColumn(name, 'integer', (column) => column.notNull().defaultTo(0))
+      .execute();
+  }
+  await schema
+    .createTable('tasks')
+    .addColumn('id', 'integer', identity)
+    .addColumn('account_id', 'integer', (column) => column.notNull().references('accounts.id').onDelete('cascade'))
+    .addColumn('kind', 'text', (column) => column.notNull())
+    .addColumn('command', 'text', (column) => column.notNull())
+    .addColumn('description', 'text', (column) => column.notNull())
+    .addColumn('enabled', 'integer', (column) => column.notNull())
+    .addColumn('schedule', 'text')
+    .addColumn('skip_late', 'integer', (column) => column.notNull())
+    .addColumn('overlap', 'integer', (column) => column.notNull())
+    .addColumn('created_at', 'text', (column) => column.notNull())
+    .execute();
+  await schema.createIndex('tasks_by_account').on('tasks').column('account_id').execute();
 }

@@ -25,6 +25,24 @@ export interface AccountTable {
   default_python3: string | null;
   default_save_and_run: string | null;
   created_at: string;
+  /** Grows with every change of its tasks; what the agent confirmed last is in tasks_told. */
+  tasks_revision: Generated<number>;
+  tasks_told: Generated<number>;
+}
+
+/** Scheduled and always-on tasks. */
+export interface TaskTable {
+  id: Generated<number>;
+  account_id: number;
+  kind: 'scheduled' | 'always-on';
+  command: string;
+  description: string;
+  enabled: YesNo;
+  /** Schedule as JSON; null of an always-on task. */
+  schedule: string | null;
+  skip_late: YesNo;
+  overlap: YesNo;
+  created_at: string;
 }
 
 export interface PlanTable {
@@ -198,6 +216,7 @@ export interface Tables {
   static_files: StaticFileTable;
   static_headers: StaticHeaderTable;
   shares: ShareTable;
+  tasks: TaskTable;
   settings: SettingTable;
   counters: CounterTable;
   audit: AuditTable;

@@ -15,6 +15,7 @@ import { HoldfastError } from '../../protocol/errors.ts';
 import type { FileEntry, InsteadOf } from '../../protocol/files.ts';
 import type { DiskHealth, RepairPlan, Trouble } from '../../protocol/health.ts';
 import type { AccountSpec, SiteSpec, SiteStatus } from '../../protocol/sites.ts';
+import type { AccountTasks, AlwaysOnStatus, TaskStatus } from '../../protocol/tasks.ts';
 import type { Operation, Replica, VolumeStatus } from '../../protocol/volumes.ts';
 import type { AgentClient, AgentFile } from '../agent-client.ts';
 
@@ -82,6 +83,7 @@ export function someTrouble(id: string, values: Partial<Trouble> = {}): Trouble 
 export class MemoryAgent implements AgentClient {
   readonly accounts = new Map<string, AccountSpec>();
   readonly sites = new Map<string, SiteSpec>();
+  readonly tasks = new Map<string, AccountTasks>();
   readonly statuses = new Map<string, SiteStatus>();
   readonly volumes = new Map<string, VolumeStatus>([['v1', someVolume('v1')]]);
   readonly files = new Map<string, Buffer | null>();
@@ -317,13 +319,42 @@ export class MemoryAgent implements AgentClient {
         gatewayReady: this.gatewayReady,
         processes: [],
       }),
-    'state.sync': async ({ accounts, sites }) => {
+    'state.sync': async ({ accounts, sites, tasks }) => {
+      this.tasks.clear();
+      for (const one of tasks) this.tasks.set(one.account, one);
       this.accounts.clear();
       for (const account of accounts) this.accounts.set(account.name, account);
       for (const id of this.sites.keys()) if (!sites.some((site) => site.id === id)) this.sites.delete(id);
       for (const site of sites) this.#take(site);
       return await Promise.resolve({ changed: sites.length });
     },
+    'tasks.put': async (tasks) => {
+      this.tasks.set(tasks.account, tasks);
+      return await Promise.resolve({});
+    },
+    'tasks.statuses': async ({ account }) => {
+      const all = [...this.tasks.values()].filter((one) => account === undefined || one.account === account);
+      return await Promise.resolve({
+        tasks: all.flatMap((one) => one.tasks.map((task) => idleTask(one.account, task.id, task.enabled))),
+        alwaysOn: all.flatMap((one) => one.alwaysOn.map((task) => alwaysOnTask(one.account, task.id, task.enabled))),
+      });
+    },
+    'tasks.run': async ({ account, id }) => await Promise.resolve(idleTask(account, id, true)),
+    'tasks.stop': async () => await Promise.resolve({ stopped: 0 }),
+    'tasks.output': async () => await Promise.resolve({ text: 'a line of a task\n', complete: true }),
+    'always-on.restart': async ({ account, id }) => await Promise.resolve(alwaysOnTask(account, id, true)),
+    'cpu.use': async ({ account }) =>
+      await Promise.resolve(
+        [...this.accounts.values()]
+          .filter((one) => account === undefined || one.name === account)
+          .map((one) => ({
+            account: one.name,
+            usedSeconds: 12.345,
+            limitSeconds: one.limits.cpuSecondsPerDay,
+            resetAt: '2030-01-02T03:04:05.000Z',
+            setBack: false,
+          })),
+      ),
     'volumes.list': async () => await Promise.resolve([...this.volumes.values()]),
     'volumes.create': async ({ name }) => {
       this.volumes.set(name, someVolume(name));
@@ -513,4 +544,22 @@ export class MemoryAgent implements AgentClient {
     this.statuses.set(id, next);
     return next;
   }
+}
+
+function idleTask(account: string, id: number, enabled: boolean): TaskStatus {
+  return { account, id, state: enabled ? 'idle' : 'disabled', waiting: null, next: null, runs: [] };
+}
+
+function alwaysOnTask(account: string, id: number, enabled: boolean): AlwaysOnStatus {
+  return {
+    account,
+    id,
+    state: enabled ? 'running' : 'paused',
+    since: START,
+    lastEnd: null,
+    restartAt: null,
+    starts: 1,
+    memoryBytes: null,
+    cpuSeconds: null,
+  };
 }

@@ -49,7 +49,7 @@ function dashboard(sites: SiteView[]): Dashboard {
     account: {
       name: 'alice', plan: 'starter', disk: null, sites, pythons: [], notices: [],
       limits: {
-        diskBytes: 1, memoryBytes: 1, sites: 1, workers: 1, cpuSecondsPerDay: 1, consoles: 1, tasks: 1, processes: 1,
+        diskBytes: 1, memoryBytes: 1, sites: 1, workers: 1, cpuSecondsPerDay: 1, consoles: 1, tasks: 1, alwaysOnTasks: 1, taskSeconds: 3600, stopGraceSeconds: 2, processes: 1,
         requestTimeoutSeconds: 1, idleSleepSeconds: 1, cpuWeight: 100,
       },
     },

@@ -7,6 +7,7 @@ import { siteSpecSchema, type SiteSpec, type SiteStatus } from '../../../protoco
 import type { ProgramsPart } from '../../context.ts';
 import { isAlive } from '../../kernel/processes.ts';
 import { findPythons } from '../../pythons.ts';
+import { isClosed } from '../closed.ts';
 import { createDefinitions } from '../definitions.ts';
 import type { ProgramGround, ProgramKind } from '../kind.ts';
 import { settle } from '../settle.ts';
@@ -205,15 +206,9 @@ export function createSites(shared: ProgramGround, options: SitesOptions): Sites
           resume(site);
           continue;
         }
-        try {
-          storage.homeOf(account.name);
-        } catch (error) {
-          // Closed: what runs would keep the file system busy. In trouble: it waits with its volume, and goes on with it.
-          if (!(error instanceof HoldfastError) || error.code !== 'volume-closed') continue;
-          site
-            .abandon()
-            .catch((reason: unknown) => log.warn({ err: reason, site: site.spec.id }, 'a site does not end'));
-        }
+        // In trouble only: it waits with its volume, and goes on with it.
+        if (!isClosed(shared, account.name)) continue;
+        site.abandon().catch((reason: unknown) => log.warn({ err: reason, site: site.spec.id }, 'a site does not end'));
       }
     },
     removeAccount: async (name) => {
@@ -236,7 +231,11 @@ export function createSites(shared: ProgramGround, options: SitesOptions): Sites
         [...sites.keys()].map(async (id) => {
           if (wanted.has(id)) return;
           count += 1;
-          await settle(log, remove(id).then(() => options.changed()), { site: id });
+          await settle(
+            log,
+            remove(id).then(() => options.changed()),
+            { site: id },
+          );
         }),
       );
       await Promise.all(specs.map(async (spec) => ((await put(spec, 'some')) ? (count += 1) : count)));

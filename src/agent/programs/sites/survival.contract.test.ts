@@ -51,7 +51,9 @@ async function agentThatDies(action: 'wake' | 'reload', dieAt: Checkpoint | 'don
   const orders = join(ground.context.configuration.home, 'orders.json');
   const { home } = ground.context.configuration;
   await writeFile(orders, JSON.stringify({ home, accounts: [owner], sites: [site], action, dieAt }));
-  const child = spawn(process.execPath, [join(import.meta.dirname, 'test-agent.ts'), orders], { stdio: 'inherit' });
+  const child = spawn(process.execPath, [join(import.meta.dirname, '..', 'test-agent.ts'), orders], {
+    stdio: 'inherit',
+  });
   const signal = await new Promise((resolve) => child.once('exit', (_code, how) => resolve(how)));
   expect(signal).toBe('SIGKILL');
 }

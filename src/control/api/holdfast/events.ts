@@ -196,7 +196,7 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
 }
 
 interface Message {
-  event: 'site' | 'volume' | 'operation' | 'account' | 'incident' | 'drill';
+  event: 'site' | 'volume' | 'operation' | 'account' | 'incident' | 'drill' | 'task' | 'always-on';
   data: unknown;
   /** Whose it is; undefined = the operator's only. */
   account?: string;
@@ -224,6 +224,10 @@ async function messageFor(context: ControlContext, change: WorldChange): Promise
         account: account.name,
       };
     }
+    case 'task':
+      return { event: 'task', data: change.task, account: change.task.account };
+    case 'always-on':
+      return { event: 'always-on', data: change.alwaysOn, account: change.alwaysOn.account };
     case 'site-removed':
       return { event: 'site', data: { id: change.id, removed: true }, account: change.account };
     case 'site':

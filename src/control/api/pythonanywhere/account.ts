@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { allowanceDay } from '../../../model/tasks.ts';
 import type { ControlContext } from '../../context.ts';
 import { availablePythons, checkPython, matchPython } from '../../sites/site-rules.ts';
 import { findAccountById, findPlan, updateAccount } from '../../store/accounts.ts';
+import { growTasksRevision } from '../../store/tasks.ts';
 import type { AccountTable } from '../../store/tables.ts';
 import type { ZodServer } from '../zod-server.ts';
 import { ApiAnswer, notFound } from './errors.ts';
@@ -21,13 +23,6 @@ const PREFERENCES: readonly { name: string; available: string; column: Preferenc
     column: 'default_save_and_run',
   },
 ];
-
-/** 2025-08-09T03:26:37: when the day's CPU seconds begin anew, midnight UTC. */
-function nextMidnight(now: Date): string {
-  const next = new Date(now);
-  next.setUTCHours(24, 0, 0, 0);
-  return next.toISOString().slice(0, 19);
-}
 
 /** cpu, the default Pythons and the system image. */
 export function registerAccountEndpoints(server: ZodServer, context: ControlContext): void {
@@ -49,11 +44,13 @@ export function registerAccountEndpoints(server: ZodServer, context: ControlCont
     },
     async (request) => {
       const limits = await findPlan(context.database, request.owner.plan);
+      const [use] = await context.agent.call('cpu.use', { account: request.owner.name });
+      const { end } = allowanceDay(request.owner.uid ?? 0, context.now().getTime());
       return {
         daily_cpu_limit_seconds: limits?.cpuSecondsPerDay ?? 0,
-        next_reset_time: nextMidnight(context.now()),
-        // Sites do not count, and there are no consoles or tasks yet that would.
-        daily_cpu_total_usage_seconds: 0,
+        // 2025-08-09T03:26:37, in UTC
+        next_reset_time: (use?.resetAt ?? new Date(end).toISOString()).slice(0, 19),
+        daily_cpu_total_usage_seconds: Math.round((use?.usedSeconds ?? 0) * 100) / 100,
       };
     },
   );
@@ -77,6 +74,11 @@ export function registerAccountEndpoints(server: ZodServer, context: ControlCont
           const version = matchPython(asked, availablePythons(context));
           if (version === undefined) throw new ApiAnswer(400, { [name]: [`"${asked}" is not a valid choice.`] });
           await updateAccount(context.database, request.owner.id, { [column]: version });
+          // Tasks that are only the path of a script run with it from now on.
+          if (column === 'default_python') {
+            await growTasksRevision(context.database, request.owner.id);
+            context.desired.tasksSoon(request.owner.name);
+          }
           const account = await findAccountById(context.database, request.owner.id);
           if (!account) throw notFound();
           return view(account[column]);

@@ -153,8 +153,8 @@ describe('what is sent', () => {
     expect([unknown.statusCode, unknown.json()]).toEqual([404, { detail: expect.any(String) }]);
     const page = await alice('GET', '/api/v0/user/alice/nonsense/', undefined, { accept: 'text/html,*/*' });
     expect([page.statusCode, page.headers['content-type']]).toEqual([404, 'text/html; charset=utf-8']);
-    const later = await alice('POST', '/api/v0/user/alice/schedule/', { command: 'x' });
-    expect([later.statusCode, later.json()]).toEqual([404, { detail: 'There are no scheduled tasks here yet.' }]);
+    const later = await alice('POST', '/api/v0/user/alice/consoles/', { executable: 'bash' });
+    expect([later.statusCode, later.json()]).toEqual([404, { detail: 'There are no consoles here yet.' }]);
     expect((await alice('GET', '/api/v0/user/alice/databases/mysql/')).json()).toEqual({ detail: 'Not found.' });
     expect((await alice('GET', '/api/v0/user/alice/consoles/1')).json()).toEqual({ detail: 'Not found.' });
   });
@@ -238,7 +238,7 @@ describe('a method that an address does not have', () => {
   });
 
   /** What these have beside what the description of the API lists: uploads, and what comes later. */
-  const HIDDEN = /(files\/path|schedule|always_on|consoles|students)/;
+  const HIDDEN = /(files\/path|consoles|students)/;
 
   it('is answered so on every address of both APIs', async () => {
     const { paths } = (await alice('GET', '/api/openapi.json')).json<{ paths: Record<string, object> }>();

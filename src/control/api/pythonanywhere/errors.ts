@@ -35,6 +35,7 @@ const FIELDS: Readonly<Record<string, string>> = {
   staticFiles: 'path',
   staticHeaders: 'name',
   certificate: 'cert',
+  schedule: 'cron',
 };
 
 /** An error as Django REST framework words it: per field for a wrong input, `detail` for everything else. */

@@ -53,6 +53,25 @@ export const yesNo = z
     return z.NEVER;
   });
 
+/** A whole number in bounds, also as the digits that forms send. */
+export function wholeNumber(least: number, most: number): z.ZodType<number, unknown> {
+  return z
+    .union([z.number(), z.string()], {
+      error: (issue) => (issue.input === undefined ? REQUIRED : 'A valid integer is required.'),
+    })
+    .transform((value, context): number => {
+      const number = typeof value === 'string' && /^\s*[+-]?\d{1,15}\s*$/.test(value) ? Number(value) : value;
+      const refuse = (message: string): never => {
+        context.issues.push({ code: 'custom', message, input: value });
+        return z.NEVER;
+      };
+      if (typeof number !== 'number' || !Number.isInteger(number)) return refuse('A valid integer is required.');
+      if (number < least) return refuse(`Ensure this value is greater than or equal to ${least}.`);
+      if (number > most) return refuse(`Ensure this value is less than or equal to ${most}.`);
+      return number;
+    });
+}
+
 export const statusOk = z.object({ status: z.literal('OK') });
 export const OK = { status: 'OK' } as const;
 

@@ -5,8 +5,6 @@ import { ofUser } from './fields.ts';
 
 /** What cannot be made here yet, as its clients' users call it: the clients print this sentence as it is. */
 const NOT_YET: Readonly<Record<string, string>> = {
-  schedule: 'scheduled tasks',
-  always_on: 'always-on tasks',
   consoles: 'consoles',
 };
 
@@ -17,7 +15,7 @@ const NOT_YET: Readonly<Record<string, string>> = {
  */
 export function registerLater(server: ZodServer): void {
   const base = '/api/v0/user/:username';
-  for (const name of ['schedule', 'always_on', 'consoles', 'consoles/shared_with_you']) {
+  for (const name of ['consoles', 'consoles/shared_with_you']) {
     server.get(`${base}/${name}/`, { schema: { params: ofUser, response: { 200: z.array(z.never()) } } }, () => []);
   }
   server.get(
@@ -25,7 +23,7 @@ export function registerLater(server: ZodServer): void {
     { schema: { params: ofUser, response: { 200: z.object({ students: z.array(z.never()) }) } } },
     () => ({ students: [] }),
   );
-  for (const name of ['schedule', 'always_on', 'consoles', 'students', 'databases']) {
+  for (const name of ['consoles', 'students', 'databases']) {
     for (const url of [`${base}/${name}/`, `${base}/${name}/*`]) {
       server.route({
         method: url.endsWith('*') ? ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'] : ['POST'],

@@ -7,6 +7,8 @@ import { missingBodyIsEmpty, takeJsonAndForms, takeMultipartFields } from './bod
 import { answerApiError, wrongMethod } from './errors.ts';
 import { registerFileEndpoints } from './files.ts';
 import { registerLater } from './later.ts';
+import { registerAlwaysOn } from './always-on.ts';
+import { registerSchedule } from './schedule.ts';
 import { registerSharing } from './sharing.ts';
 import { registerShareView } from './share-view.ts';
 import { registerStaticMappings } from './static-mappings.ts';
@@ -38,6 +40,8 @@ export async function registerPythonAnywhere(server: FastifyInstance, context: C
       registerFileEndpoints(typed, context);
       registerSharing(typed, context);
       registerAccountEndpoints(typed, context);
+      registerSchedule(typed, context);
+      registerAlwaysOn(typed, context);
       registerLater(typed);
     });
     await scope.register(async (uploads) => {
