@@ -1,3 +1,4 @@
+import { apiRequest } from '../../src/protocol/api/request.ts';
 import type { Figure } from '../measure/figures.ts';
 import { median, percentile } from '../measure/statistics.ts';
 import type { Ground, Measurement } from './ground.ts';
@@ -28,9 +29,7 @@ export const api: Measurement = {
     const sites = ground.quick ? 20 : 300;
     const figures: Figure[] = [];
     const defined = await ground.flaskSites(sites);
-    const present = ((await ground.members.operator('accounts')) as { role: string }[]).filter(
-      (entry) => entry.role === 'member',
-    ).length;
+    const present = (await ground.members.operator('accounts.list')).filter((entry) => entry.role === 'member').length;
     const missing = Math.max(0, accounts - present);
     if (missing > 0) {
       ground.say(`  making ${missing} more accounts, 4 at a time`);
@@ -49,7 +48,7 @@ export const api: Measurement = {
     const path = {
       'GET webapps/': (site: MemberSite) => `/api/v0/user/${site.member.username}/webapps/`,
       'GET webapps/{d}/': (site: MemberSite) => `/api/v0/user/${site.member.username}/webapps/${site.domain}/`,
-      'GET dashboard': () => '/api/holdfast/dashboard',
+      'GET dashboard': () => apiRequest('dashboard.get').path,
     };
     for (const [name, of] of Object.entries(path)) {
       const calls = spread(defined, of);
@@ -69,7 +68,7 @@ export const api: Measurement = {
     const operator: number[] = [];
     for (let count = 0; count < 20; count += 1) {
       const begin = performance.now();
-      await ground.members.operator('dashboard');
+      await ground.members.operator('dashboard.get');
       operator.push(performance.now() - begin);
     }
     figures.push({ name: "  the operator's dashboard, p50", unit: 'ms', platform: median(operator) });

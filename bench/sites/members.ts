@@ -3,11 +3,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Platform } from '../../e2e/platform.ts';
 import { wsgiFileName } from '../../src/model/names.ts';
-import type { SiteView } from '../../src/protocol/browser.ts';
+import type { ApiAnswer, ApiArguments } from '../../src/protocol/api.ts';
+import type { ApiName } from '../../src/protocol/api/addresses.ts';
+import { readAnswer } from '../../src/protocol/api/answer.ts';
+import { apiRequest, buildApiRequest, streamRequest } from '../../src/protocol/api/request.ts';
 import { readIdentity } from '../../src/runtime/identity.ts';
 import { RpcClient } from '../../src/runtime/rpc-client.ts';
 import { APPS_DIRECTORY, type App } from '../baseline/baseline.ts';
-import { mustSend, type SendOptions, type Target } from '../measure/http.ts';
+import { mustSend, type SendOptions, type Target, type TimedAnswer } from '../measure/http.ts';
 import { allProcesses, type ProcessFacts } from '../measure/memory.ts';
 
 export interface Member {
@@ -62,26 +65,27 @@ export class Members implements Disposable {
   }
 
   /** A call with the operator's rights, over the control plane's socket as the holdfast command makes it. */
-  async operator(path: string, method = 'GET', body?: unknown): Promise<unknown> {
+  async operator<N extends ApiName>(name: N, ...[input]: ApiArguments<N>): Promise<ApiAnswer<N>> {
+    const { method, path, body } = buildApiRequest(name, input);
     const { layout } = this.#platform;
     const token = readFileSync(join(layout.control, 'operator-token'), 'utf8').trim();
     const target: Target = { at: { socketPath: layout.controlSocket }, host: 'localhost' };
-    const answer = await mustSend(target, `/api/holdfast/${path}`, {
+    const answer = await mustSend(target, path, {
       method,
       headers: {
         authorization: `Token ${token}`,
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
       },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body }),
     });
-    return answer.text === '' ? undefined : (JSON.parse(answer.text) as unknown);
+    return readAnswer(name, answer.status, answer.text === '' ? undefined : JSON.parse(answer.text));
   }
 
   /**
    * A call with a member's token, over HTTPS through the gateway, on a new connection: nginx closes idle ones whenever a
    * site comes or goes, and a request that meets that has to be sent again.
    */
-  async call(member: Member, path: string, options: SendOptions = {}): Promise<{ text: string; milliseconds: number }> {
+  async call(member: Member, path: string, options: SendOptions = {}): Promise<TimedAnswer> {
     return await mustSend(this.front, path, {
       ...options,
       headers: { authorization: `Token ${member.api_token}`, ...options.headers },
@@ -94,12 +98,13 @@ export class Members implements Disposable {
   }
 
   async create(name: string, plan: string): Promise<Member> {
-    return (await this.operator('accounts', 'POST', { username: name, plan })) as Member;
+    return await this.operator('accounts.create', { body: { username: name, plan } });
   }
 
   async writeFile(member: Member, path: string, content: string | Buffer): Promise<void> {
-    await this.call(member, `/api/holdfast/files/content?path=${encodeURIComponent(path)}`, {
-      method: 'PUT',
+    const request = streamRequest('files.write', { query: { path } });
+    await this.call(member, request.path, {
+      method: request.method,
       headers: { 'content-type': 'application/octet-stream' },
       body: content,
     });
@@ -109,12 +114,9 @@ export class Members implements Disposable {
   async createSite(member: Member, app: App): Promise<MemberSite> {
     const domain = `${member.username}.localhost`;
     const directory = `/home/${member.username}/app`;
-    const answer = await this.call(member, '/api/holdfast/sites', {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ domain, quickstart: 'manual' }),
-    });
-    const view = JSON.parse(answer.text) as SiteView;
+    const { method, path, body } = apiRequest('sites.create', { body: { domain, quickstart: 'manual' } });
+    const answer = await this.call(member, path, { method, headers: { 'content-type': 'application/json' }, body });
+    const view = readAnswer('sites.create', answer.status, JSON.parse(answer.text));
     for (const file of app === 'flask' ? FLASK_FILES : DJANGO_FILES) {
       await this.writeFile(member, `${directory}/${file}`, readFileSync(join(APPS_DIRECTORY, file)));
     }
@@ -126,7 +128,8 @@ export class Members implements Disposable {
   }
 
   async reload(site: MemberSite): Promise<void> {
-    await this.call(site.member, `/api/holdfast/sites/${site.id}/reload`, { method: 'POST' });
+    const { method, path } = apiRequest('sites.reload', { params: { id: site.id } });
+    await this.call(site.member, path, { method });
   }
 
   /** Puts the site to sleep now, as the agent does by itself after the plan's idle time. */

@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { mustRun } from '../../src/runtime/command.ts';
-import type { AccountView } from '../../src/protocol/browser.ts';
 import type { Figure } from '../measure/figures.ts';
 import { interleaved, median } from '../measure/statistics.ts';
 import type { Measurement } from './ground.ts';
@@ -30,7 +29,7 @@ export const storage: Measurement = {
     const rounds = ground.quick ? 2 : 5;
     const seconds = ground.quick ? 1 : 3;
     await ground.members.create('writer', 'standard');
-    const accounts = (await ground.members.operator('accounts')) as AccountView[];
+    const accounts = await ground.members.operator('accounts.list');
     const volume = accounts.find((entry) => entry.name === 'writer')?.volume;
     if (volume === null || volume === undefined) throw new Error('The account "writer" has no volume.');
     const home = join(ground.platform.layout.volumes, volume, 'mnt/accounts/writer/home');

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import type { AccountView } from '../protocol/browser.ts';
 import type { Configuration } from '../runtime/config.ts';
 import { api } from './api.ts';
 import { requireConfirmation } from './confirm.ts';
@@ -15,10 +14,9 @@ export function accountCommands(program: Command, configuration: Configuration):
     .option('--volume <volume>', 'where its home goes; otherwise the volume with most room')
     .option('--json', 'machine-readable')
     .action(async (name: string, options: { plan?: string; volume?: string; json?: boolean }) => {
-      const created = (await api(configuration, 'accounts', {
-        method: 'POST',
+      const created = await api(configuration, 'accounts.create', {
         body: { username: name, plan: options.plan, volume: options.volume },
-      })) as { username: string; password: string; api_token: string };
+      });
       if (options.json) return printJson(created);
       process.stdout.write(
         `Account ${created.username} is ready.\n  password   ${created.password}\n  API token  ${created.api_token}\n` +
@@ -31,7 +29,7 @@ export function accountCommands(program: Command, configuration: Configuration):
     .description('all accounts')
     .option('--json', 'machine-readable')
     .action(async (options: { json?: boolean }) => {
-      const accounts = (await api(configuration, 'accounts')) as AccountView[];
+      const accounts = await api(configuration, 'accounts.list');
       if (options.json) return printJson(accounts);
       const rows = accounts.map((entry) => [
         entry.name,
@@ -49,11 +47,7 @@ export function accountCommands(program: Command, configuration: Configuration):
     .description('give the account a new one-time password')
     .option('--json', 'machine-readable')
     .action(async (name: string, options: { json?: boolean }) => {
-      const answer = (await api(configuration, `accounts/${encodeURIComponent(name)}/password`, {
-        method: 'POST',
-      })) as {
-        password: string;
-      };
+      const answer = await api(configuration, 'accounts.resetPassword', { params: { name } });
       if (options.json) return printJson({ username: name, password: answer.password });
       process.stdout.write(`New one-time password of ${name}: ${answer.password}\n`);
     });
@@ -62,7 +56,7 @@ export function accountCommands(program: Command, configuration: Configuration):
     .command('plan <name> <plan>')
     .description('move the account to another plan')
     .action(async (name: string, plan: string) => {
-      await api(configuration, `accounts/${encodeURIComponent(name)}`, { method: 'PATCH', body: { plan } });
+      await api(configuration, 'accounts.update', { params: { name }, body: { plan } });
       process.stdout.write(`${name} is on the plan ${plan} now.\n`);
     });
 
@@ -74,7 +68,7 @@ export function accountCommands(program: Command, configuration: Configuration):
       .command(`${verb} <name>`)
       .description(disabled ? 'stop its sites and refuse its sign-in; nothing is deleted' : 'undo disable')
       .action(async (name: string) => {
-        await api(configuration, `accounts/${encodeURIComponent(name)}`, { method: 'PATCH', body: { disabled } });
+        await api(configuration, 'accounts.update', { params: { name }, body: { disabled } });
         process.stdout.write(`${name} is ${verb}d.\n`);
       });
   }
@@ -85,9 +79,7 @@ export function accountCommands(program: Command, configuration: Configuration):
     .option('--confirm <name>', 'the name again, instead of being asked')
     .action(async (name: string, options: { confirm?: string }) => {
       await requireConfirmation(name, options.confirm, `This deletes ${name} with its home, sites and logs for ever.`);
-      await api(configuration, `accounts/${encodeURIComponent(name)}?confirm=${encodeURIComponent(name)}`, {
-        method: 'DELETE',
-      });
+      await api(configuration, 'accounts.delete', { params: { name }, query: { confirm: name } });
       process.stdout.write(`${name} is deleted.\n`);
     });
 }

@@ -18,7 +18,7 @@ beforeEach(async () => {
 afterEach(() => rm(home, { recursive: true, force: true }));
 
 test('who asks a platform that does not run is told to start it', async () => {
-  await expect(api(configuration, 'status')).rejects.toMatchObject({
+  await expect(api(configuration, 'platform.status')).rejects.toMatchObject({
     code: 'not-ready',
     message: expect.stringContaining('is not running. Start it with npm start.'),
   });
@@ -26,7 +26,7 @@ test('who asks a platform that does not run is told to start it', async () => {
 
 test('who asks while the supervisor starts the control plane again is told that, and not to start the platform', async () => {
   writeRecord(supervisorRecordFile(configuration), recordOf(process.pid)!);
-  await expect(api(configuration, 'status')).rejects.toMatchObject({
+  await expect(api(configuration, 'platform.status')).rejects.toMatchObject({
     code: 'not-ready',
     message: expect.stringMatching(/control plane .* does not run just now.* \(pid \d+\) starts it/),
   });

@@ -1,6 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
+import type { ApiAnswer, ApiArguments, StreamInput } from '../protocol/api.ts';
+import type { ApiName, StreamName } from '../protocol/api/addresses.ts';
+import { readAnswer } from '../protocol/api/answer.ts';
+import { buildApiRequest, streamRequest, type ApiRequest } from '../protocol/api/request.ts';
 import { errorBodySchema, HoldfastError } from '../protocol/errors.ts';
 import { readRecord } from '../runtime/process-record.ts';
 import { layoutOf, type Configuration } from '../runtime/config.ts';
@@ -16,8 +20,6 @@ export function supervisorRecordFile(configuration: Configuration): string {
 }
 
 export interface ApiOptions {
-  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  body?: unknown;
   /** Milliseconds for the whole call. */
   deadlineMs?: number;
 }
@@ -31,13 +33,49 @@ function whyDown(configuration: Configuration): string {
 }
 
 /**
- * One call of the platform's own API (paths as in src/protocol/browser.ts, without the prefix) over the control plane's
- * socket with the operator's rights; text that is no JSON comes as it is. Throws HoldfastError; `not-ready` when the platform does not run.
+ * Asks the control plane over its socket, with the operator's rights. Throws HoldfastError; `not-ready` when the platform does not run.
  */
-export async function api(configuration: Configuration, path: string, options: ApiOptions = {}): Promise<unknown> {
-  let token: string;
+export async function api<N extends ApiName>(
+  configuration: Configuration,
+  name: N,
+  ...[input, options]: ApiArguments<N, [options?: ApiOptions]>
+): Promise<ApiAnswer<N>> {
+  const request = made(() => buildApiRequest(name, input));
+  const { status, text } = await send(configuration, request, options);
+  return readAnswer(name, status, parsed(text));
+}
+
+/** A stream of the table that is text, as a whole. Throws like `api`. */
+export async function apiText<N extends StreamName>(
+  configuration: Configuration,
+  name: N,
+  input: StreamInput<N>,
+): Promise<string> {
+  const request = made(() => ({ ...streamRequest(name, input), body: undefined }));
+  return (await send(configuration, request)).text;
+}
+
+/** A name that no address can carry is wrong input of whoever typed it. */
+function made(make: () => ApiRequest): ApiRequest {
   try {
-    token = readFileSync(operatorTokenFile(configuration), 'utf8').trim();
+    return make();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new HoldfastError('input-invalid', error.message, { cause: error });
+  }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return text === '' ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function readToken(configuration: Configuration): string {
+  try {
+    return readFileSync(operatorTokenFile(configuration), 'utf8').trim();
   } catch (error) {
     const code = (error as NodeJS.ErrnoException).code;
     if (code === 'EACCES')
@@ -48,18 +86,26 @@ export async function api(configuration: Configuration, path: string, options: A
       { cause: error },
     );
   }
-  const text = options.body === undefined ? undefined : JSON.stringify(options.body);
-  return await new Promise<unknown>((resolve, reject) => {
-    const call = request({
+}
+
+/** Sends one request; a success with its text. */
+async function send(
+  configuration: Configuration,
+  { method, path, body }: ApiRequest,
+  options: ApiOptions = {},
+): Promise<{ status: number; text: string }> {
+  const token = readToken(configuration);
+  return await new Promise((resolve, reject) => {
+    const call = httpRequest({
       socketPath: layoutOf(configuration).controlSocket,
-      path: `/api/holdfast/${path}`,
-      method: options.method ?? 'GET',
+      path,
+      method,
       headers: {
         host: configuration.domain,
         authorization: `Token ${token}`,
-        ...(text === undefined
+        ...(body === undefined
           ? {}
-          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) }),
+          : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
       },
       signal: AbortSignal.timeout(options.deadlineMs ?? 150_000),
     });
@@ -76,27 +122,20 @@ export async function api(configuration: Configuration, path: string, options: A
       response.on('data', (chunk: Buffer) => chunks.push(chunk));
       response.on('error', reject);
       response.on('end', () => {
-        const answer = Buffer.concat(chunks).toString('utf8');
+        const text = Buffer.concat(chunks).toString('utf8');
         const status = response.statusCode ?? 0;
-        let parsed: unknown;
-        try {
-          parsed = answer === '' ? undefined : JSON.parse(answer);
-        } catch {
-          parsed = undefined;
-        }
         if (status >= 200 && status < 300) {
-          const isText = response.headers['content-type']?.startsWith('text/') === true;
-          resolve(isText ? answer : parsed);
+          resolve({ status, text });
           return;
         }
-        const body = errorBodySchema.safeParse(parsed);
+        const refused = errorBodySchema.safeParse(parsed(text));
         reject(
-          body.success
-            ? HoldfastError.fromBody(body.data)
+          refused.success
+            ? HoldfastError.fromBody(refused.data)
             : new HoldfastError('internal', `The platform answered ${status}.`),
         );
       });
     });
-    call.end(text);
+    call.end(body);
   });
 }

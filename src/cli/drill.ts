@@ -2,7 +2,6 @@ import { spawn } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { Argument, type Command } from 'commander';
 import { DRILLS } from '../model/drills.ts';
-import type { AccountView, VolumeView } from '../protocol/browser.ts';
 import { faultNameSchema, type FaultName } from '../protocol/drills.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import type { Configuration } from '../runtime/config.ts';
@@ -132,7 +131,7 @@ async function causeFault(configuration: Configuration, where: string, fault: Fa
   if (name === '' || replicaId === '' || rest.length > 0) {
     throw new HoldfastError('input-invalid', `"${where}" is not a disk. Say VOLUME/REPLICA, for example home1/r2.`);
   }
-  const volumes = (await api(configuration, 'volumes')) as VolumeView[];
+  const volumes = await api(configuration, 'volumes.list');
   const volume = volumes.find((entry) => entry.name === name);
   if (volume === undefined) {
     const known = volumes.map((entry) => entry.name).join(', ');
@@ -144,7 +143,7 @@ async function causeFault(configuration: Configuration, where: string, fault: Fa
     throw new HoldfastError('not-found', `The volume ${name} has no replica ${replicaId}. It has: ${known}.`);
   }
   if (fault !== 'clear') {
-    const living = ((await api(configuration, 'accounts')) as AccountView[]).filter((entry) => entry.volume === name);
+    const living = (await api(configuration, 'accounts.list')).filter((entry) => entry.volume === name);
     const names = living.slice(0, NAMES_SHOWN).map((entry) => entry.name);
     const more = living.length > names.length ? ` and ${living.length - names.length} more` : '';
     const who =
@@ -155,10 +154,10 @@ async function causeFault(configuration: Configuration, where: string, fault: Fa
       volume.redundancy === 'full' ? '' : ` Its redundancy is ${volume.redundancy} already: they may lose service.`;
     await confirmed(where, yes, `A real fault: the disk ${where} (${replica.disk}) ${WHAT[fault]}. ${who}${state}`);
   }
-  const { active } = (await api(configuration, `volumes/${encodeURIComponent(name)}/fault`, {
-    method: 'POST',
+  const { active } = await api(configuration, 'volumes.fault', {
+    params: { name },
     body: { replica: replicaId, fault },
-  })) as { active: FaultName | null };
+  });
   process.stdout.write(
     active === null
       ? `${where}: no fault is active.\n`

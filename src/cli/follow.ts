@@ -17,7 +17,7 @@ export async function follow(configuration: Configuration, first: Operation, jso
     if (!json && line !== shown) process.stdout.write(`${line}\n`);
     shown = line;
     await new Promise((resolve) => setTimeout(resolve, ASK_MS));
-    const all = (await api(configuration, 'operations')) as Operation[];
+    const all = await api(configuration, 'operations.list');
     operation = all.find((entry) => entry.id === first.id) ?? operation;
   }
   if (json) printJson(operation);

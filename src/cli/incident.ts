@@ -2,9 +2,9 @@ import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { count } from '../model/words.ts';
 import { HoldfastError } from '../protocol/errors.ts';
-import type { Incident, IncidentSummary } from '../protocol/incidents.ts';
+import type { Incident } from '../protocol/incidents.ts';
 import type { Configuration } from '../runtime/config.ts';
-import { api } from './api.ts';
+import { api, apiText } from './api.ts';
 import { printJson, table } from './output.ts';
 
 function checkedId(text: string): number {
@@ -54,7 +54,7 @@ export function incidentCommands(program: Command, configuration: Configuration)
     .option('--json', 'machine-readable')
     .addHelpText('after', '\nExit code 0 also when some are open; ask for --json to decide by them.')
     .action(async (options: { open?: boolean; json?: boolean }) => {
-      const list = (await api(configuration, `incidents${options.open ? '?state=open' : ''}`)) as IncidentSummary[];
+      const list = await api(configuration, 'incidents.list', options.open ? { query: { state: 'open' } } : {});
       if (options.json) return printJson(list);
       const rows = list.map((entry) => [
         String(entry.id),
@@ -73,7 +73,7 @@ export function incidentCommands(program: Command, configuration: Configuration)
     .description('everything that is known of it')
     .option('--json', 'machine-readable')
     .action(async (id: string, options: { json?: boolean }) => {
-      const found = (await api(configuration, `incidents/${checkedId(id)}`)) as Incident;
+      const found = await api(configuration, 'incidents.get', { params: { id: checkedId(id) } });
       if (options.json) return printJson(found);
       process.stdout.write(`${incidentText(found)}\n`);
     });
@@ -85,10 +85,7 @@ export function incidentCommands(program: Command, configuration: Configuration)
     .option('--json', 'machine-readable')
     .action(async (id: string, text: string, options: { public?: boolean; json?: boolean }) => {
       const body = { text, public: options.public === true };
-      const found = (await api(configuration, `incidents/${checkedId(id)}/notes`, {
-        method: 'POST',
-        body,
-      })) as Incident;
+      const found = await api(configuration, 'incidents.note', { params: { id: checkedId(id) }, body });
       if (options.json) return printJson(found);
       process.stdout.write(options.public ? 'Written down, and on its way to the status page.\n' : 'Written down.\n');
     });
@@ -98,7 +95,7 @@ export function incidentCommands(program: Command, configuration: Configuration)
     .description('a report in Markdown, to be edited and sent to members')
     .option('--output <file>', 'write it there instead of to the terminal')
     .action(async (id: string, options: { output?: string }) => {
-      const text = (await api(configuration, `incidents/${checkedId(id)}/post-mortem`)) as string;
+      const text = await apiText(configuration, 'incidents.postMortem', { params: { id: checkedId(id) } });
       if (options.output === undefined) {
         process.stdout.write(text);
         return;

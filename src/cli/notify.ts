@@ -48,11 +48,9 @@ interface EmailOptions {
 
 export function notifyCommands(program: Command, configuration: Configuration): void {
   const notify = program.command('notify').description('who is told of incidents, and how');
-  const read = async (): Promise<NotificationSettings> =>
-    (await api(configuration, 'notifications')) as NotificationSettings;
   const change = async (values: Partial<NotificationSettings>, json: boolean | undefined): Promise<void> => {
-    const body = { ...(await read()), ...values };
-    const settings = (await api(configuration, 'notifications', { method: 'PUT', body })) as NotificationSettings;
+    const body = { ...(await api(configuration, 'notifications.get')), ...values };
+    const settings = await api(configuration, 'notifications.change', { body });
     if (json) printJson(settings);
     else process.stdout.write(`${settingsText(settings)}\nTry it with: holdfast notify test\n`);
   };
@@ -62,7 +60,7 @@ export function notifyCommands(program: Command, configuration: Configuration): 
     .description('what is set up; secrets are never shown')
     .option('--json', 'machine-readable')
     .action(async (options: { json?: boolean }) => {
-      const settings = await read();
+      const settings = await api(configuration, 'notifications.get');
       if (options.json) return printJson(settings);
       process.stdout.write(`${settingsText(settings)}\n`);
     });
@@ -113,10 +111,7 @@ export function notifyCommands(program: Command, configuration: Configuration): 
     .description('send a test everywhere; exit code 0 only when every one arrived')
     .option('--json', 'machine-readable')
     .action(async (options: { json?: boolean }) => {
-      const outcome = (await api(configuration, 'notifications/test', { method: 'POST', body: {} })) as Record<
-        string,
-        string | null
-      >;
+      const outcome = await api(configuration, 'notifications.test');
       if (options.json) printJson(outcome);
       else
         for (const [channel, said] of Object.entries(outcome))

@@ -1,10 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import type { AuditEntry, Status } from '../protocol/browser.ts';
+import type { Status } from '../protocol/browser.ts';
 import { HoldfastError } from '../protocol/errors.ts';
-import type { HostHealth } from '../protocol/health.ts';
-import type { Operation } from '../protocol/volumes.ts';
 import { layoutOf, type Configuration } from '../runtime/config.ts';
 import { api } from './api.ts';
 import { printJson, table } from './output.ts';
@@ -39,11 +37,10 @@ function stopSignal(): Promise<string> {
 /** Switches the reaction, or asks; whether it is on. */
 async function reaction(configuration: Configuration, state: string): Promise<boolean> {
   if (state === 'on' || state === 'off') {
-    const body = { enabled: state === 'on' };
-    return ((await api(configuration, 'health/reaction', { method: 'PUT', body })) as { enabled: boolean }).enabled;
+    return (await api(configuration, 'health.setReaction', { body: { enabled: state === 'on' } })).enabled;
   }
   if (state !== 'show') throw new HoldfastError('input-invalid', `"${state}" is not on, off or show.`);
-  const { host } = (await api(configuration, 'health')) as { host: HostHealth | null };
+  const { host } = await api(configuration, 'health.get');
   if (host === null) throw new HoldfastError('agent-unreachable', 'The host does not say. Look at holdfast status.');
   return host.reaction;
 }
@@ -84,7 +81,7 @@ export function platformCommands(program: Command, configuration: Configuration)
     .action(async (options: { json?: boolean }) => {
       let status: Status;
       try {
-        status = (await api(configuration, 'status', { deadlineMs: 10_000 })) as Status;
+        status = await api(configuration, 'platform.status', {}, { deadlineMs: 10_000 });
       } catch (error) {
         if (!(error instanceof HoldfastError)) throw error;
         if (options.json) printJson({ ready: false, version: configuration.version, reason: error.message });
@@ -108,7 +105,7 @@ export function platformCommands(program: Command, configuration: Configuration)
     .description('long work of the platform with its steps')
     .option('--json', 'machine-readable')
     .action(async (options: { json?: boolean }) => {
-      const operations = (await api(configuration, 'operations')) as Operation[];
+      const operations = await api(configuration, 'operations.list');
       if (options.json) return printJson(operations);
       const rows = operations.map((entry) => [
         entry.id,
@@ -128,7 +125,7 @@ export function platformCommands(program: Command, configuration: Configuration)
     .option('--json', 'machine-readable')
     .option('--limit <count>', 'how many', '50')
     .action(async (options: { json?: boolean; limit: string }) => {
-      const entries = (await api(configuration, `audit?limit=${encodeURIComponent(options.limit)}`)) as AuditEntry[];
+      const entries = await api(configuration, 'audit.list', { query: { limit: options.limit } });
       if (options.json) return printJson(entries);
       const rows = entries.map((entry) => [
         entry.at,
@@ -159,11 +156,8 @@ export function platformCommands(program: Command, configuration: Configuration)
     .option('--renew', 'make a new one; the old one stops working at once')
     .option('--json', 'machine-readable')
     .action(async (options: { renew?: boolean; json?: boolean }) => {
-      const known = options.renew
-        ? null
-        : ((await api(configuration, 'metrics-token')) as { token: string | null }).token;
-      const token =
-        known ?? ((await api(configuration, 'metrics-token', { method: 'POST', body: {} })) as { token: string }).token;
+      const known = options.renew ? null : (await api(configuration, 'metrics.token')).token;
+      const token = known ?? (await api(configuration, 'metrics.renewToken')).token;
       if (options.json) printJson({ token });
       else process.stdout.write(`${token}\n`);
     });

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
+import { operationOf, planOf } from '../protocol/api/replace-disk.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import type { RepairPlan } from '../protocol/health.ts';
-import type { Operation } from '../protocol/volumes.ts';
 import type { Configuration } from '../runtime/config.ts';
 import { api } from './api.ts';
 import { requireYes } from './confirm.ts';
@@ -45,8 +45,7 @@ export function recoverCommand(program: Command, configuration: Configuration): 
     .option('--json', 'machine-readable')
     .addHelpText('after', '\nExit code 0 when the volume is whole afterwards, or nothing had to be done.')
     .action(async (name: string, options: Options) => {
-      const path = `volumes/${encodeURIComponent(name)}`;
-      const plan = (await api(configuration, `${path}/recovery`)) as RepairPlan;
+      const plan = await api(configuration, 'volumes.planRecovery', { params: { name } });
       if (!options.json || options.dryRun) show(plan, options.json);
       refuseProblem(plan);
       if (options.dryRun) return;
@@ -55,8 +54,7 @@ export function recoverCommand(program: Command, configuration: Configuration): 
         return;
       }
       await requireYes('Go on?', options.yes);
-      const answer = await api(configuration, `${path}/recover`, { method: 'POST', body: {} });
-      const { operation } = answer as { operation: Operation | null };
+      const { operation } = await api(configuration, 'volumes.recover', { params: { name } });
       if (operation !== null) await follow(configuration, operation, options.json);
       else if (options.json) printJson({ operation: null });
       else process.stdout.write('Nothing had to be done any more.\n');
@@ -72,15 +70,16 @@ export function replaceDiskCommand(volume: Command, configuration: Configuration
     .option('--yes', 'do not ask')
     .option('--json', 'machine-readable')
     .action(async (name: string, replica: string, options: Options & { disk?: string }) => {
-      const path = `volumes/${encodeURIComponent(name)}/replace-disk`;
+      const params = { name };
       const wanted = { replica, ...(options.disk === undefined ? {} : { disk: options.disk }) };
-      const body = { ...wanted, dryRun: true };
-      const plan = (await api(configuration, path, { method: 'POST', body })) as RepairPlan;
+      const plan = planOf(
+        await api(configuration, 'volumes.replaceDisk', { params, body: { ...wanted, dryRun: true } }),
+      );
       if (!options.json || options.dryRun) show(plan, options.json);
       refuseProblem(plan);
       if (options.dryRun) return;
       await requireYes('Go on?', options.yes);
-      const operation = (await api(configuration, path, { method: 'POST', body: wanted })) as Operation;
+      const operation = operationOf(await api(configuration, 'volumes.replaceDisk', { params, body: wanted }));
       await follow(configuration, operation, options.json);
     });
 }

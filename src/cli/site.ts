@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { apiRoutes, type ApiInput } from '../protocol/api.ts';
 import type { SiteView } from '../protocol/browser.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import type { Configuration } from '../runtime/config.ts';
@@ -6,14 +7,22 @@ import { api } from './api.ts';
 import { printJson, table } from './output.ts';
 
 async function allSites(configuration: Configuration, account?: string): Promise<SiteView[]> {
-  const query = account === undefined ? '' : `?account=${encodeURIComponent(account)}`;
-  return (await api(configuration, `sites${query}`)) as SiteView[];
+  return await api(configuration, 'sites.list', { query: { account } });
 }
 
 async function siteAt(configuration: Configuration, domain: string): Promise<SiteView> {
   const site = (await allSites(configuration)).find((entry) => entry.domain === domain.toLowerCase());
   if (!site) throw new HoldfastError('not-found', `No site has the domain ${domain}. See holdfast site list.`);
   return site;
+}
+
+type LogKind = ApiInput<'sites.log'>['params']['kind'];
+
+/** Refuses a log that there is none of, in the words of the API. */
+function logKind(text: string): LogKind {
+  const kind = apiRoutes['sites.log'].params.shape.kind.safeParse(text);
+  if (!kind.success) throw new HoldfastError('input-invalid', `kind: ${kind.error.issues[0]?.message ?? 'not valid'}`);
+  return kind.data;
 }
 
 export function siteCommands(program: Command, configuration: Configuration): void {
@@ -47,7 +56,7 @@ export function siteCommands(program: Command, configuration: Configuration): vo
       .option('--json', 'machine-readable')
       .action(async (domain: string, options: { json?: boolean }) => {
         const found = await siteAt(configuration, domain);
-        const answer = (await api(configuration, `sites/${found.id}/${verb}`, { method: 'POST' })) as SiteView;
+        const answer = await api(configuration, `sites.${verb}`, { params: { id: found.id } });
         if (options.json) return printJson(answer);
         process.stdout.write(`${answer.domain}: ${answer.status?.state ?? 'unknown'}\n`);
         if (answer.status?.remark) process.stdout.write(`${answer.status.remark.message}\n`);
@@ -64,8 +73,11 @@ export function siteCommands(program: Command, configuration: Configuration): vo
     .option('--lines <count>', 'how many lines', '50')
     .action(async (domain: string, options: { kind: string; lines: string }) => {
       const found = await siteAt(configuration, domain);
-      const path = `sites/${found.id}/logs/${encodeURIComponent(options.kind)}?lines=${encodeURIComponent(options.lines)}`;
-      const answer = (await api(configuration, path)) as { lines: string[] };
+      const kind = logKind(options.kind);
+      const answer = await api(configuration, 'sites.log', {
+        params: { id: found.id, kind },
+        query: { lines: options.lines },
+      });
       for (const line of answer.lines) process.stdout.write(`${line}\n`);
     });
 }

@@ -28,21 +28,20 @@ export function spareCommands(volume: Command, configuration: Configuration): vo
     .description('the spare disks of this host')
     .option('--json', 'machine-readable')
     .action(async (options: { json?: boolean }) => {
-      show((await api(configuration, 'spares')) as Spare[], options.json);
+      show(await api(configuration, 'spares.list'), options.json);
     });
   spare
     .command('add <disk>')
     .description('keep an empty disk as a spare; one that holds anything is refused')
     .option('--json', 'machine-readable')
     .action(async (disk: string, options: { json?: boolean }) => {
-      show((await api(configuration, 'spares', { method: 'POST', body: { disk } })) as Spare[], options.json);
+      show(await api(configuration, 'spares.add', { body: { disk } }), options.json);
     });
   spare
     .command('remove <disk>')
     .description('use this disk for something else')
     .option('--json', 'machine-readable')
     .action(async (disk: string, options: { json?: boolean }) => {
-      const path = `spares?disk=${encodeURIComponent(disk)}`;
-      show((await api(configuration, path, { method: 'DELETE' })) as Spare[], options.json);
+      show(await api(configuration, 'spares.remove', { query: { disk } }), options.json);
     });
 }

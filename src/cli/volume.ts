@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import type { ApiInput } from '../protocol/api.ts';
 import type { VolumeView } from '../protocol/browser.ts';
-import type { Operation } from '../protocol/volumes.ts';
 import type { Configuration } from '../runtime/config.ts';
 import { api } from './api.ts';
 import { requireConfirmation } from './confirm.ts';
@@ -45,18 +45,20 @@ export function volumeRow(entry: VolumeView): string[] {
   ];
 }
 
-function isOperation(answer: unknown): answer is Operation {
-  return typeof answer === 'object' && answer !== null && 'steps' in answer;
-}
+type Act = ApiInput<'volumes.act'>;
 
 export function volumeCommands(program: Command, configuration: Configuration): void {
   const volume = program.command('volume').description('mirrored volumes, where homes live');
-  const act = async (name: string, verb: string, body: unknown, json: boolean | undefined): Promise<void> => {
-    const answer = await api(configuration, `volumes/${encodeURIComponent(name)}/${verb}`, { method: 'POST', body });
-    if (isOperation(answer)) await follow(configuration, answer, json);
-    else if (json) printJson(toListEntry(answer as VolumeView));
+  const act = async (
+    name: string,
+    action: Act['params']['action'],
+    body: Act['body'],
+    json: boolean | undefined,
+  ): Promise<void> => {
+    const view = await api(configuration, 'volumes.act', { params: { name, action }, body });
+    if ('steps' in view) await follow(configuration, view, json);
+    else if (json) printJson(toListEntry(view));
     else {
-      const view = answer as VolumeView;
       process.stdout.write(
         `${view.name}: ${view.state}${view.state === 'closed' ? '' : `, redundancy ${view.redundancy}`}${view.trouble === null ? '' : ` - ${view.trouble}`}\n`,
       );
@@ -68,7 +70,7 @@ export function volumeCommands(program: Command, configuration: Configuration): 
     .description('all volumes with their replicas')
     .option('--json', 'machine-readable')
     .action(async (options: { json?: boolean }) => {
-      const volumes = (await api(configuration, 'volumes')) as VolumeView[];
+      const volumes = await api(configuration, 'volumes.list');
       if (options.json) return printJson(volumes.map(toListEntry));
       const rows = volumes.map(volumeRow);
       process.stdout.write(
@@ -88,10 +90,9 @@ export function volumeCommands(program: Command, configuration: Configuration): 
     .option('--size <size>', 'size of each image file when no disk is given', '8GiB')
     .option('--json', 'machine-readable')
     .action(async (name: string, options: { disk: string[]; size: string; json?: boolean }) => {
-      const operation = (await api(configuration, 'volumes', {
-        method: 'POST',
+      const operation = await api(configuration, 'volumes.create', {
         body: { name, disks: options.disk, imageBytes: parseBytes(options.size) },
-      })) as Operation;
+      });
       await follow(configuration, operation, options.json);
     });
 
@@ -151,13 +152,7 @@ export function volumeCommands(program: Command, configuration: Configuration): 
     .option('--json', 'machine-readable')
     .action(async (name: string, options: { confirm?: string; json?: boolean }) => {
       await requireConfirmation(name, options.confirm, `This deletes volume ${name} and everything on its disks.`);
-      const operation = (await api(
-        configuration,
-        `volumes/${encodeURIComponent(name)}?confirm=${encodeURIComponent(name)}`,
-        {
-          method: 'DELETE',
-        },
-      )) as Operation;
+      const operation = await api(configuration, 'volumes.delete', { params: { name }, query: { confirm: name } });
       await follow(configuration, operation, options.json);
     });
 }

@@ -55,11 +55,11 @@ export class Live implements Disposable {
     if (this.#main === undefined || this.#sending) return;
     this.#sending = true;
     try {
-      await this.#main.operator(`drills/${this.run.id}`, {
-        method: 'PUT',
-        body: this.run,
-        deadlineMs: SEND_DEADLINE_MS,
-      });
+      await this.#main.operator(
+        'drills.report',
+        { params: { id: this.run.id }, body: this.run },
+        { deadlineMs: SEND_DEADLINE_MS },
+      );
     } catch {
       return; // The page shows the last that came through; the drill and its record are whole without it.
     } finally {

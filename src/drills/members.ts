@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { wsgiFileName } from '../model/names.ts';
-import type { SiteView } from '../protocol/browser.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import { until } from '../runtime/deadline.ts';
 import { markedFile } from './faults.ts';
@@ -75,20 +74,13 @@ async function makeMember(
   plan: string,
 ): Promise<WitnessAccount> {
   const password = randomBytes(12).toString('hex');
-  const { api_token: token } = (await platform.operator('accounts', {
-    method: 'POST',
+  const { api_token: token } = await platform.operator('accounts.create', {
     body: { username: name, password, plan, volume },
-  })) as { api_token: string };
+  });
   const domain = `${name}.${platform.configuration.domain}`;
-  const put = async (path: string, bytes: Buffer): Promise<void> => {
-    await platform.member(token, `files/content?path=${encodeURIComponent(path)}`, { method: 'PUT', bytes });
-  };
-  await put(`/home/${name}/drill/page.bin`, markedFile(name, PAGE_BYTES));
-  const site = (await platform.member(token, 'sites', {
-    method: 'POST',
-    json: { domain, quickstart: 'manual' },
-  })) as SiteView;
-  await put(`/var/www/${wsgiFileName(domain)}`, Buffer.from(SITE.replaceAll('__NAME__', name)));
+  await platform.upload(token, `/home/${name}/drill/page.bin`, markedFile(name, PAGE_BYTES));
+  const site = await platform.member(token, 'sites.create', { body: { domain, quickstart: 'manual' } });
+  await platform.upload(token, `/var/www/${wsgiFileName(domain)}`, Buffer.from(SITE.replaceAll('__NAME__', name)));
   await firstAnswer(platform, domain, token, site.id);
   return { name, volume, domain, siteId: site.id, token, password, role };
 }
@@ -136,7 +128,7 @@ async function firstAnswer(platform: Platform, domain: string, token: string, si
       }
       if (answer.status === 200 && answer.headers['x-drill-boot'] !== undefined) return true;
       last = `${answer.status} ${answer.body.toString('utf8').slice(0, 200)}`;
-      if (answer.status === 200) await platform.member(token, `sites/${siteId}/reload`, { method: 'POST' });
+      if (answer.status === 200) await platform.member(token, 'sites.reload', { params: { id: siteId } });
       return false;
     },
     `the first answer of ${domain}`,
@@ -150,12 +142,11 @@ async function firstAnswer(platform: Platform, domain: string, token: string, si
 /** For a drill on the running platform: takes away what it made there. What is gone already is fine. */
 export async function removeMembers(platform: Platform, names: readonly string[]): Promise<void> {
   await inParallel(names, AT_ONCE, async (name) => {
-    const known = (await platform.operator('accounts')) as { name: string }[];
+    const known = await platform.operator('accounts.list');
     if (!known.some((account) => account.name === name)) return;
-    await platform.operator(`accounts/${name}?confirm=${name}`, { method: 'DELETE' });
+    await platform.operator('accounts.delete', { params: { name }, query: { confirm: name } });
     await until(
-      async () =>
-        !((await platform.operator('accounts')) as { name: string }[]).some((account) => account.name === name),
+      async () => !(await platform.operator('accounts.list')).some((account) => account.name === name),
       `removing the account ${name}`,
       120_000,
       200,

@@ -89,9 +89,9 @@ export class Pictures implements AsyncDisposable {
 
   async #shoot(name: string, volume: string): Promise<void> {
     await this.#both('/storage', `${name}-storage`);
-    const incidents = (await this.#platform
-      .operator('incidents', { deadlineMs: SHOT_DEADLINE_MS })
-      .catch(() => [])) as { id: string; volume: string | null }[];
+    const incidents = await this.#platform
+      .operator('incidents.list', {}, { deadlineMs: SHOT_DEADLINE_MS })
+      .catch(() => []);
     const incident = incidents.find((entry) => entry.volume === volume);
     await this.#both(incident === undefined ? '/incidents' : `/incidents/${incident.id}`, `${name}-incident`);
   }

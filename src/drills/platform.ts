@@ -1,17 +1,19 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ApiAnswer, ApiArguments } from '../protocol/api.ts';
+import type { ApiName } from '../protocol/api/addresses.ts';
+import { readAnswer } from '../protocol/api/answer.ts';
+import { buildApiRequest, streamRequest, type ApiRequest } from '../protocol/api/request.ts';
 import { errorBodySchema, HoldfastError } from '../protocol/errors.ts';
 import { layoutOf, type Configuration, type Layout } from '../runtime/config.ts';
 import { readIdentity } from '../runtime/identity.ts';
 import { readRecord, type ProcessRecord } from '../runtime/process-record.ts';
 import { RpcClient } from '../runtime/rpc-client.ts';
-import { HttpClient, type Answer } from './http.ts';
+import { HttpClient, type Answer, type Place } from './http.ts';
 
 const DEADLINE_MS = 120_000;
 
 export interface OperatorCall {
-  method?: string;
-  body?: unknown;
   deadlineMs?: number;
 }
 
@@ -37,56 +39,66 @@ export class Platform implements Disposable {
     return this.#agent;
   }
 
-  /** One call of /api/holdfast/ with the operator's rights, over the socket of the control plane. Throws HoldfastError. */
-  async operator(path: string, call: OperatorCall = {}): Promise<unknown> {
+  /** Asks the control plane over its socket, with the operator's rights. Throws HoldfastError. */
+  async operator<N extends ApiName>(
+    name: N,
+    ...[input, call]: ApiArguments<N, [call?: OperatorCall]>
+  ): Promise<ApiAnswer<N>> {
     let token: string;
     try {
       token = readFileSync(join(this.layout.control, 'operator-token'), 'utf8').trim();
     } catch (error) {
       throw new HoldfastError('not-ready', `No platform runs at ${this.configuration.home}.`, { cause: error });
     }
-    const text = call.body === undefined ? undefined : JSON.stringify(call.body);
-    const answer = await this.#send(() =>
-      this.http.send(
-        { host: this.configuration.domain, at: { socketPath: this.layout.controlSocket } },
-        {
-          method: call.method ?? 'GET',
-          path: `/api/holdfast/${path}`,
-          headers: {
-            authorization: `Token ${token}`,
-            ...(text === undefined ? {} : { 'content-type': 'application/json' }),
-          },
-          ...(text === undefined ? {} : { body: text }),
-          deadlineMs: call.deadlineMs ?? DEADLINE_MS,
-        },
-      ),
-    );
-    return answer.body.length === 0 ? undefined : (JSON.parse(answer.body.toString('utf8')) as unknown);
+    const place = { host: this.configuration.domain, at: { socketPath: this.layout.controlSocket } };
+    return await this.#ask(name, buildApiRequest(name, input), place, token, call?.deadlineMs);
   }
 
-  /** A call of a member's, through the gateway, with the member's token. Throws HoldfastError. */
-  async member(
-    token: string,
-    path: string,
-    call: { method?: string; json?: unknown; bytes?: Buffer } = {},
-  ): Promise<unknown> {
+  /** Asks through the gateway, as a member does, with the member's token. Throws HoldfastError. */
+  async member<N extends ApiName>(token: string, name: N, ...[input]: ApiArguments<N>): Promise<ApiAnswer<N>> {
+    return await this.#ask(name, buildApiRequest(name, input), this.#gateway(), token);
+  }
+
+  /** Writes a file through the gateway, as a member does. Throws HoldfastError. */
+  async upload(token: string, path: string, bytes: Buffer): Promise<void> {
+    const request = streamRequest('files.write', { query: { path } });
+    await this.#send(() =>
+      this.http.send(this.#gateway(), {
+        ...request,
+        headers: { authorization: `Token ${token}`, 'content-type': 'application/octet-stream' },
+        body: bytes,
+        deadlineMs: DEADLINE_MS,
+      }),
+    );
+  }
+
+  #gateway(): Place {
     const { configuration } = this;
     const authority = readFileSync(this.authorityFile, 'utf8');
-    const body = call.bytes ?? (call.json === undefined ? undefined : JSON.stringify(call.json));
-    const type = call.bytes === undefined ? 'application/json' : 'application/octet-stream';
+    return { host: `www.${configuration.domain}`, at: { port: configuration.httpsPort, authority } };
+  }
+
+  async #ask<N extends ApiName>(
+    name: N,
+    { method, path, body }: ApiRequest,
+    place: Place,
+    token: string,
+    deadlineMs = DEADLINE_MS,
+  ): Promise<ApiAnswer<N>> {
     const answer = await this.#send(() =>
-      this.http.send(
-        { host: `www.${configuration.domain}`, at: { port: configuration.httpsPort, authority } },
-        {
-          method: call.method ?? 'GET',
-          path: `/api/holdfast/${path}`,
-          headers: { authorization: `Token ${token}`, ...(body === undefined ? {} : { 'content-type': type }) },
-          ...(body === undefined ? {} : { body }),
-          deadlineMs: DEADLINE_MS,
+      this.http.send(place, {
+        method,
+        path,
+        headers: {
+          authorization: `Token ${token}`,
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
-      ),
+        ...(body === undefined ? {} : { body }),
+        deadlineMs,
+      }),
     );
-    return answer.body.length === 0 ? undefined : (JSON.parse(answer.body.toString('utf8')) as unknown);
+    const text = answer.body.toString('utf8');
+    return readAnswer(name, answer.status, text === '' ? undefined : JSON.parse(text));
   }
 
   async #send(call: () => Promise<Answer>): Promise<Answer> {

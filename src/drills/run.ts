@@ -3,7 +3,6 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { DRILLS } from '../model/drills.ts';
-import type { AuditEntry } from '../protocol/browser.ts';
 import type { DrillResult } from '../protocol/drills.ts';
 import { HoldfastError } from '../protocol/errors.ts';
 import type { Configuration } from '../runtime/config.ts';
@@ -204,8 +203,8 @@ async function inPlace(run: Run): Promise<Outcome> {
 
 /** Never touches what it did not make: names that are taken end the drill before it begins. */
 async function refuseTaken(platform: Platform, wanted: NonNullable<Owner['here']>): Promise<void> {
-  const accounts = (await platform.operator('accounts')) as { name: string }[];
-  const volumes = (await platform.operator('volumes')) as { name: string }[];
+  const accounts = await platform.operator('accounts.list');
+  const volumes = await platform.operator('volumes.list');
   const taken = [
     ...wanted.accounts.filter((name) => accounts.some((account) => account.name === name)),
     ...wanted.volumes.filter((name) => volumes.some((volume) => volume.name === name)),
@@ -220,7 +219,7 @@ async function refuseTaken(platform: Platform, wanted: NonNullable<Owner['here']
 async function removeHere(main: Configuration, here: NonNullable<Owner['here']>): Promise<void> {
   using platform = new Platform(main);
   await removeMembers(platform, here.accounts);
-  const volumes = (await platform.operator('volumes')) as { name: string }[];
+  const volumes = await platform.operator('volumes.list');
   for (const name of here.volumes)
     if (volumes.some((volume) => volume.name === name)) await removeVolume(platform, name);
 }
@@ -493,7 +492,7 @@ async function chooseTarget(
 }
 
 async function commandsSince(platform: Platform, from: number, realTime: (at: string) => number): Promise<number> {
-  const entries = (await platform.operator(`audit?limit=${AUDIT_ENTRIES}`)) as AuditEntry[];
+  const entries = await platform.operator('audit.list', { query: { limit: AUDIT_ENTRIES } });
   return entries.filter((entry) => entry.actor.startsWith('operator') && realTime(entry.at) >= from).length;
 }
 

@@ -2,7 +2,6 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, cpSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import type { Operation, VolumeStatus } from '../protocol/volumes.ts';
 import { layoutOf, readConfiguration, rebuildSetting, type Configuration } from '../runtime/config.ts';
 import { clockOffsetFile } from '../runtime/clock-offset.ts';
 import { until } from '../runtime/deadline.ts';
@@ -112,7 +111,7 @@ export class Scratch {
 
   /** The names of the volumes that are there now. */
   async volumes(): Promise<string[]> {
-    return ((await this.platform.operator('volumes')) as VolumeStatus[]).map((volume) => volume.name);
+    return (await this.platform.operator('volumes.list')).map((volume) => volume.name);
   }
 
   async remove(volumes: readonly string[]): Promise<void> {
@@ -140,10 +139,7 @@ export class Scratch {
 export async function makeVolumes(platform: Platform, names: readonly string[], imageBytes: number): Promise<void> {
   await Promise.all(
     names.map(async (name) => {
-      const operation = (await platform.operator('volumes', {
-        method: 'POST',
-        body: { name, disks: [], imageBytes },
-      })) as Operation;
+      const operation = await platform.operator('volumes.create', { body: { name, disks: [], imageBytes } });
       await finished(platform, operation.id, `making the volume ${name}`);
     }),
   );
@@ -153,21 +149,21 @@ export async function removeVolume(platform: Platform, name: string): Promise<vo
   // One that has just been made is open a moment before that operation ends.
   await until(
     async () =>
-      ((await platform.operator('operations')) as Operation[]).every(
+      (await platform.operator('operations.list')).every(
         ({ subject, state }) => subject !== name || state !== 'running',
       ),
     `the end of other work on the volume ${name}`,
     VOLUME_DEADLINE_MS,
     100,
   );
-  const operation = (await platform.operator(`volumes/${name}?confirm=${name}`, { method: 'DELETE' })) as Operation;
+  const operation = await platform.operator('volumes.delete', { params: { name }, query: { confirm: name } });
   await finished(platform, operation.id, `removing the volume ${name}`);
 }
 
 async function finished(platform: Platform, id: string, what: string): Promise<void> {
   await until(
     async () => {
-      const found = ((await platform.operator('operations')) as Operation[]).find((entry) => entry.id === id);
+      const found = (await platform.operator('operations.list')).find((entry) => entry.id === id);
       if (found?.state === 'failed') throw new Error(`${what} failed: ${found.error ?? 'unknown'}`);
       return found?.state === 'done';
     },

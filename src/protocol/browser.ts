@@ -3,70 +3,7 @@ import { fileEntrySchema } from './files.ts';
 import { planLimitsSchema, pythonSchema, siteStatusSchema, staticHeaderSchema, staticMappingSchema } from './sites.ts';
 import { operationSchema, volumeStatusSchema } from './volumes.ts';
 
-/**
- * What the pages and the command line ask of the control plane, under /api/holdfast/. JSON; errors are ErrorBody.
- * A browser signs in with a cookie and sends the session's CSRF token in `x-csrf-token` with every write; scripts send
- * `Authorization: Token <40 hex>` and need none.
- *
- *   GET    session                         -> Session            (200 also when signed out)
- *   POST   session {username,password}     -> Session            sign in
- *   DELETE session                         -> 204                sign out
- *   POST   session/password {current,next} -> Session
- *   POST   sign-up {username,password}     -> Session            when the setting allows it
- *   POST   token                           -> {token}            new API token, shown once; the old one stops working
- *   GET    dashboard                       -> Dashboard          own account; the operator's has `platform` too
- *   GET    events                          -> text/event-stream  event: site|volume|operation|account|incident|drill|health|storage|heartbeat, data: the view
- *   GET    sites                           -> SiteView[]         own sites (operator: ?account=NAME)
- *   POST   sites CreateSite                -> SiteView (201)
- *   GET    sites/:id                       -> SiteView
- *   PATCH  sites/:id UpdateSite            -> SiteView
- *   DELETE sites/:id                       -> 204                files stay
- *   POST   sites/:id/reload|enable|disable -> SiteView           reload answers when the new generation answers
- *   GET    sites/:id/logs/:kind?lines=200  -> {lines, sizeBytes}
- *   GET    files?path=/home/x              -> Directory
- *   GET    files/content?path=             -> bytes (application/octet-stream; &download=1 adds a disposition)
- *   PUT    files/content?path=             -> {created}          raw body, any size up to the limit
- *   POST   files/directory {path}          -> {created}
- *   POST   files/rename {from,to}          -> {}
- *   DELETE files?path=                     -> 204
- *   GET    accounts                        -> AccountView[]      operator, and so are all below
- *   POST   accounts CreateAccount          -> CreatedAccount (201)
- *   PATCH  accounts/:name {plan?, disabled?} -> AccountView
- *   DELETE accounts/:name?confirm=NAME     -> 204
- *   POST   accounts/:name/password         -> {password}         resets to a one-time password
- *   GET    volumes                         -> VolumeView[]
- *   POST   volumes {name, disks, imageBytes?} -> Operation (202)
- *   POST   volumes/:name/open|close|scrub|add-replica|set-aside|grow {disk?, replica?, imageBytes?} -> VolumeView or Operation
- *   DELETE volumes/:name?confirm=NAME      -> Operation (202)    only when no account lives there
- *   GET    volumes/:name/recovery          -> RepairPlan         what `recover` would do
- *   POST   volumes/:name/recover           -> {operation: Operation | null} (202)
- *   POST   volumes/:name/replace-disk {replica, disk?, dryRun?} -> RepairPlan or Operation (202)
- *   POST   volumes/:name/fault {replica, fault} -> {active}      a real fault on a valve disk; writes to the audit log
- *   GET    spares / POST spares {disk} / DELETE spares?disk= -> Spare[]   empty disks that a repair takes by itself
- *   GET    operations                      -> Operation[]
- *   GET    health                          -> {host: HostHealth | null}   from memory, at most a second old
- *   PUT    health/reaction {enabled}       -> {enabled}
- *   GET    incidents?state=open|resolved   -> IncidentSummary[]  newest first
- *   GET    incidents/:id                   -> Incident
- *   POST   incidents/:id/notes {text, public} -> Incident
- *   GET    incidents/:id/post-mortem       -> text/markdown
- *   GET    notifications / PUT notifications -> NotificationSettings (without secrets)
- *   POST   notifications/test              -> {webhook: string | null, email: string | null}   outcome in words
- *   GET    drills                          -> {drills: Drill[], runs: DrillRunSummary[]}
- *   POST   drills {drill, where, reaction, confirm?} -> DrillRunSummary (202)   where "here" needs confirm = the drill's name
- *   GET    drills/:id                      -> DrillRun
- *   PUT    drills/:id DrillRun             -> 204                from the runner (over the control socket of the host)
- *   DELETE drills/:id                      -> 204                stops it
- *   GET    /metrics                        (outside /api/) Prometheus text; needs `Authorization: Bearer <metrics token>` from outside
- *   GET    metrics-token                   -> {token: string | null}   command line only
- *   POST   metrics-token                   -> {token}            new token for /metrics; the old one stops working
- *   GET    audit?limit=                    -> AuditEntry[]
- *   GET    settings / PATCH settings       -> Settings
- *   GET    plans                           -> Plan[]
- *   PUT    plans/:name limits              -> Plan
- *   GET    status                          -> Status             public
- *   GET    alive                           -> {version}          public; asks nobody: that it is answered is the answer
- */
+/** What the pages and the command line are shown. src/protocol/api.ts says where. */
 export const sessionSchema = z.object({
   account: z
     .object({

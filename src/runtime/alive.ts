@@ -1,4 +1,5 @@
 import { request } from 'node:http';
+import { addressParts, apiAddresses } from '../protocol/api/addresses.ts';
 
 /**
  * Whether the process behind a Unix socket answers a request, and not only whether the kernel takes the connection for it: that it does for a
@@ -21,6 +22,6 @@ export async function answersHttp(socketPath: string, path: string, deadlineMs: 
 }
 
 /** Where the control plane says that it is there. */
-export const ALIVE_PATH = '/api/holdfast/alive';
+export const ALIVE_PATH = addressParts(apiAddresses['platform.alive']).path;
 /** Where nginx says which configuration it runs. */
 export const GATEWAY_ALIVE_PATH = '/generation';

@@ -11,13 +11,12 @@ import {
   type AgentMethod,
   type AgentOutput,
 } from '../protocol/agent.ts';
+import { FILE_IDLE_MS } from '../protocol/api/deadlines.ts';
 import { errorBodySchema, HoldfastError } from '../protocol/errors.ts';
 import type { InsteadOf } from '../protocol/files.ts';
 import { AGENT_SERVER_NAME, type Identity } from './identity.ts';
 import type { RpcAddress } from './rpc-server.ts';
 
-/** How long a file stream may stand still before it is given up, milliseconds. */
-const STREAM_IDLE_MS = 60_000;
 /** The agent sends an empty line every second; so many missed ones mean that it is gone, or hangs. */
 const EVENTS_IDLE_MS = 4_500;
 /**
@@ -99,7 +98,7 @@ export class RpcClient {
   /** Streams a file from a member's storage. The caller must read or destroy the stream. */
   async readFile(account: string, path: string): Promise<{ size: number; stream: Readable }> {
     const response = await this.#send(
-      { method: 'GET', path: `/files?${new URLSearchParams({ account, path }).toString()}`, timeout: STREAM_IDLE_MS },
+      { method: 'GET', path: `/files?${new URLSearchParams({ account, path }).toString()}`, timeout: FILE_IDLE_MS },
       (request) => request.end(),
     );
     return { size: Number(response.headers['x-holdfast-size'] ?? 0), stream: response };
@@ -120,7 +119,7 @@ export class RpcClient {
         {
           method: 'PUT',
           path: `/files?${new URLSearchParams({ account, path }).toString()}`,
-          timeout: STREAM_IDLE_MS,
+          timeout: FILE_IDLE_MS,
           headers: {
             'content-type': 'application/octet-stream',
             ...(expectedBytes === undefined ? {} : { 'x-holdfast-length': String(expectedBytes) }),

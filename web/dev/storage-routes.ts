@@ -1,30 +1,13 @@
-import { z } from 'zod';
 import { DRILLS } from '../../src/model/drills.ts';
-import { drillRunSchema, drillRunSummarySchema, drillSchema } from '../../src/protocol/drills.ts';
-import { hostHealthSchema, repairPlanSchema } from '../../src/protocol/health.ts';
-import { incidentSchema, incidentSummarySchema, notificationSettingsSchema } from '../../src/protocol/incidents.ts';
-import { type Operation, operationSchema } from '../../src/protocol/volumes.ts';
+import type { ApiEvents } from '../../src/protocol/api/events.ts';
+import { drillRunSummarySchema } from '../../src/protocol/drills.ts';
+import { hostHealthSchema, type RepairPlan } from '../../src/protocol/health.ts';
+import { fail, find, type Kit, startOperation } from './kit.ts';
 import type { World } from './scenarios.ts';
 import { drillRun } from './storage-scenarios.ts';
+import type { Handlers, StreamHandlers } from './table-router.ts';
 
-/** The part of the stand-in that speaks of health, incidents, drills and notifications. */
-interface Kit {
-  world: () => World;
-  emit: (event: string, data: unknown) => void;
-  ok: <S extends z.ZodType>(schema: S, value: z.input<S>, status?: number) => { status: number; body?: unknown };
-  find: <T>(list: readonly T[], matches: (item: T) => boolean) => T;
-  fail: (code: 'confirmation-needed' | 'conflict', message: string, field?: string) => never;
-  startOperation: (kind: Operation['kind'], subject: string) => Operation;
-}
-interface Call {
-  url: URL;
-  parameters: readonly string[];
-  body: () => Promise<unknown>;
-}
-type Answer = { status: number; body?: unknown };
-type Route = readonly [method: string, pattern: RegExp, run: (call: Call) => Answer | Promise<Answer>];
-
-function planFor(world: World, name: string): z.input<typeof repairPlanSchema> {
+function planFor(world: World, name: string): RepairPlan {
   const volume = world.volumes.find((each) => each.name === name);
   const broken = volume?.replicas.find(
     (each) => each.state === 'failed' || each.state === 'missing' || each.state === 'set-aside',
@@ -49,212 +32,123 @@ function planFor(world: World, name: string): z.input<typeof repairPlanSchema> {
   };
 }
 
-export function storageRoutes({ world, emit, ok, find, fail, startOperation }: Kit): Route[] {
-  return [
-    [
-      'GET',
-      /^health$/,
-      () => {
-        const { host } = world();
-        return ok(z.object({ host: hostHealthSchema.nullable() }), {
-          host: host === null ? null : { ...host, at: new Date().toISOString() },
-        });
-      },
-    ],
-    [
-      'PUT',
-      /^health\/reaction$/,
-      async ({ body }) => {
-        const { enabled } = z.object({ enabled: z.boolean() }).parse(await body());
-        const { host } = world();
-        if (host !== null) {
-          host.reaction = enabled;
-          emit('health', { host: { ...host, at: new Date().toISOString() } });
-        }
-        return ok(z.object({ enabled: z.boolean() }), { enabled });
-      },
-    ],
-    [
-      'GET',
-      /^volumes\/([\w-]+)\/recovery$/,
-      ({ parameters }) => ok(repairPlanSchema, planFor(world(), parameters[0] ?? '')),
-    ],
-    [
-      'POST',
-      /^volumes\/([\w-]+)\/recover$/,
-      ({ parameters }) =>
-        ok(
-          z.object({ operation: operationSchema.nullable() }),
-          { operation: startOperation('volume-recover', parameters[0] ?? '') },
-          202,
-        ),
-    ],
-    [
-      'POST',
-      /^volumes\/([\w-]+)\/replace-disk$/,
-      async ({ parameters, body }) => {
-        const name = parameters[0] ?? '';
-        const input = z
-          .object({ replica: z.string(), disk: z.string().optional(), dryRun: z.boolean().optional() })
-          .parse(await body());
-        if (input.dryRun !== true) return ok(operationSchema, startOperation('volume-replace-disk', name), 202);
-        const disk = find(
-          find(world().volumes, (each) => each.name === name).replicas,
-          (each) => each.id === input.replica,
-        );
-        return ok(repairPlanSchema, {
+/** The part of the stand-in that speaks of health, incidents, drills and notifications. */
+export function storageRoutes(kit: Kit): Handlers {
+  const { world, emit } = kit;
+  return {
+    'health.get': () => {
+      const { host } = world();
+      return { host: host === null ? null : { ...host, at: new Date().toISOString() } };
+    },
+    'health.setReaction': ({ body: { enabled } }) => {
+      const { host } = world();
+      if (host !== null) {
+        host.reaction = enabled;
+        emit({ event: 'health', data: { host: { ...host, at: new Date().toISOString() } } });
+      }
+      return { enabled };
+    },
+
+    'volumes.planRecovery': ({ params }) => planFor(world(), params.name),
+    'volumes.recover': ({ params }) => ({ operation: startOperation(kit, 'volume-recover', params.name) }),
+    'volumes.replaceDisk': ({ params: { name }, body }) => {
+      if (!body.dryRun) return { status: 202, body: startOperation(kit, 'volume-replace-disk', name) };
+      const disk = find(
+        find(world().volumes, (each) => each.name === name).replicas,
+        (each) => each.id === body.replica,
+      );
+      return {
+        status: 200,
+        body: {
           volume: name,
-          summary: `${disk.disk} (${input.replica}) is replaced by ${input.disk ?? 'the spare disk /dev/sdx'}. The old disk stays in the mirror until the new copy is complete, so redundancy stays full.`,
+          summary: `${disk.disk} (${body.replica}) is replaced by ${body.disk ?? 'the spare disk /dev/sdx'}. The old disk stays in the mirror until the new copy is complete, so redundancy stays full.`,
           steps: [
             {
               name: 'Check the new disk',
-              detail: `${input.disk ?? '/dev/sdx'} is empty and large enough`,
+              detail: `${body.disk ?? '/dev/sdx'} is empty and large enough`,
               needed: true,
             },
             { name: 'Copy what is used', detail: '249 GiB, about 10 minutes', needed: true },
             { name: 'Release the old disk', detail: `${disk.disk} can be pulled out then`, needed: true },
           ],
-          problem: input.disk === '/dev/sda' ? '/dev/sda is the disk the host started from. Name an empty disk.' : null,
-        });
-      },
-    ],
-    [
-      'GET',
-      /^incidents$/,
-      ({ url }) => {
-        const state = url.searchParams.get('state');
-        return ok(
-          z.array(incidentSummarySchema),
-          world().incidents.filter((each) => state === null || each.state === state),
-        );
-      },
-    ],
-    [
-      'GET',
-      /^incidents\/(\d+)$/,
-      ({ parameters }) =>
-        ok(
-          incidentSchema,
-          find(world().incidents, (each) => String(each.id) === parameters[0]),
-        ),
-    ],
-    [
-      'POST',
-      /^incidents\/(\d+)\/notes$/,
-      async ({ parameters, body }) => {
-        const incident = find(world().incidents, (each) => String(each.id) === parameters[0]);
-        const note = z.object({ text: z.string(), public: z.boolean() }).parse(await body());
-        incident.notes = [...incident.notes, { ...note, at: new Date().toISOString(), by: 'operator' }];
-        return ok(incidentSchema, incident);
-      },
-    ],
-    [
-      'GET',
-      /^incidents\/(\d+)\/post-mortem$/,
-      ({ parameters }) => {
-        const incident = find(world().incidents, (each) => String(each.id) === parameters[0]);
-        return {
-          status: 200,
-          body: Buffer.from(
-            `# ${incident.title}\n\n${incident.timeline.map((line) => `- ${line.at} ${line.text}`).join('\n')}\n`,
-          ),
-        };
-      },
-    ],
-    ['GET', /^notifications$/, () => ok(notificationSettingsSchema, world().notifications)],
-    [
-      'PUT',
-      /^notifications$/,
-      async ({ body }) => {
-        const { webhook, email } = notificationSettingsSchema.parse(await body());
-        world().notifications = {
-          webhook: webhook === null ? null : { url: webhook.url },
-          email: email === null ? null : { ...email, password: undefined },
-        };
-        return ok(notificationSettingsSchema, world().notifications);
-      },
-    ],
-    [
-      'POST',
-      /^notifications\/test$/,
-      () =>
-        ok(z.object({ webhook: z.string().nullable(), email: z.string().nullable() }), {
-          webhook: world().notifications.webhook === null ? null : 'delivered: the receiver answered 200 in 84 ms',
-          email:
-            world().notifications.email === null
-              ? null
-              : 'not delivered: smtp.example.org refused the user name or the password (535)',
-        }),
-    ],
-    [
-      'GET',
-      /^drills$/,
-      () =>
-        ok(z.object({ drills: z.array(drillSchema), runs: z.array(drillRunSummarySchema) }), {
-          drills: [...DRILLS],
-          runs: world().runs.map((run) => drillRunSummarySchema.parse(run)),
-        }),
-    ],
-    [
-      'POST',
-      /^drills$/,
-      async ({ body }) => {
-        const input = z
-          .object({
-            drill: z.string(),
-            where: z.enum(['scratch', 'here']),
-            reaction: z.boolean(),
-            confirm: z.string().optional(),
-          })
-          .parse(await body());
-        if (input.where === 'here' && input.confirm !== input.drill)
-          fail('confirmation-needed', 'Type the name of the drill to run it on this platform.', 'confirm');
-        if (world().runs.some((each) => each.finishedAt === null))
-          fail('conflict', 'A drill is running already. Stop it first, or wait for its end.');
-        const drill = find(DRILLS, (each) => each.name === input.drill);
-        const run = {
-          ...drillRun('running', -4),
-          id: `${drill.name}-new`,
-          drill: drill.name,
-          title: drill.title,
-          where: input.where,
-          reaction: input.reaction,
-        };
-        world().runs = [run, ...world().runs];
-        world().drillSecond = -4;
-        return ok(drillRunSummarySchema, drillRunSummarySchema.parse(run), 202);
-      },
-    ],
-    [
-      'GET',
-      /^drills\/([\w-]+)$/,
-      ({ parameters }) =>
-        ok(
-          drillRunSchema,
-          find(world().runs, (each) => each.id === parameters[0]),
-        ),
-    ],
-    [
-      'DELETE',
-      /^drills\/([\w-]+)$/,
-      ({ parameters }) => {
-        world().runs = world().runs.map((each) =>
-          each.id === parameters[0]
-            ? { ...each, state: 'aborted', step: 'Stopped by the operator.', finishedAt: new Date().toISOString() }
-            : each,
-        );
-        emit(
-          'drill',
-          find(world().runs, (each) => each.id === parameters[0]),
-        );
-        return { status: 204 };
-      },
-    ],
-  ];
+          problem: body.disk === '/dev/sda' ? '/dev/sda is the disk the host started from. Name an empty disk.' : null,
+        },
+      };
+    },
+
+    'incidents.list': ({ query: { state } }) =>
+      world().incidents.filter((each) => state === undefined || each.state === state),
+    'incidents.get': ({ params }) => find(world().incidents, (each) => each.id === params.id),
+    'incidents.note': ({ params, body }) => {
+      const incident = find(world().incidents, (each) => each.id === params.id);
+      incident.notes = [...incident.notes, { ...body, at: new Date().toISOString(), by: 'operator' }];
+      return incident;
+    },
+
+    'notifications.get': () => world().notifications,
+    'notifications.change': ({ body: { webhook, email } }) => {
+      world().notifications = {
+        webhook: webhook === null ? null : { url: webhook.url },
+        email: email === null ? null : { ...email, password: undefined },
+      };
+      return world().notifications;
+    },
+    'notifications.test': () => ({
+      webhook: world().notifications.webhook === null ? null : 'delivered: the receiver answered 200 in 84 ms',
+      email:
+        world().notifications.email === null
+          ? null
+          : 'not delivered: smtp.example.org refused the user name or the password (535)',
+    }),
+
+    'drills.list': () => ({
+      drills: [...DRILLS],
+      runs: world().runs.map((run) => drillRunSummarySchema.parse(run)),
+    }),
+    'drills.start': ({ body }) => {
+      if (body.where === 'here' && body.confirm !== body.drill)
+        fail('confirmation-needed', 'Type the name of the drill to run it on this platform.', 'confirm');
+      if (world().runs.some((each) => each.finishedAt === null))
+        fail('conflict', 'A drill is running already. Stop it first, or wait for its end.');
+      const drill = find(DRILLS, (each) => each.name === body.drill);
+      const run = {
+        ...drillRun('running', -4),
+        id: `${drill.name}-new`,
+        drill: drill.name,
+        title: drill.title,
+        where: body.where,
+        reaction: body.reaction,
+      };
+      world().runs = [run, ...world().runs];
+      world().drillSecond = -4;
+      return drillRunSummarySchema.parse(run);
+    },
+    'drills.get': ({ params }) => find(world().runs, (each) => each.id === params.id),
+    'drills.stop': ({ params }) => {
+      world().runs = world().runs.map((each) =>
+        each.id === params.id
+          ? { ...each, state: 'aborted', step: 'Stopped by the operator.', finishedAt: new Date().toISOString() }
+          : each,
+      );
+      emit({ event: 'drill', data: find(world().runs, (each) => each.id === params.id) });
+    },
+  };
+}
+
+export function storageStreams({ world }: Kit): StreamHandlers {
+  return {
+    'incidents.postMortem': ({ params }, { response }) => {
+      const incident = find(world().incidents, (each) => each.id === params.id);
+      const lines = incident.timeline.map((line) => `- ${line.at} ${line.text}`);
+      response
+        .writeHead(200, { 'content-type': 'text/markdown; charset=utf-8' })
+        .end(`# ${incident.title}\n\n${lines.join('\n')}\n`);
+    },
+  };
 }
 
 /** The host as it was `seconds` ago (0: now), with figures that move a little, the same way at every run. */
-export function healthAt(world: World, seconds: number): unknown {
+export function healthAt(world: World, seconds: number): ApiEvents['health'] {
   const { host } = world;
   if (host === null) return { host: null };
   const at = Date.now() - seconds * 1000;

@@ -11,7 +11,6 @@ import './styles/ui.css';
 import './styles/frame.css';
 import './styles/pages.css';
 import './styles/storage.css';
-import type { Session } from '../../src/protocol/browser.ts';
 
 const client = new QueryClient({
   defaultOptions: {
@@ -35,7 +34,7 @@ connectClient({
     client.removeQueries({ predicate: (query) => query.queryKey[0] !== 'session' });
   },
   refreshSession: async () => {
-    client.setQueryData(sessionQuery.queryKey, await call<Session>('session', { keepSession: true }));
+    client.setQueryData(sessionQuery.queryKey, await call('session.get', {}, { keepSession: true }));
   },
 });
 

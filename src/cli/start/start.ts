@@ -2,7 +2,6 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync } from
 import { join } from 'node:path';
 import type { Status } from '../../protocol/browser.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
-import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
 import { idsOf, layoutOf, rebuildSetting, type Configuration } from '../../runtime/config.ts';
 import { until } from '../../runtime/deadline.ts';
 import { readRecord, recordOf, writeRecord } from '../../runtime/process-record.ts';
@@ -62,7 +61,7 @@ function ownGateway(configuration: Configuration): (pid: number) => boolean {
 
 async function statusOf(configuration: Configuration): Promise<Status | undefined> {
   try {
-    return (await api(configuration, 'status', { deadlineMs: 5_000 })) as Status;
+    return await api(configuration, 'platform.status', {}, { deadlineMs: 5_000 });
   } catch (error) {
     if (error instanceof HoldfastError) return undefined; // Not up yet: the caller asks again until its deadline.
     throw error;
@@ -74,10 +73,7 @@ async function makeVolume(configuration: Configuration, name: string, say: (line
   let refused: HoldfastError | undefined;
   const begun = async (): Promise<boolean> => {
     try {
-      await api(configuration, 'volumes', {
-        method: 'POST',
-        body: { name, disks: [], imageBytes: DEFAULT_IMAGE_BYTES },
-      });
+      await api(configuration, 'volumes.create', { body: { name, disks: [], imageBytes: DEFAULT_IMAGE_BYTES } });
       return true;
     } catch (error) {
       if (!(error instanceof HoldfastError) || error.code !== 'storage-repair') throw error;
@@ -93,8 +89,8 @@ async function makeVolume(configuration: Configuration, name: string, say: (line
 
 /** The two volumes that a new platform starts with. */
 async function ensureVolumes(configuration: Configuration, say: (line: string) => void): Promise<void> {
-  const volumes = (await api(configuration, 'volumes')) as VolumeStatus[];
-  const operations = (await api(configuration, 'operations')) as Operation[];
+  const volumes = await api(configuration, 'volumes.list');
+  const operations = await api(configuration, 'operations.list');
   const underway = operations.some((entry) => entry.kind === 'volume-create' && entry.state === 'running');
   if (volumes.length > 0 && !underway) return;
   for (const name of ['home1', 'home2']) {
@@ -104,7 +100,7 @@ async function ensureVolumes(configuration: Configuration, say: (line: string) =
   }
   await until(
     async () => {
-      const now = (await api(configuration, 'operations')) as Operation[];
+      const now = await api(configuration, 'operations.list');
       const failed = now.find(
         (entry) => entry.kind === 'volume-create' && entry.state === 'failed' && /^home[12]$/.test(entry.subject),
       );
@@ -113,7 +109,7 @@ async function ensureVolumes(configuration: Configuration, say: (line: string) =
           'command-failed',
           `Volume ${failed.subject} could not be made: ${failed.error ?? 'unknown'}`,
         );
-      const made = (await api(configuration, 'volumes')) as VolumeStatus[];
+      const made = await api(configuration, 'volumes.list');
       return ['home1', 'home2'].every((name) => made.some((volume) => volume.name === name && volume.state === 'open'));
     },
     'making the volumes',
@@ -252,7 +248,7 @@ export async function start(configuration: Configuration, options: StartOptions)
     );
     if (!stopping) {
       printFirstPassword(configuration, say);
-      const volumes = (await api(configuration, 'volumes')) as VolumeStatus[];
+      const volumes = await api(configuration, 'volumes.list');
       for (const line of readyLines(volumes, `https://${configuration.domain}:${configuration.httpsPort}/`)) say(line);
     }
     const why = await stopEarly;

@@ -125,7 +125,19 @@ export function requireAccount(request: FastifyRequest): AccountRow {
   throw new HoldfastError('forbidden', 'The command line has no account of its own. Name one with --account.');
 }
 
-function requireSomebody(request: FastifyRequest): void {
+/** The session of a browser, also one whose password has to be changed first. Throws `not-signed-in` with the given sentence, `csrf-missing`. */
+export function requireSession(
+  request: FastifyRequest,
+  refusal = 'Please sign in.',
+): Extract<Identity, { kind: 'session' }> {
+  const { identity } = request;
+  if (identity.kind !== 'session') throw new HoldfastError('not-signed-in', refusal);
+  checkCsrf(request);
+  return identity;
+}
+
+/** Somebody who is signed in, or the command line. Throws like requireAccount. */
+export function requireSomebody(request: FastifyRequest): void {
   const { identity } = request;
   if (identity.kind === 'nobody') {
     throw identity.refused === null

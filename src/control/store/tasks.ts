@@ -87,6 +87,11 @@ export async function findTask(
   return row && nounOf(row);
 }
 
+export async function findTaskById(database: Database, id: number): Promise<Task | undefined> {
+  const row = await database.selectFrom('tasks').selectAll().where('id', '=', id).executeTakeFirst();
+  return row && nounOf(row);
+}
+
 /** Undefined when the account has `most` of that kind already. */
 export async function insertTask(
   database: Database,

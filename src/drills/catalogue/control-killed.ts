@@ -44,9 +44,8 @@ async function incidentSeen(stage: Stage): Promise<boolean> {
   const end = Date.now() + INCIDENT_DEADLINE_MS;
   while (Date.now() < end) {
     stage.signal.throwIfAborted();
-    const list = await stage.platform.operator('incidents', { deadlineMs: 5_000 }).catch(() => []);
-    if (Array.isArray(list) && list.some((entry) => (entry as { volume?: string }).volume === stage.target.volume))
-      return true;
+    const list = await stage.platform.operator('incidents.list', {}, { deadlineMs: 5_000 }).catch(() => []);
+    if (list.some((entry) => entry.volume === stage.target.volume)) return true;
     await wait(250);
   }
   return false;

@@ -103,6 +103,6 @@ export const controlFrozen: DrillScript = {
 };
 
 async function incidentSeen({ platform, target }: Stage): Promise<boolean> {
-  const list = await platform.operator('incidents', { deadlineMs: 2_000 }).catch(() => []);
-  return Array.isArray(list) && list.some((entry) => (entry as { volume?: string }).volume === target.volume);
+  const list = await platform.operator('incidents.list', {}, { deadlineMs: 2_000 }).catch(() => []);
+  return list.some((entry) => entry.volume === target.volume);
 }

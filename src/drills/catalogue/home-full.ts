@@ -102,12 +102,6 @@ function named({ observer }: Stage): Stage['observer']['troubles'][number] | und
 }
 
 async function incidentSeen({ platform }: Stage): Promise<boolean> {
-  const list = await platform.operator('incidents', { deadlineMs: 5_000 }).catch(() => []);
-  return (
-    Array.isArray(list) &&
-    list.some((one) => {
-      const { fault, culprit } = one as { fault?: string; culprit?: { kind?: string } };
-      return fault === 'full' && culprit?.kind === 'host';
-    })
-  );
+  const list = await platform.operator('incidents.list', {}, { deadlineMs: 5_000 }).catch(() => []);
+  return list.some(({ fault, culprit }) => fault === 'full' && culprit.kind === 'host');
 }

@@ -29,8 +29,7 @@ export const volumeFull: DrillScript = {
     const from = Date.now();
     await stage.pause(FULL_MS);
     stage.windows.push({ name: 'full', from, to: Date.now() });
-    for (const path of files)
-      await stage.platform.member(member.token, `files?path=${encodeURIComponent(path)}`, { method: 'DELETE' });
+    for (const path of files) await stage.platform.member(member.token, 'files.delete', { query: { path } });
     const named = stage.observer.troubles.find(
       ({ diagnosis }) => diagnosis.fault === 'full' && diagnosis.culprit.volume === stage.target.volume,
     );
@@ -103,10 +102,7 @@ async function fill(stage: Stage, name: string, token: string): Promise<string[]
     stage.signal.throwIfAborted();
     const path = `/home/${name}/fill/${files.length}-${size}`;
     try {
-      await stage.platform.member(token, `files/content?path=${encodeURIComponent(path)}`, {
-        method: 'PUT',
-        bytes: content.subarray(0, size),
-      });
+      await stage.platform.upload(token, path, content.subarray(0, size));
       files.push(path);
     } catch (error) {
       if (!(error instanceof HoldfastError)) throw error;

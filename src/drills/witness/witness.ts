@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resourceUsage } from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
+import { apiRequest, streamRequest } from '../../protocol/api/request.ts';
 import { until } from '../../runtime/deadline.ts';
 import { readIdentity } from '../../runtime/identity.ts';
 import { RpcClient } from '../../runtime/rpc-client.ts';
@@ -214,7 +215,7 @@ export class Witness implements Disposable {
     if (this.#busy.has(account.name)) return;
     this.#busy.add(account.name);
     try {
-      await this.#callApi(account, 'reload', due, { method: 'POST', path: `sites/${account.siteId}/reload` });
+      await this.#callApi(account, 'reload', due, apiRequest('sites.reload', { params: { id: account.siteId } }));
     } finally {
       this.#busy.delete(account.name);
     }
@@ -224,30 +225,26 @@ export class Witness implements Disposable {
     this.#uploads += 1;
     const path = `/home/${account.name}/uploads/${this.#uploads % UPLOAD_NAMES}.bin`;
     await this.#callApi(account, 'upload', due, {
-      method: 'PUT',
-      path: `files/content?path=${encodeURIComponent(path)}`,
+      ...streamRequest('files.write', { query: { path } }),
       headers: { 'content-type': 'application/octet-stream' },
       body: UPLOAD,
     });
   }
 
   async #dashboard(account: WitnessAccount, due: number): Promise<void> {
-    await this.#callApi(account, 'api', due, { path: 'dashboard' });
+    await this.#callApi(account, 'api', due, apiRequest('dashboard.get'));
   }
 
   async #signIn(account: WitnessAccount, due: number): Promise<void> {
     await this.#ask(this.#book.begin(account, 'sign-in', due), this.#api, {
-      method: 'POST',
-      path: '/api/holdfast/session',
+      ...apiRequest('session.signIn', { body: { username: account.name, password: account.password } }),
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ username: account.name, password: account.password }),
     });
   }
 
   async #callApi(account: WitnessAccount, kind: Kind, due: number, call: Omit<Call, 'deadlineMs'>): Promise<void> {
     await this.#ask(this.#book.begin(account, kind, due), this.#api, {
       ...call,
-      path: `/api/holdfast/${call.path}`,
       headers: { authorization: `Token ${account.token}`, ...call.headers },
     });
   }

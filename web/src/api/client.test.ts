@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { apiAddress, errorFromAnswer } from './client.ts';
+import { errorFromAnswer, streamAddress } from './client.ts';
 
 test('an error of the control plane keeps its words, field and details', () => {
   const error = errorFromAnswer(
@@ -22,8 +22,8 @@ test('an answer from something in between still says what to do', () => {
 });
 
 test('addresses leave out what is not given and encode what is', () => {
-  expect(apiAddress('files', { path: '/home/a b&c', account: undefined })).toBe(
-    '/api/holdfast/files?path=%2Fhome%2Fa+b%26c',
+  expect(streamAddress('files.read', { query: { path: '/home/a b&c', account: undefined } })).toBe(
+    '/api/holdfast/files/content?path=%2Fhome%2Fa+b%26c',
   );
-  expect(apiAddress('session')).toBe('/api/holdfast/session');
+  expect(streamAddress('events.follow', {})).toBe('/api/holdfast/events');
 });

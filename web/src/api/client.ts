@@ -1,7 +1,7 @@
+import type { ApiAnswer, ApiArguments, StreamInput } from '../../../src/protocol/api.ts';
+import type { ApiName, StreamName } from '../../../src/protocol/api/addresses.ts';
+import { type ApiRequest, buildApiRequest, streamRequest } from '../../../src/protocol/api/request.ts';
 import type { ErrorBody } from '../../../src/protocol/errors.ts';
-
-/** Everything the pages ask is below this address, on the host that served the page. */
-export const API_BASE = '/api/holdfast/';
 
 /** An answer that is not a success, in the words of the control plane (or ours, when it gave none). */
 export class ApiError extends Error {
@@ -42,11 +42,9 @@ export function currentCsrfToken(): string | null {
   return hooks.csrfToken();
 }
 
-export function apiAddress(path: string, query: Record<string, string | number | undefined> = {}): string {
-  const parameters = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value));
-  const text = parameters.toString();
-  return `${API_BASE}${path}${text === '' ? '' : `?${text}`}`;
+/** Where a stream is, on the host that served the page. */
+export function streamAddress<N extends StreamName>(name: N, input: StreamInput<N>): string {
+  return streamRequest(name, input).path;
 }
 
 function isErrorBody(value: unknown): value is ErrorBody {
@@ -78,11 +76,6 @@ export function errorFromAnswer(status: number, text: string): ApiError {
 }
 
 export interface CallOptions {
-  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  query?: Record<string, string | number | undefined>;
-  json?: unknown;
-  body?: BodyInit;
-  headers?: Readonly<Record<string, string>>;
   signal?: AbortSignal | undefined;
   /** Milliseconds until the call is given up. The longest agent call takes 120 s (a reload). */
   deadline?: number;
@@ -90,16 +83,37 @@ export interface CallOptions {
   keepSession?: boolean;
 }
 
+export interface StreamOptions extends Pick<CallOptions, 'signal'> {
+  /** What is uploaded. */
+  body?: BodyInit;
+  headers?: Readonly<Record<string, string>>;
+}
+
+interface Sent extends CallOptions {
+  request: Omit<ApiRequest, 'body'>;
+  body: BodyInit | undefined;
+  contentType: string;
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** What no address can carry names nothing that there is. */
+function made<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new ApiError(404, 'not-found', 'There is nothing at this address.');
+  }
+}
+
 /**
  * One request. Resolves with the answer when it is a success, throws ApiError otherwise.
  * A CSRF token that has gone stale (another tab signed in again) is renewed once.
  */
-export async function request(path: string, options: CallOptions = {}): Promise<Response> {
-  const method = options.method ?? 'GET';
+async function send({ request: { method, path }, body, contentType, ...options }: Sent): Promise<Response> {
   for (let attempt = 0; ; attempt += 1) {
     const headers = new Headers({ accept: 'application/json', ...options.headers });
-    if (options.json !== undefined) headers.set('content-type', 'application/json');
-    else if (options.body !== undefined) headers.set('content-type', 'application/octet-stream');
+    if (body !== undefined) headers.set('content-type', contentType);
     const csrf = hooks.csrfToken();
     if (method !== 'GET' && csrf !== null) headers.set('x-csrf-token', csrf);
 
@@ -107,8 +121,7 @@ export async function request(path: string, options: CallOptions = {}): Promise<
     const signal = options.signal === undefined ? deadline : AbortSignal.any([options.signal, deadline]);
     let answer: Response;
     try {
-      const body = options.json === undefined ? options.body : JSON.stringify(options.json);
-      answer = await fetch(apiAddress(path, options.query), {
+      answer = await fetch(path, {
         method,
         headers,
         signal,
@@ -142,13 +155,25 @@ export async function request(path: string, options: CallOptions = {}): Promise<
   }
 }
 
-/** One request whose answer is JSON of the given shape (the contract in src/protocol says which). */
-export async function call<T>(path: string, options: CallOptions = {}): Promise<T> {
-  const answer = await request(path, options);
-  return (await answer.json()) as T;
+/** Asks one question of the table and reads its answer; null where that has no content. */
+export async function call<N extends ApiName>(
+  name: N,
+  ...[input, options]: ApiArguments<N, [options?: CallOptions]>
+): Promise<ApiAnswer<N>> {
+  const { body, ...request } = made(() => buildApiRequest(name, input));
+  const answer = await send({ request, body, contentType: 'application/json', ...options });
+  const text = await answer.text();
+  // The control plane makes every answer by the same row. It is not looked at again here: a page that is older than the control plane
+  // goes on with an answer that has something new in it.
+  return (text === '' ? null : JSON.parse(text)) as ApiAnswer<N>;
 }
 
-/** One request whose answer has no content. */
-export async function send(path: string, options: CallOptions = {}): Promise<void> {
-  await request(path, options);
+/** Opens a stream of the table: an upload with its body, or a download. */
+export async function openStream<N extends StreamName>(
+  name: N,
+  input: StreamInput<N>,
+  { body, ...options }: StreamOptions = {},
+): Promise<Response> {
+  const request = made(() => streamRequest(name, input));
+  return await send({ request, body, contentType: 'application/octet-stream', ...options });
 }

@@ -1,6 +1,7 @@
 import type { QueryClient } from '@tanstack/react-query';
+import { EVENT_NAMES } from '../../../src/protocol/api/events.ts';
 import type { AccountView, SiteView, VolumeView } from '../../../src/protocol/browser.ts';
-import { apiAddress } from './client.ts';
+import { streamAddress } from './client.ts';
 import { drillHistory, healthHistory } from './history.ts';
 import {
   accountsQuery,
@@ -39,17 +40,6 @@ export type LiveState =
   | { kind: 'lost'; since: number; cause: 'connection' | 'silence' | 'agent' };
 
 const MOST_WAIT_MS = 10_000;
-const EVENTS = [
-  'site',
-  'volume',
-  'operation',
-  'account',
-  'incident',
-  'drill',
-  'health',
-  'storage',
-  'heartbeat',
-] as const;
 
 /** Writes one event into the query cache. */
 export function applyEvent(client: QueryClient, event: LiveEvent, refetch: (key: readonly string[]) => void): void {
@@ -175,7 +165,7 @@ export function connectLive(client: QueryClient, onState: (state: LiveState) => 
   const open = (): void => {
     if (ended) return;
     openedAt = Date.now();
-    source = new EventSource(apiAddress('events'), { withCredentials: true });
+    source = new EventSource(streamAddress('events.follow', {}), { withCredentials: true });
     // An answer is not news yet: the heartbeat that every stream begins with is, and clears what was lost.
     source.addEventListener('open', () => {
       attempts = 0;
@@ -189,7 +179,7 @@ export function connectLive(client: QueryClient, onState: (state: LiveState) => 
       // The browser retries a broken connection by itself, but gives up after an answer that is not a stream.
       if (source?.readyState === EventSource.CLOSED) again();
     });
-    for (const type of EVENTS) {
+    for (const type of EVENT_NAMES) {
       source.addEventListener(type, (message: MessageEvent<string>) => {
         const event = parseEvent(type, message.data);
         if (event?.type === 'heartbeat') {

@@ -1,9 +1,11 @@
+import { EVENTS_IDLE_MS } from '../../../src/protocol/api/deadlines.ts';
+
 /**
  * Tells from the heartbeats of the event stream whether what a page shows is up to date. Pure: whoever has it gives it the time.
  */
 
 /** The control plane's heart beats every two seconds; without anything heard for this long the page is not up to date. */
-export const STALE_MS = 6_000;
+export const STALE_MS = EVENTS_IDLE_MS;
 /** How often it is looked at. */
 export const LOOK_MS = 1_000;
 /** A look that comes this much later than meant: the page itself slept (a background tab, a closed laptop). */

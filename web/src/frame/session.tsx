@@ -2,7 +2,7 @@ import { useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-q
 import { createContext, type JSX, type ReactNode, useContext, useEffect, useState } from 'react';
 import { Navigate, useLocation } from 'react-router';
 import type { Session } from '../../../src/protocol/browser.ts';
-import { ApiError, send } from '../api/client.ts';
+import { ApiError, call } from '../api/client.ts';
 import { sessionQuery } from '../api/queries.ts';
 import { OutLink } from '../ui/button.tsx';
 import { Wordmark } from '../ui/icon.tsx';
@@ -115,7 +115,7 @@ export function RequireSession({ children }: { children: ReactNode }): JSX.Eleme
 export function useSignOut(): () => Promise<void> {
   const client = useQueryClient();
   return async () => {
-    await send('session', { method: 'DELETE', keepSession: true });
+    await call('session.signOut', {}, { keepSession: true });
     const session = client.getQueryData(sessionQuery.queryKey);
     client.clear();
     if (session !== undefined)

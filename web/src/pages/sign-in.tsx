@@ -37,11 +37,11 @@ export function SignInPage(): JSX.Element | null {
 
   const enter = useMutation({
     mutationFn: () =>
-      call<Session>(signingUp ? 'sign-up' : 'session', {
-        method: 'POST',
-        json: { username: username.trim(), password },
-        keepSession: true,
-      }),
+      call(
+        signingUp ? 'session.signUp' : 'session.signIn',
+        { body: { username: username.trim(), password } },
+        { keepSession: true },
+      ),
     onSuccess: (fresh) => {
       take(fresh);
       void navigate(next, { replace: true });
@@ -143,7 +143,7 @@ export function PasswordForm({
   const [again, setAgain] = useState('');
   const [submitted, setSubmitted] = useState(false);
   const change = useMutation({
-    mutationFn: () => call<Session>('session/password', { method: 'POST', json: { current, next }, keepSession: true }),
+    mutationFn: () => call('session.changePassword', { body: { current, next } }, { keepSession: true }),
     onSuccess: (session) => {
       setCurrent('');
       setNext('');

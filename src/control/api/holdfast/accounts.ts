@@ -1,20 +1,13 @@
-import { z } from 'zod';
-import {
-  accountViewSchema,
-  createAccountSchema,
-  createdAccountSchema,
-  type AccountView,
-} from '../../../protocol/browser.ts';
+import type { FastifyInstance } from 'fastify';
+import type { AccountView } from '../../../protocol/browser.ts';
 import { changeAccount, deleteAccount, mustFindAccount, resetPassword } from '../../accounts/change-account.ts';
 import { createAccount } from '../../accounts/create-account.ts';
 import type { ControlContext } from '../../context.ts';
 import { listAccounts, type AccountRow } from '../../store/accounts.ts';
 import { countSites, countSitesByAccount } from '../../store/sites.ts';
 import { readSettings } from '../../store/settings.ts';
-import { actorOf, requireOperator } from '../identity.ts';
-import type { ZodServer } from '../zod-server.ts';
-
-const byName = z.object({ name: z.string() });
+import { actorOf } from '../identity.ts';
+import { serve } from './serve.ts';
 
 export function accountView(account: AccountRow, sites: number): AccountView {
   return {
@@ -29,82 +22,44 @@ export function accountView(account: AccountRow, sites: number): AccountView {
   };
 }
 
-export function registerAccounts(server: ZodServer, context: ControlContext): void {
-  server.get(
-    '/api/holdfast/accounts',
-    { schema: { response: { 200: z.array(accountViewSchema) } } },
-    async (request) => {
-      requireOperator(request);
+export function registerAccounts(server: FastifyInstance, context: ControlContext): void {
+  serve<'accounts'>(server, {
+    'accounts.list': async () => {
       const [accounts, sites] = await Promise.all([
         listAccounts(context.database),
         countSitesByAccount(context.database),
       ]);
       return accounts.map((account) => accountView(account, sites.get(account.id) ?? 0));
     },
-  );
 
-  server.post(
-    '/api/holdfast/accounts',
-    { schema: { body: createAccountSchema, response: { 201: createdAccountSchema } } },
-    async (request, reply) => {
-      requireOperator(request);
-      const { username, password, volume } = request.body;
-      const plan = request.body.plan ?? (await readSettings(context.database)).signUpPlan;
+    'accounts.create': async ({ body, request }) => {
+      const { username, password, volume } = body;
+      const plan = body.plan ?? (await readSettings(context.database)).signUpPlan;
       const created = await createAccount(context, actorOf(request), {
         username,
         plan,
         ...(password === undefined ? {} : { password }),
         ...(volume === undefined ? {} : { volume }),
       });
-      return reply
-        .code(201)
-        .send({ username, password: created.password, api_token: created.apiToken, state: created.state });
+      return { username, password: created.password, api_token: created.apiToken, state: created.state };
     },
-  );
 
-  server.patch(
-    '/api/holdfast/accounts/:name',
-    {
-      schema: {
-        params: byName,
-        body: z.object({ plan: z.string().optional(), disabled: z.boolean().optional() }),
-        response: { 200: accountViewSchema },
-      },
-    },
-    async (request) => {
-      requireOperator(request);
-      const { plan, disabled } = request.body;
-      await changeAccount(context, actorOf(request), request.params.name, {
+    'accounts.update': async ({ params, body, request }) => {
+      const { plan, disabled } = body;
+      await changeAccount(context, actorOf(request), params.name, {
         ...(plan === undefined ? {} : { plan }),
         ...(disabled === undefined ? {} : { disabled }),
       });
-      const account = await mustFindAccount(context, request.params.name);
+      const account = await mustFindAccount(context, params.name);
       return accountView(account, await countSites(context.database, account.id));
     },
-  );
 
-  server.delete(
-    '/api/holdfast/accounts/:name',
-    {
-      schema: {
-        params: byName,
-        querystring: z.object({ confirm: z.string().optional() }),
-        response: { 204: z.null() },
-      },
+    'accounts.delete': async ({ params, query, request }) => {
+      await deleteAccount(context, actorOf(request), params.name, query.confirm);
     },
-    async (request, reply) => {
-      requireOperator(request);
-      await deleteAccount(context, actorOf(request), request.params.name, request.query.confirm);
-      return reply.code(204).send(null);
-    },
-  );
 
-  server.post(
-    '/api/holdfast/accounts/:name/password',
-    { schema: { params: byName, response: { 200: z.object({ password: z.string() }) } } },
-    async (request) => {
-      requireOperator(request);
-      return { password: await resetPassword(context, actorOf(request), request.params.name) };
-    },
-  );
+    'accounts.resetPassword': async ({ params, request }) => ({
+      password: await resetPassword(context, actorOf(request), params.name),
+    }),
+  });
 }

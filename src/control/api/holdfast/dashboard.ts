@@ -1,16 +1,17 @@
-import { dashboardSchema } from '../../../protocol/browser.ts';
+import type { FastifyInstance } from 'fastify';
 import type { ControlContext } from '../../context.ts';
 import { memberDashboard, platformDashboard } from '../../platform/dashboard.ts';
-import { isOperator, requireAccount, requireOperator } from '../identity.ts';
-import type { ZodServer } from '../zod-server.ts';
+import { isOperator, requireAccount } from '../identity.ts';
+import { serve } from './serve.ts';
 
-export function registerDashboard(server: ZodServer, context: ControlContext): void {
-  server.get('/api/holdfast/dashboard', { schema: { response: { 200: dashboardSchema } } }, async (request) => {
-    if (request.identity.kind === 'command-line') requireOperator(request);
-    const account = request.identity.kind === 'command-line' ? undefined : requireAccount(request);
-    return {
-      account: account?.volume ? await memberDashboard(context, account) : null,
-      platform: isOperator(request.identity) ? await platformDashboard(context) : null,
-    };
+export function registerDashboard(server: FastifyInstance, context: ControlContext): void {
+  serve<'dashboard'>(server, {
+    'dashboard.get': async ({ request }) => {
+      const account = request.identity.kind === 'command-line' ? undefined : requireAccount(request);
+      return {
+        account: account?.volume ? await memberDashboard(context, account) : null,
+        platform: isOperator(request.identity) ? await platformDashboard(context) : null,
+      };
+    },
   });
 }

@@ -1,5 +1,7 @@
+import type { FastifyInstance } from 'fastify';
 import type { ServerResponse } from 'node:http';
-import type { Heartbeat, StorageService } from '../../../protocol/browser.ts';
+import { eventText, type ApiEvent } from '../../../protocol/api/events.ts';
+import type { StorageService } from '../../../protocol/browser.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import type { ControlContext } from '../../context.ts';
 import { volumeView } from '../../platform/volume-view.ts';
@@ -8,9 +10,9 @@ import type { WorldChange } from '../../platform/world.ts';
 import { siteView } from '../../sites/site-view.ts';
 import { findAccount, volumeOccupancy } from '../../store/accounts.ts';
 import { countSites, findSite } from '../../store/sites.ts';
-import { isOperator, requireAccount, requireOperator } from '../identity.ts';
-import type { ZodServer } from '../zod-server.ts';
+import { isOperator, requireAccount } from '../identity.ts';
 import { accountView } from './accounts.ts';
+import { serveStream } from './serve-stream.ts';
 
 /** A reader that has let this much pile up is dropped; its browser connects again and asks for everything. */
 const BUFFER_LIMIT_BYTES = 256 * 1024;
@@ -28,8 +30,8 @@ interface Reader {
   volume: string | null;
 }
 
-/** Live updates as server-sent events, each with the whole view as data; src/protocol/browser.ts lists them. */
-export function registerEvents(server: ZodServer, context: ControlContext): void {
+/** Live updates as server-sent events, each with the whole view as data. */
+export function registerEvents(server: FastifyInstance, context: ControlContext): void {
   const readers = new Set<Reader>();
 
   function send(reader: Reader, text: string): void {
@@ -42,7 +44,7 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
   }
 
   /** To an operator: the dashboard is to be read again. */
-  const dashboardChanged = `event: storage\ndata: ${JSON.stringify({ service: null })}\n\n`;
+  const dashboardChanged = eventText({ event: 'storage', data: { service: null } });
 
   /** What each volume did for its members when they were last told. */
   const services = new Map<string, StorageService>();
@@ -67,13 +69,13 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
     for (const reader of readers) {
       const own = reader.volume === volume;
       if (own || reader.operator)
-        send(reader, `event: storage\ndata: ${JSON.stringify({ service: own ? service : null })}\n\n`);
+        send(reader, eventText({ event: 'storage', data: { service: own ? service : null } }));
     }
   }
 
   function heartbeatText(): string {
-    const data: Heartbeat = { at: context.now().toISOString(), agentSilentSince: context.world.agentSilentSince };
-    return `event: heartbeat\ndata: ${JSON.stringify(data)}\n\n`;
+    const { agentSilentSince } = context.world;
+    return eventText({ event: 'heartbeat', data: { at: context.now().toISOString(), agentSilentSince } });
   }
 
   async function tell(change: WorldChange): Promise<void> {
@@ -84,7 +86,7 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
     }
     const message = await messageFor(context, change);
     if (!message) return;
-    const text = `event: ${message.event}\ndata: ${JSON.stringify(message.data)}\n\n`;
+    const text = eventText(message);
     for (const reader of readers) {
       if (reader.operator || (message.account !== undefined && message.account === reader.account)) send(reader, text);
     }
@@ -137,7 +139,7 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
       // Never rejects.
       void context.health.now().then((host) => {
         asking = false;
-        const text = `event: health\ndata: ${JSON.stringify({ host })}\n\n`;
+        const text = eventText({ event: 'health', data: { host } });
         for (const reader of readers) if (reader.operator) send(reader, text);
         return undefined;
       });
@@ -167,8 +169,7 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
     done();
   });
 
-  server.get('/api/holdfast/events', (request, reply) => {
-    if (request.identity.kind === 'command-line') requireOperator(request);
+  serveStream(server, 'events.follow', ({ request, reply }) => {
     const row = request.identity.kind === 'command-line' ? undefined : requireAccount(request);
     const account = row?.name;
     const own = [...readers].filter((reader) => reader.account === account).length;
@@ -195,12 +196,8 @@ export function registerEvents(server: ZodServer, context: ControlContext): void
   });
 }
 
-interface Message {
-  event: 'site' | 'volume' | 'operation' | 'account' | 'incident' | 'drill' | 'task' | 'always-on';
-  data: unknown;
-  /** Whose it is; undefined = the operator's only. */
-  account?: string;
-}
+/** `account`: whose it is; undefined = the operator's only. */
+type Message = ApiEvent & { account?: string };
 
 async function messageFor(context: ControlContext, change: WorldChange): Promise<Message | undefined> {
   switch (change.type) {

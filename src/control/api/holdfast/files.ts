@@ -1,9 +1,7 @@
-import type { FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
-import { z } from 'zod';
-import { directorySchema } from '../../../protocol/browser.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
-import { insteadOfSchema, memberPathSchema, type InsteadOf } from '../../../protocol/files.ts';
+import { insteadOfSchema, type InsteadOf } from '../../../protocol/files.ts';
 import type { ControlContext } from '../../context.ts';
 import {
   checkMemberPath, compactFile, listDirectory, makeDirectory, openFile, removeFile, renameFile, saveFile,
@@ -12,10 +10,8 @@ import { audit } from '../../platform/audit.ts';
 import type { AccountRow } from '../../store/accounts.ts';
 import { readSettings } from '../../store/settings.ts';
 import { accountInQuestion, actorOf } from '../identity.ts';
-import type { ZodServer } from '../zod-server.ts';
-
-const byPath = z.object({ path: memberPathSchema, account: z.string().optional() });
-const account = z.object({ account: z.string().optional() });
+import { serve } from './serve.ts';
+import { serveStream } from './serve-stream.ts';
 
 function expectedBytes(request: FastifyRequest): { expectedBytes?: number } {
   const header = request.headers['content-length'];
@@ -53,124 +49,83 @@ async function ownerOf(
 }
 
 /** The Files page. The operator names an account with `&account=`. */
-export function registerFiles(server: ZodServer, context: ControlContext): void {
+export function registerFiles(server: FastifyInstance, context: ControlContext): void {
+  serve<'files'>(server, {
+    'files.list': async ({ query, request }) => {
+      const owner = await ownerOf(context, request, query.account, query.path);
+      const path = checkMemberPath(owner, query.path);
+      const { entries, truncated } = await listDirectory(context, owner, path);
+      return { path, entries, truncated, writable: path !== '/var/log' && !path.startsWith('/var/log/') };
+    },
+
+    'files.makeDirectory': async ({ query, body, request }) => {
+      const owner = await ownerOf(context, request, query.account, body.path);
+      return { created: await makeDirectory(context, owner, checkMemberPath(owner, body.path)) };
+    },
+
+    'files.rename': async ({ query, body, request }) => {
+      const owner = await ownerOf(context, request, query.account, body.from);
+      await renameFile(context, owner, checkMemberPath(owner, body.from), checkMemberPath(owner, body.to));
+      return {};
+    },
+
+    'files.compact': async ({ query, body, request }) => {
+      const owner = await ownerOf(context, request, query.account, body.path);
+      return { freedBytes: await compactFile(context, owner, checkMemberPath(owner, body.path)) };
+    },
+
+    'files.delete': async ({ query, request }) => {
+      const owner = await ownerOf(context, request, query.account, query.path);
+      await removeFile(context, owner, checkMemberPath(owner, query.path));
+    },
+  });
+
+  serveStream(server, 'files.read', async ({ query, request, reply }) => {
+    const owner = await ownerOf(context, request, query.account, query.path);
+    const path = checkMemberPath(owner, query.path);
+    const file = await openFile(context, owner, path);
+    void reply
+      .header('content-length', String(file.size))
+      // Whatever a member's file holds, a browser must not run it in the platform's name.
+      .header('content-security-policy', "sandbox; default-src 'none'")
+      .type('application/octet-stream');
+    if (query.download !== undefined) {
+      const name = path.slice(path.lastIndexOf('/') + 1);
+      void reply.header(
+        'content-disposition',
+        `attachment; filename*=UTF-8''${encodeURIComponent(name).replaceAll("'", '%27')}`,
+      );
+    }
+    return reply.send(file.stream);
+  });
+
   // A file is any bytes, whatever the browser says they are: they are not parsed and not kept in memory.
   const passThrough = (_request: FastifyRequest, payload: Readable, done: (error: null, body: unknown) => void): void =>
     done(null, payload);
 
-  server.get(
-    '/api/holdfast/files',
-    { schema: { querystring: byPath, response: { 200: directorySchema } } },
-    async (request) => {
-      const owner = await ownerOf(context, request, request.query.account, request.query.path);
-      const path = checkMemberPath(owner, request.query.path);
-      const { entries, truncated } = await listDirectory(context, owner, path);
-      return { path, entries, truncated, writable: path !== '/var/log' && !path.startsWith('/var/log/') };
-    },
-  );
-
-  server.get(
-    '/api/holdfast/files/content',
-    { schema: { querystring: byPath.extend({ download: z.string().optional() }) } },
-    async (request, reply) => {
-      const owner = await ownerOf(context, request, request.query.account, request.query.path);
-      const path = checkMemberPath(owner, request.query.path);
-      const file = await openFile(context, owner, path);
-      void reply
-        .header('content-length', String(file.size))
-        // Whatever a member's file holds, a browser must not run it in the platform's name.
-        .header('content-security-policy', "sandbox; default-src 'none'")
-        .type('application/octet-stream');
-      if (request.query.download !== undefined) {
-        const name = path.slice(path.lastIndexOf('/') + 1);
-        void reply.header(
-          'content-disposition',
-          `attachment; filename*=UTF-8''${encodeURIComponent(name).replaceAll("'", '%27')}`,
-        );
-      }
-      return reply.send(file.stream);
-    },
-  );
-
   void server.register((uploads, _options, done) => {
     uploads.removeAllContentTypeParsers();
     uploads.addContentTypeParser('*', passThrough);
-    uploads.put('/api/holdfast/files/content', { schema: { hide: false } }, async (request) => {
-      const query = byPath.safeParse(request.query);
-      if (!query.success)
-        throw new HoldfastError('input-invalid', query.error.issues[0]?.message ?? 'Name the path.', { field: 'path' });
-      const owner = await ownerOf(context, request, query.data.account, query.data.path);
-      const path = checkMemberPath(owner, query.data.path);
-      const { uploadLimitBytes } = await readSettings(context.database);
-      // Without a content type no parser runs: the bytes are still in the request itself.
-      const content = (request.body as Readable | undefined) ?? request.raw;
-      return await saveFile(context, owner, path, content, {
-        ...expectedBytes(request),
-        ...insteadOf(request),
-        limitBytes: uploadLimitBytes,
-      });
-    });
+    serveStream(
+      uploads,
+      'files.write',
+      async ({ query, request }) => {
+        const owner = await ownerOf(context, request, query.account, query.path);
+        const path = checkMemberPath(owner, query.path);
+        const { uploadLimitBytes } = await readSettings(context.database);
+        // Without a content type no parser runs: the bytes are still in the request itself.
+        const content = (request.body as Readable | undefined) ?? request.raw;
+        return await saveFile(context, owner, path, content, {
+          ...expectedBytes(request),
+          ...insteadOf(request),
+          limitBytes: uploadLimitBytes,
+        });
+      },
+      {
+        schemaErrorFormatter: ([first]) =>
+          new HoldfastError('input-invalid', first?.message ?? 'Name the path.', { field: 'path' }),
+      },
+    );
     done();
   });
-
-  server.post(
-    '/api/holdfast/files/directory',
-    {
-      schema: {
-        querystring: account,
-        body: z.object({ path: memberPathSchema }),
-        response: { 200: z.object({ created: z.boolean() }) },
-      },
-    },
-    async (request) => {
-      const owner = await ownerOf(context, request, request.query.account, request.body.path);
-      return { created: await makeDirectory(context, owner, checkMemberPath(owner, request.body.path)) };
-    },
-  );
-
-  server.post(
-    '/api/holdfast/files/rename',
-    {
-      schema: {
-        querystring: account,
-        body: z.object({ from: memberPathSchema, to: memberPathSchema }),
-        response: { 200: z.object({}) },
-      },
-    },
-    async (request) => {
-      const owner = await ownerOf(context, request, request.query.account, request.body.from);
-      await renameFile(
-        context,
-        owner,
-        checkMemberPath(owner, request.body.from),
-        checkMemberPath(owner, request.body.to),
-      );
-      return {};
-    },
-  );
-
-  server.post(
-    '/api/holdfast/files/compact',
-    {
-      schema: {
-        querystring: account,
-        body: z.object({ path: memberPathSchema }),
-        response: { 200: z.object({ freedBytes: z.number() }) },
-      },
-    },
-    async (request) => {
-      const owner = await ownerOf(context, request, request.query.account, request.body.path);
-      return { freedBytes: await compactFile(context, owner, checkMemberPath(owner, request.body.path)) };
-    },
-  );
-
-  server.delete(
-    '/api/holdfast/files',
-    { schema: { querystring: byPath, response: { 204: z.null() } } },
-    async (request, reply) => {
-      const owner = await ownerOf(context, request, request.query.account, request.query.path);
-      await removeFile(context, owner, checkMemberPath(owner, request.query.path));
-      return reply.code(204).send(null);
-    },
-  );
 }

@@ -1,6 +1,6 @@
-import { z } from 'zod';
+import type { FastifyInstance } from 'fastify';
 import { count } from '../../../model/words.ts';
-import { sessionSchema, type Session } from '../../../protocol/browser.ts';
+import type { Session } from '../../../protocol/browser.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { createAccount } from '../../accounts/create-account.ts';
 import { keepFirstPassword } from '../../accounts/first-password.ts';
@@ -16,11 +16,10 @@ import {
   checkSameOrigin,
   clearSessionCookie,
   requireAccount,
+  requireSession,
   setSessionCookie,
 } from '../identity.ts';
-import type { ZodServer } from '../zod-server.ts';
-
-const credentialsSchema = z.object({ username: z.string().max(100), password: z.string().max(200) });
+import { serve } from './serve.ts';
 
 async function sessionView(
   context: ControlContext,
@@ -44,65 +43,40 @@ async function sessionView(
   };
 }
 
-export function registerSession(server: ZodServer, context: ControlContext): void {
-  server.get('/api/holdfast/session', { schema: { response: { 200: sessionSchema } } }, async (request) => {
-    const { identity } = request;
-    if (identity.kind === 'session') return await sessionView(context, identity.account, identity.session);
-    return await sessionView(context, identity.kind === 'token' ? identity.account : undefined, undefined);
-  });
+export function registerSession(server: FastifyInstance, context: ControlContext): void {
+  serve<'session'>(server, {
+    'session.get': async ({ request }) => {
+      const { identity } = request;
+      if (identity.kind === 'session') return await sessionView(context, identity.account, identity.session);
+      return await sessionView(context, identity.kind === 'token' ? identity.account : undefined, undefined);
+    },
 
-  server.post(
-    '/api/holdfast/session',
-    { schema: { body: credentialsSchema, response: { 200: sessionSchema } } },
-    async (request, reply) => {
+    'session.signIn': async ({ body, request, reply }) => {
       checkSameOrigin(request);
-      const signedIn = await signIn(
-        context,
-        request.address,
-        request.body.username.trim().toLowerCase(),
-        request.body.password,
-      );
+      const signedIn = await signIn(context, request.address, body.username.trim().toLowerCase(), body.password);
       setSessionCookie(context, reply, signedIn);
       return await sessionView(context, signedIn.account, signedIn.session);
     },
-  );
 
-  server.delete('/api/holdfast/session', { schema: { response: { 204: z.null() } } }, async (request, reply) => {
-    if (request.identity.kind === 'session') {
-      checkCsrf(request);
-      await signOut(context, actorOf(request), request.identity.session);
-    }
-    clearSessionCookie(context, reply);
-    return reply.code(204).send(null);
-  });
-
-  server.post(
-    '/api/holdfast/session/password',
-    {
-      schema: {
-        body: z.object({ current: z.string().max(200), next: z.string().max(200) }),
-        response: { 200: sessionSchema },
-      },
+    'session.signOut': async ({ request, reply }) => {
+      if (request.identity.kind === 'session') {
+        checkCsrf(request);
+        await signOut(context, actorOf(request), request.identity.session);
+      }
+      clearSessionCookie(context, reply);
     },
-    async (request, reply) => {
-      const { identity } = request;
-      if (identity.kind !== 'session')
-        throw new HoldfastError('not-signed-in', 'Please sign in to change your password.');
-      checkCsrf(request);
-      const { current, next } = request.body;
-      const signedIn = await changePassword(context, actorOf(request), identity.account, current, next);
-      if (identity.account.role === 'operator') {
-        await keepFirstPassword(context, { name: identity.account.name, oneTimePassword: null });
+
+    'session.changePassword': async ({ body, request, reply }) => {
+      const { account } = requireSession(request);
+      const signedIn = await changePassword(context, actorOf(request), account, body.current, body.next);
+      if (account.role === 'operator') {
+        await keepFirstPassword(context, { name: account.name, oneTimePassword: null });
       }
       setSessionCookie(context, reply, signedIn);
       return await sessionView(context, signedIn.account, signedIn.session);
     },
-  );
 
-  server.post(
-    '/api/holdfast/sign-up',
-    { schema: { body: credentialsSchema, response: { 200: sessionSchema } } },
-    async (request, reply) => {
+    'session.signUp': async ({ body, request, reply }) => {
       checkSameOrigin(request);
       const settings = await readSettings(context.database);
       if (!settings.signUpOpen) {
@@ -114,10 +88,10 @@ export function registerSession(server: ZodServer, context: ControlContext): voi
           retryAfterSeconds: wait,
         });
       }
-      const actor = { name: request.body.username, address: request.address };
+      const actor = { name: body.username, address: request.address };
       const { account } = await createAccount(context, actor, {
-        username: request.body.username,
-        password: request.body.password,
+        username: body.username,
+        password: body.password,
         plan: settings.signUpPlan,
         withoutToken: true,
       });
@@ -126,14 +100,9 @@ export function registerSession(server: ZodServer, context: ControlContext): voi
       setSessionCookie(context, reply, signedIn);
       return await sessionView(context, signedIn.account, signedIn.session);
     },
-  );
 
-  server.post(
-    '/api/holdfast/token',
-    { schema: { response: { 200: z.object({ token: z.string() }) } } },
-    async (request) => {
-      const account = requireAccount(request);
-      return { token: await renewToken(context, actorOf(request), account) };
-    },
-  );
+    'session.renewToken': async ({ request }) => ({
+      token: await renewToken(context, actorOf(request), requireAccount(request)),
+    }),
+  });
 }

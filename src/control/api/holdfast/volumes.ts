@@ -1,92 +1,24 @@
-import { z } from 'zod';
+import type { FastifyInstance } from 'fastify';
 import { count } from '../../../model/words.ts';
-import { volumeViewSchema } from '../../../protocol/browser.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
-import { operationSchema, volumeNameSchema, type Operation, type VolumeStatus } from '../../../protocol/volumes.ts';
+import type { Operation, VolumeStatus } from '../../../protocol/volumes.ts';
 import type { ControlContext } from '../../context.ts';
 import { audit } from '../../platform/audit.ts';
 import { volumeView } from '../../platform/volume-view.ts';
 import { volumeOccupancy } from '../../store/accounts.ts';
 import { readClosedVolumes, writeClosedVolumes } from '../../store/settings.ts';
-import { actorOf, requireOperator } from '../identity.ts';
-import type { ZodServer } from '../zod-server.ts';
+import { actorOf } from '../identity.ts';
+import { recoveryHandlers } from './recovery.ts';
+import { serve, type Asked } from './serve.ts';
 
-const byName = z.object({ name: volumeNameSchema });
-const action = z.enum(['open', 'close', 'scrub', 'add-replica', 'set-aside', 'grow']);
-const actionBody = z
-  .object({
-    disk: z.string().optional(),
-    replica: z.string().optional(),
-    imageBytes: z.number().int().positive().optional(),
-  })
-  .nullish();
+type Action = Asked<'volumes.act'>['params']['action'];
+type ActionBody = NonNullable<Asked<'volumes.act'>['body']>;
 
-export function registerVolumes(server: ZodServer, context: ControlContext): void {
+export function registerVolumes(server: FastifyInstance, context: ControlContext): void {
   const { agent, world, database } = context;
 
-  server.get('/api/holdfast/volumes', { schema: { response: { 200: z.array(volumeViewSchema) } } }, async (request) => {
-    requireOperator(request);
-    const occupancy = await volumeOccupancy(database);
-    return [...world.volumes.values()]
-      .sort((a, b) => a.name.localeCompare(b.name))
-      .map((volume) => volumeView(volume, occupancy));
-  });
-
-  server.post(
-    '/api/holdfast/volumes',
-    {
-      schema: {
-        body: z.object({
-          name: volumeNameSchema,
-          disks: z.array(z.string().startsWith('/')).max(16).default([]),
-          imageBytes: z.number().int().positive().optional(),
-        }),
-        response: { 202: operationSchema },
-      },
-    },
-    async (request, reply) => {
-      requireOperator(request);
-      const { name, disks, imageBytes } = request.body;
-      const operation = await agent.call('volumes.create', {
-        name,
-        disks,
-        ...(imageBytes === undefined ? {} : { imageBytes }),
-      });
-      world.apply({ type: 'operation', operation });
-      await audit(context, actorOf(request), 'volume.create', name, 'ok', disks.join(' '));
-      return reply.code(202).send(operation);
-    },
-  );
-
-  server.post(
-    '/api/holdfast/volumes/:name/:action',
-    {
-      schema: {
-        params: byName.extend({ action }),
-        body: actionBody,
-        response: { 200: z.union([volumeViewSchema, operationSchema]) },
-      },
-    },
-    async (request) => {
-      requireOperator(request);
-      const { name } = request.params;
-      const result = await act(name, request.params.action, request.body ?? {});
-      await audit(context, actorOf(request), `volume.${request.params.action}`, name);
-      if ('engine' in result) {
-        world.apply({ type: 'volume', volume: result });
-        return volumeView(result, await volumeOccupancy(database));
-      }
-      world.apply({ type: 'operation', operation: result });
-      return result;
-    },
-  );
-
-  async function act(
-    name: string,
-    what: z.infer<typeof action>,
-    body: NonNullable<z.infer<typeof actionBody>>,
-  ): Promise<VolumeStatus | Operation> {
-    const actions: Record<z.infer<typeof action>, () => Promise<VolumeStatus | Operation>> = {
+  async function act(name: string, what: Action, body: ActionBody): Promise<VolumeStatus | Operation> {
+    const actions: Record<Action, () => Promise<VolumeStatus | Operation>> = {
       open: async () => {
         await rememberClosed(name, false);
         return await agent.call('volumes.open', { name });
@@ -125,18 +57,42 @@ export function registerVolumes(server: ZodServer, context: ControlContext): voi
     await writeClosedVolumes(database, names);
   }
 
-  server.delete(
-    '/api/holdfast/volumes/:name',
-    {
-      schema: {
-        params: byName,
-        querystring: z.object({ confirm: z.string().optional() }),
-        response: { 202: operationSchema },
-      },
+  serve<'volumes'>(server, {
+    ...recoveryHandlers(context),
+
+    'volumes.list': async () => {
+      const occupancy = await volumeOccupancy(database);
+      return [...world.volumes.values()]
+        .sort((a, b) => a.name.localeCompare(b.name))
+        .map((volume) => volumeView(volume, occupancy));
     },
-    async (request, reply) => {
-      requireOperator(request);
-      const { name } = request.params;
+
+    'volumes.create': async ({ body, request }) => {
+      const { name, disks, imageBytes } = body;
+      const operation = await agent.call('volumes.create', {
+        name,
+        disks,
+        ...(imageBytes === undefined ? {} : { imageBytes }),
+      });
+      world.apply({ type: 'operation', operation });
+      await audit(context, actorOf(request), 'volume.create', name, 'ok', disks.join(' '));
+      return operation;
+    },
+
+    'volumes.act': async ({ params, body, request }) => {
+      const { name, action } = params;
+      const result = await act(name, action, body ?? {});
+      await audit(context, actorOf(request), `volume.${action}`, name);
+      if ('engine' in result) {
+        world.apply({ type: 'volume', volume: result });
+        return volumeView(result, await volumeOccupancy(database));
+      }
+      world.apply({ type: 'operation', operation: result });
+      return result;
+    },
+
+    'volumes.delete': async ({ params, query, request }) => {
+      const { name } = params;
       const living = (await volumeOccupancy(database)).get(name)?.accounts ?? 0;
       if (living > 0) {
         throw new HoldfastError(
@@ -144,7 +100,7 @@ export function registerVolumes(server: ZodServer, context: ControlContext): voi
           `${count(living, 'account lives', 'accounts live')} on "${name}". Delete or move ${living === 1 ? 'it' : 'them'} first.`,
         );
       }
-      if (request.query.confirm !== name) {
+      if (query.confirm !== name) {
         throw new HoldfastError(
           'confirmation-needed',
           `Deleting "${name}" destroys what is on it. Confirm it by giving the name again.`,
@@ -154,12 +110,11 @@ export function registerVolumes(server: ZodServer, context: ControlContext): voi
       const operation = await agent.call('volumes.delete', { name });
       await audit(context, actorOf(request), 'volume.delete', name);
       world.apply({ type: 'operation', operation });
-      return reply.code(202).send(operation);
+      return operation;
     },
-  );
+  });
 
-  server.get('/api/holdfast/operations', { schema: { response: { 200: z.array(operationSchema) } } }, (request) => {
-    requireOperator(request);
-    return [...world.operations.values()].sort((a, b) => b.startedAt.localeCompare(a.startedAt));
+  serve<'operations'>(server, {
+    'operations.list': () => [...world.operations.values()].sort((a, b) => b.startedAt.localeCompare(a.startedAt)),
   });
 }

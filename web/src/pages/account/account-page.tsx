@@ -67,7 +67,7 @@ function TokenPanel({ onToken }: { onToken: (token: string) => void }): JSX.Elem
   const [asking, setAsking] = useState(false);
   const [kept, setKept] = useState(false);
   const create = useMutation({
-    mutationFn: () => call<{ token: string }>('token', { method: 'POST' }),
+    mutationFn: () => call('session.renewToken'),
     onSuccess: ({ token }) => {
       onToken(token);
       setKept(false);

@@ -19,6 +19,6 @@ export function gaveBack(name: string, freedBytes: number): string {
 
 /** Has a file written anew in one piece, so that it holds no more than its content; answers what to say. */
 export async function giveRoomBack(path: string, name: string): Promise<string> {
-  const { freedBytes } = await call<{ freedBytes: number }>('files/compact', { method: 'POST', json: { path } });
+  const { freedBytes } = await call('files.compact', { body: { path } });
   return gaveBack(name, freedBytes);
 }

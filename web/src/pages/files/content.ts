@@ -1,8 +1,8 @@
-import { apiAddress } from '../../api/client.ts';
+import { streamAddress } from '../../api/client.ts';
 
 /** Where a file is fetched from so that the browser stores it. */
 export function downloadAddress(path: string): string {
-  return apiAddress('files/content', { path, download: 1 });
+  return streamAddress('files.read', { query: { path, download: '1' } });
 }
 
 /** More than this is no pleasure in a browser's editor; it can still be downloaded. Bytes. */

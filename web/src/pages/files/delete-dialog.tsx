@@ -1,5 +1,5 @@
 import { type JSX, useEffect, useRef, useState } from 'react';
-import { ApiError, send } from '../../api/client.ts';
+import { ApiError, call } from '../../api/client.ts';
 import { count } from '../../format/format.ts';
 import { joinPath } from '../../format/paths.ts';
 import { Button } from '../../ui/button.tsx';
@@ -14,7 +14,7 @@ const AT_ONCE = 4;
 
 async function remove(path: string): Promise<void> {
   try {
-    await send('files', { method: 'DELETE', query: { path } });
+    await call('files.delete', { query: { path } });
   } catch (error) {
     // Gone already is what was asked for.
     if (!(error instanceof ApiError) || error.status !== 404) throw error;

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { type JSX, lazy, Suspense, useCallback, useEffect, useRef, useState } from 'react';
 import { Link, useLocation } from 'react-router';
-import { ApiError, request } from '../../api/client.ts';
+import { ApiError, openStream } from '../../api/client.ts';
 import { dashboardQuery, directoryQuery, sitesQuery } from '../../api/queries.ts';
 import { formatBytes } from '../../format/format.ts';
 import { breadcrumbs, filesAddress, nameOf, parentOf, pathInAddress } from '../../format/paths.ts';
@@ -36,7 +36,7 @@ async function loadTheirs(path: string): Promise<Theirs> {
 }
 
 async function load(path: string, signal?: AbortSignal): Promise<Content & { revision: string }> {
-  const answer = await request('files/content', { query: { path }, signal });
+  const answer = await openStream('files.read', { query: { path } }, { signal });
   const size = Number(answer.headers.get('content-length') ?? answer.headers.get('x-holdfast-size') ?? '0');
   if (size > EDIT_LIMIT) {
     await answer.body?.cancel();
@@ -79,7 +79,7 @@ function TextEditor({
     setSaving(true);
     try {
       const bytes = new TextEncoder().encode(crlf.current ? text.replaceAll('\n', '\r\n') : text);
-      await request('files/content', { method: 'PUT', query: { path }, body: bytes, headers: insteadOf(seen.current) });
+      await openStream('files.write', { query: { path } }, { body: bytes, headers: insteadOf(seen.current) });
       seen.current = await revisionOf(bytes);
       saved.current = text;
       setConflict(null);
@@ -235,7 +235,7 @@ function Body({ path }: { path: string }): JSX.Element {
           <Button
             look="main"
             onClick={() =>
-              void request('files/content', { method: 'PUT', query: { path }, body: '', headers: insteadOf(null) })
+              void openStream('files.write', { query: { path } }, { body: '', headers: insteadOf(null) })
                 .then(() => client.invalidateQueries({ queryKey: ['file', path] }))
                 .catch(showProblem)
             }

@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { type DragEvent, type JSX, useEffect, useRef, useState } from 'react';
 import { Link, Navigate, useLocation, useNavigate } from 'react-router';
 import type { FileEntry } from '../../../../src/protocol/files.ts';
-import { ApiError, call, request } from '../../api/client.ts';
+import { ApiError, call, openStream } from '../../api/client.ts';
 import { dashboardQuery, directoryQuery } from '../../api/queries.ts';
 import { count, formatAgo, fullness } from '../../format/format.ts';
 import {
@@ -149,7 +149,7 @@ function Browser({ path }: { path: string }): JSX.Element {
     if (wanted.length === 0) return;
     try {
       for (const place of directoriesOf(wanted.map((item) => item.place))) {
-        await call<unknown>('files/directory', { method: 'POST', json: { path: joinPath(path, place) } });
+        await call('files.makeDirectory', { body: { path: joinPath(path, place) } });
       }
     } catch (error) {
       showProblem(error);
@@ -350,12 +350,8 @@ function Browser({ path }: { path: string }): JSX.Element {
           onClose={() => setOpen(null)}
           run={async (name) => {
             // Only where there is none: somebody may have made it since this list was read, and would lose what is in it.
-            await request('files/content', {
-              method: 'PUT',
-              query: { path: joinPath(path, name) },
-              body: '',
-              headers: { 'if-none-match': '*' },
-            });
+            const query = { path: joinPath(path, name) };
+            await openStream('files.write', { query }, { body: '', headers: { 'if-none-match': '*' } });
             refresh();
             await navigate(editAddress(joinPath(path, name)));
           }}
@@ -369,7 +365,7 @@ function Browser({ path }: { path: string }): JSX.Element {
           taken={names}
           onClose={() => setOpen(null)}
           run={async (name) => {
-            await call<unknown>('files/directory', { method: 'POST', json: { path: joinPath(path, name) } });
+            await call('files.makeDirectory', { body: { path: joinPath(path, name) } });
             refresh();
           }}
         />
@@ -383,9 +379,8 @@ function Browser({ path }: { path: string }): JSX.Element {
           taken={names}
           onClose={() => setOpen(null)}
           run={async (name) => {
-            await call<unknown>('files/rename', {
-              method: 'POST',
-              json: { from: joinPath(path, open.entry.name), to: joinPath(path, name) },
+            await call('files.rename', {
+              body: { from: joinPath(path, open.entry.name), to: joinPath(path, name) },
             });
             refresh();
             const old = open.entry.name;
@@ -393,10 +388,7 @@ function Browser({ path }: { path: string }): JSX.Element {
               action: {
                 label: 'Undo',
                 run: () =>
-                  void call<unknown>('files/rename', {
-                    method: 'POST',
-                    json: { from: joinPath(path, name), to: joinPath(path, old) },
-                  })
+                  void call('files.rename', { body: { from: joinPath(path, name), to: joinPath(path, old) } })
                     .then(refresh)
                     .catch(showProblem),
               },

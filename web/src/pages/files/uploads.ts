@@ -1,5 +1,5 @@
 import { useSyncExternalStore } from 'react';
-import { ApiError, apiAddress, currentCsrfToken, errorFromAnswer } from '../../api/client.ts';
+import { ApiError, currentCsrfToken, errorFromAnswer, streamAddress } from '../../api/client.ts';
 
 /** One file on its way. The list outlives the Files page, so that moving about does not stop an upload. */
 export interface Upload {
@@ -49,7 +49,7 @@ function settle(id: number, patch: Partial<Upload>): void {
 function run(upload: Upload, job: Job): void {
   const request = new XMLHttpRequest();
   job.request = request;
-  request.open('PUT', apiAddress('files/content', { path: upload.path }));
+  request.open('PUT', streamAddress('files.write', { query: { path: upload.path } }));
   request.setRequestHeader('content-type', 'application/octet-stream');
   request.setRequestHeader('accept', 'application/json');
   const csrf = currentCsrfToken();

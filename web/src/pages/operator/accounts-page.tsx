@@ -3,7 +3,7 @@ import { type JSX, useState } from 'react';
 import { Link, useSearchParams } from 'react-router';
 import { accountNameProblem } from '../../../../src/model/names.ts';
 import type { AccountView, VolumeView } from '../../../../src/protocol/browser.ts';
-import { ApiError, call, send } from '../../api/client.ts';
+import { ApiError, call } from '../../api/client.ts';
 import { accountsQuery, dashboardQuery, plansQuery, volumesQuery } from '../../api/queries.ts';
 import { roomOf } from '../../../../src/model/volumes.ts';
 import { count, formatBytes, formatDate } from '../../format/format.ts';
@@ -19,13 +19,6 @@ import { Empty, ErrorNote, ErrorPanel, Note, Skeleton } from '../../ui/states.ts
 import { showProblem, showToast } from '../../ui/toast.tsx';
 import { Secret } from '../account/account-page.tsx';
 import { OperatorOnly } from './guard.tsx';
-
-interface CreatedAccount {
-  username: string;
-  password: string;
-  api_token: string;
-  state: 'creating' | 'ready';
-}
 
 function StateBadge({ account }: { account: AccountView }): JSX.Element {
   if (account.state === 'creating') return <Badge tone="busy">being made</Badge>;
@@ -49,9 +42,8 @@ function CreateDialog({
   const [submitted, setSubmitted] = useState(false);
   const create = useMutation({
     mutationFn: () =>
-      call<CreatedAccount>('accounts', {
-        method: 'POST',
-        json: { username, ...(plan === '' ? {} : { plan }), ...(volume === '' ? {} : { volume }) },
+      call('accounts.create', {
+        body: { username, ...(plan === '' ? {} : { plan }), ...(volume === '' ? {} : { volume }) },
       }),
     onSuccess: () => {
       void client.invalidateQueries({ queryKey: accountsQuery.queryKey });
@@ -153,20 +145,19 @@ function ManageDialog({
   const self = session.account.name === account.name;
   const [deleting, setDeleting] = useState(false);
   const [resetting, setResetting] = useState(false);
-  const address = `accounts/${encodeURIComponent(account.name)}`;
+  const params = { name: account.name };
   const take = (view: AccountView): void => {
     client.setQueryData(accountsQuery.queryKey, (old) =>
       old?.map((other) => (other.name === view.name ? view : other)),
     );
   };
   const change = useMutation({
-    mutationFn: (patch: { plan?: string; disabled?: boolean }) =>
-      call<AccountView>(address, { method: 'PATCH', json: patch }),
+    mutationFn: (patch: { plan?: string; disabled?: boolean }) => call('accounts.update', { params, body: patch }),
     onSuccess: take,
     onError: showProblem,
   });
   const reset = useMutation({
-    mutationFn: () => call<{ password: string }>(`${address}/password`, { method: 'POST' }),
+    mutationFn: () => call('accounts.resetPassword', { params }),
   });
   if (deleting) {
     return (
@@ -176,7 +167,7 @@ function ManageDialog({
         typed={account.name}
         onClose={onClose}
         run={async () => {
-          await send(address, { method: 'DELETE', query: { confirm: account.name } });
+          await call('accounts.delete', { params, query: { confirm: account.name } });
           void client.invalidateQueries({ queryKey: accountsQuery.queryKey });
           void client.invalidateQueries({ queryKey: dashboardQuery.queryKey });
           showToast(`${account.name} is being deleted.`);

@@ -108,11 +108,10 @@ function NotificationsForm({ settings }: { settings: NotificationSettings }): JS
   const changed = JSON.stringify(form) !== JSON.stringify(formOf(settings));
   useUnsaved(changed, { what: 'Notifications' });
   const test = useMutation({
-    mutationFn: () =>
-      call<{ webhook: string | null; email: string | null }>('notifications/test', { method: 'POST', json: {} }),
+    mutationFn: () => call('notifications.test'),
   });
   const save = useMutation({
-    mutationFn: () => call<NotificationSettings>('notifications', { method: 'PUT', json: settingsOf(form) }),
+    mutationFn: () => call('notifications.change', { body: settingsOf(form) }),
     onSuccess: (saved) => {
       client.setQueryData(notificationsQuery.queryKey, saved);
       setForm(formOf(saved));

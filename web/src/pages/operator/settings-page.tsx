@@ -94,11 +94,7 @@ function PlanDialog({
     nameProblem === undefined &&
     Object.keys(tooLittle).length === 0;
   const save = useMutation({
-    mutationFn: () =>
-      call<Plan>(`plans/${encodeURIComponent(name)}`, {
-        method: 'PUT',
-        json: Object.fromEntries(keys.map((key) => [key, valueOf(key)])),
-      }),
+    mutationFn: () => call('plans.put', { params: { name }, body: values }),
     onSuccess: () => {
       void client.invalidateQueries({ queryKey: plansQuery.queryKey });
       showToast(`Plan ${name} saved.`);
@@ -171,7 +167,7 @@ function SignUpPanel({ settings, plans }: { settings: Settings; plans: readonly 
   const bytes = limit === formatBytes(settings.uploadLimitBytes) ? settings.uploadLimitBytes : parseBytes(limit);
   useUnsaved(bytes !== settings.uploadLimitBytes || requests !== settings.apiRequestsPerMinute, { what: 'Platform' });
   const change = useMutation({
-    mutationFn: (patch: Partial<Settings>) => call<Settings>('settings', { method: 'PATCH', json: patch }),
+    mutationFn: (patch: Partial<Settings>) => call('settings.update', { body: patch }),
     onMutate: (patch) => {
       const before = client.getQueryData(settingsQuery.queryKey);
       client.setQueryData(settingsQuery.queryKey, (old) => (old === undefined ? undefined : { ...old, ...patch }));

@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type JSX, useState } from 'react';
 import { useNavigate } from 'react-router';
 import { domainProblem } from '../../../../src/model/names.ts';
-import type { CreateSite, SiteView } from '../../../../src/protocol/browser.ts';
+import type { CreateSite } from '../../../../src/protocol/browser.ts';
 import { ApiError, call } from '../../api/client.ts';
 import { dashboardQuery, siteQuery } from '../../api/queries.ts';
 import { PageHead } from '../../frame/shell.tsx';
@@ -71,14 +71,13 @@ export function NewSitePage(): JSX.Element {
 
   const create = useMutation({
     mutationFn: () =>
-      call<SiteView>('sites', {
-        method: 'POST',
-        json: {
+      call('sites.create', {
+        body: {
           domain,
           quickstart: start,
           ...(usesPython(start) && version !== undefined ? { pythonVersion: version } : {}),
           ...(start === 'command' ? { command: command.trim() } : {}),
-        } satisfies CreateSite,
+        },
       }),
     onError: () => setMaking(null),
     onSuccess: (site) => {

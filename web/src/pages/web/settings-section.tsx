@@ -3,7 +3,7 @@ import { type JSX, useState } from 'react';
 import { useNavigate } from 'react-router';
 import { domainProblem } from '../../../../src/model/names.ts';
 import type { SiteView } from '../../../../src/protocol/browser.ts';
-import { send } from '../../api/client.ts';
+import { call } from '../../api/client.ts';
 import { dashboardQuery, siteQuery } from '../../api/queries.ts';
 import { formatIdle } from '../../format/format.ts';
 import { useSession } from '../../frame/session.tsx';
@@ -115,7 +115,7 @@ export function SettingsSection({ site }: { site: SiteView }): JSX.Element {
           typed={site.domain}
           onClose={() => setDeleting(false)}
           run={async () => {
-            await send(`sites/${encodeURIComponent(site.id)}`, { method: 'DELETE' });
+            await call('sites.delete', { params: { id: site.id } });
             await navigate('/web');
             client.removeQueries({ queryKey: siteQuery(site.id).queryKey });
             void client.invalidateQueries({ queryKey: ['sites'] });

@@ -28,8 +28,7 @@ export function useUpdateSite(
   const client = useQueryClient();
   const { queryKey } = siteQuery(site.id);
   return useMutation({
-    mutationFn: (patch: UpdateSite) =>
-      call<SiteView>(`sites/${encodeURIComponent(site.id)}`, { method: 'PATCH', json: patch }),
+    mutationFn: (patch: UpdateSite) => call('sites.update', { params: { id: site.id }, body: patch }),
     scope: { id: `site-${site.id}` },
     onMutate: async (patch) => {
       await client.cancelQueries({ queryKey });
@@ -71,8 +70,7 @@ export function useSiteAction(site: Pick<SiteView, 'id' | 'domain'>): UseMutatio
   const client = useQueryClient();
   const { queryKey } = siteQuery(site.id);
   return useMutation({
-    mutationFn: (action: SiteAction) =>
-      call<SiteView>(`sites/${encodeURIComponent(site.id)}/${action}`, { method: 'POST' }),
+    mutationFn: (action: SiteAction) => call(`sites.${action}`, { params: { id: site.id } }),
     onSuccess: (fresh, action) => {
       client.setQueryData(queryKey, fresh);
       void client.invalidateQueries({ queryKey: ['sites'] });

@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type JSX, useState } from 'react';
 import { Link, useParams } from 'react-router';
 import type { DrillRun } from '../../../../../src/protocol/drills.ts';
-import { ApiError, send } from '../../../api/client.ts';
+import { ApiError, call } from '../../../api/client.ts';
 import { drillQuery, drillsQuery } from '../../../api/queries.ts';
 import { formatOffset, formatTime } from '../../../format/format.ts';
 import { PageHead } from '../../../frame/shell.tsx';
@@ -130,7 +130,7 @@ function RunView({ run }: { run: DrillRun }): JSX.Element {
   const { tone, word } = RUN_STATES[run.state];
   useTitle(run.title);
   const stop = useMutation({
-    mutationFn: () => send(`drills/${encodeURIComponent(run.id)}`, { method: 'DELETE' }),
+    mutationFn: () => call('drills.stop', { params: { id: run.id } }),
     onSettled: () => {
       void client.invalidateQueries({ queryKey: drillQuery(run.id).queryKey });
       void client.invalidateQueries({ queryKey: drillsQuery.queryKey });

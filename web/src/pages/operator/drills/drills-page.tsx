@@ -25,7 +25,7 @@ function useStart(): {
   const navigate = useNavigate();
   return {
     start: async (input) => {
-      const run = await call<DrillRunSummary>('drills', { method: 'POST', json: input });
+      const run = await call('drills.start', { body: input });
       void client.invalidateQueries({ queryKey: drillsQuery.queryKey });
       await navigate(`/drills/${encodeURIComponent(run.id)}`);
     },

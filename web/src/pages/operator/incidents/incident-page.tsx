@@ -2,7 +2,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, type JSX, useState } from 'react';
 import { Link, useParams } from 'react-router';
 import type { Incident } from '../../../../../src/protocol/incidents.ts';
-import { ApiError, apiAddress, call, request } from '../../../api/client.ts';
+import { ApiError, call, openStream, streamAddress } from '../../../api/client.ts';
 import { incidentQuery, operationsQuery } from '../../../api/queries.ts';
 import { count, formatClock, formatMilliseconds } from '../../../format/format.ts';
 import { useLostAt } from '../../../frame/connection.ts';
@@ -26,7 +26,7 @@ function Notes({ incident }: { incident: Incident }): JSX.Element {
   const [open, setOpen] = useState(false);
   const add = useMutation({
     mutationFn: () =>
-      call<Incident>(`incidents/${incident.id}/notes`, { method: 'POST', json: { text: text.trim(), public: open } }),
+      call('incidents.note', { params: { id: incident.id }, body: { text: text.trim(), public: open } }),
     onSuccess: (saved) => {
       client.setQueryData(incidentQuery(String(incident.id)).queryKey, saved);
       setText('');
@@ -108,7 +108,7 @@ function Impact({ incident }: { incident: Incident }): JSX.Element {
 function CopyPostMortem({ id }: { id: number }): JSX.Element {
   const copy = useMutation({
     mutationFn: async () => {
-      const answer = await request(`incidents/${id}/post-mortem`);
+      const answer = await openStream('incidents.postMortem', { params: { id } });
       await navigator.clipboard.writeText(await answer.text());
     },
     onSuccess: () => showToast('The post-mortem is in the clipboard, as Markdown.'),
@@ -146,7 +146,11 @@ function IncidentView({ incident }: { incident: Incident }): JSX.Element {
         actions={
           <>
             <CopyPostMortem id={incident.id} />
-            <OutLink href={apiAddress(`incidents/${incident.id}/post-mortem`)} icon="download" download>
+            <OutLink
+              href={streamAddress('incidents.postMortem', { params: { id: incident.id } })}
+              icon="download"
+              download
+            >
               Post-mortem
             </OutLink>
           </>

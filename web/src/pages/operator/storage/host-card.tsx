@@ -43,8 +43,7 @@ export function HostCard({
   const client = useQueryClient();
   const [asking, setAsking] = useState(false);
   const change = useMutation({
-    mutationFn: (enabled: boolean) =>
-      call<{ enabled: boolean }>('health/reaction', { method: 'PUT', json: { enabled } }),
+    mutationFn: (enabled: boolean) => call('health.setReaction', { body: { enabled } }),
     onSuccess: ({ enabled }) => {
       client.setQueryData(healthQuery.queryKey, (old) =>
         old === undefined || old.host === null ? old : { host: { ...old.host, reaction: enabled } },

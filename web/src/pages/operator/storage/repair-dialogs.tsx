@@ -1,6 +1,7 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type JSX, useState } from 'react';
 import type { VolumeView } from '../../../../../src/protocol/browser.ts';
+import { operationOf, planOf } from '../../../../../src/protocol/api/replace-disk.ts';
 import type { RepairPlan } from '../../../../../src/protocol/health.ts';
 import type { Operation } from '../../../../../src/protocol/volumes.ts';
 import { call } from '../../../api/client.ts';
@@ -70,11 +71,7 @@ export function RecoverDialog({ volume, onClose }: { volume: string; onClose: ()
   const plan = useQuery(recoveryQuery(volume));
   const refresh = useRefresh();
   const run = useMutation({
-    mutationFn: () =>
-      call<{ operation: Operation | null }>(`volumes/${encodeURIComponent(volume)}/recover`, {
-        method: 'POST',
-        json: {},
-      }),
+    mutationFn: () => call('volumes.recover', { params: { name: volume } }),
     onSettled: refresh,
   });
   const needed = plan.data?.steps.some((step) => step.needed) ?? false;
@@ -120,14 +117,14 @@ export function ReplaceDiskDialog({ volume, onClose }: { volume: VolumeView; onC
   const [replica, setReplica] = useState(worst?.id ?? '');
   const [disk, setDisk] = useState('');
   const refresh = useRefresh();
-  const address = `volumes/${encodeURIComponent(volume.name)}/replace-disk`;
+  const params = { name: volume.name };
   const input = { replica, ...(disk.trim() === '' ? {} : { disk: disk.trim() }) };
   const images = volume.replicas.every((each) => each.valve);
   const plan = useMutation({
-    mutationFn: () => call<RepairPlan>(address, { method: 'POST', json: { ...input, dryRun: true } }),
+    mutationFn: async () => planOf(await call('volumes.replaceDisk', { params, body: { ...input, dryRun: true } })),
   });
   const run = useMutation({
-    mutationFn: () => call<Operation>(address, { method: 'POST', json: input }),
+    mutationFn: async () => operationOf(await call('volumes.replaceDisk', { params, body: input })),
     onSettled: refresh,
   });
   const wrongPath = disk.trim() !== '' && !disk.trim().startsWith('/');

@@ -1,6 +1,7 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { Fragment, type JSX, memo, useState } from 'react';
 import { Link } from 'react-router';
+import type { ApiInput } from '../../../../../src/protocol/api.ts';
 import type { VolumeView } from '../../../../../src/protocol/browser.ts';
 import type { DiskHealth } from '../../../../../src/protocol/health.ts';
 import type { IncidentSummary } from '../../../../../src/protocol/incidents.ts';
@@ -96,20 +97,21 @@ export const VolumeLine = memo(function VolumeLine({
   );
 });
 
+type Act = ApiInput<'volumes.act'>;
+
 function useVolumeActions(volume: VolumeView) {
   const client = useQueryClient();
-  const address = `volumes/${encodeURIComponent(volume.name)}`;
   const refresh = (): void => {
     for (const query of [volumesQuery, operationsQuery, dashboardQuery])
       void client.invalidateQueries({ queryKey: query.queryKey });
   };
   const act = useMutation({
-    mutationFn: ({ action, input = {} }: { action: string; input?: Record<string, unknown> }) =>
-      call<unknown>(`${address}/${action}`, { method: 'POST', json: input }),
+    mutationFn: ({ action, input = {} }: { action: Act['params']['action']; input?: Act['body'] }) =>
+      call('volumes.act', { params: { name: volume.name, action }, body: input }),
     onSettled: refresh,
   });
   const remove = async (): Promise<void> => {
-    await call<Operation>(address, { method: 'DELETE', query: { confirm: volume.name } });
+    await call('volumes.delete', { params: { name: volume.name }, query: { confirm: volume.name } });
     refresh();
     showToast(`${volume.name} is being deleted.`);
   };
@@ -127,7 +129,7 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
   const close = (): void => setDoing(null);
   const busy = volume.operation !== null;
   const open = volume.state !== 'closed';
-  const simple = (action: string, done: string): void =>
+  const simple = (action: Act['params']['action'], done: string): void =>
     act.mutate({ action }, { onError: showProblem, onSuccess: () => showToast(done) });
   // What takes part comes first, so that it is seen what mirrors what.
   const shown = volume.replicas

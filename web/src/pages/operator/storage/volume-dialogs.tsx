@@ -2,7 +2,6 @@ import { useMutation, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, type JSX, useState } from 'react';
 import { volumeNameProblem } from '../../../../../src/model/names.ts';
 import type { VolumeView } from '../../../../../src/protocol/browser.ts';
-import type { Operation } from '../../../../../src/protocol/volumes.ts';
 import { call } from '../../../api/client.ts';
 import { dashboardQuery, operationsQuery, volumesQuery } from '../../../api/queries.ts';
 import { formatBytes, parseBytes } from '../../../format/format.ts';
@@ -40,9 +39,8 @@ export function CreateVolumeDialog({
           : undefined;
   const create = useMutation({
     mutationFn: () =>
-      call<Operation>('volumes', {
-        method: 'POST',
-        json: kind === 'images' ? { name, disks: [], imageBytes } : { name, disks: list },
+      call('volumes.create', {
+        body: kind === 'images' ? { name, disks: [], imageBytes } : { name, disks: list },
       }),
     onSuccess: () => {
       for (const query of [volumesQuery, operationsQuery, dashboardQuery])
