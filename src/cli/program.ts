@@ -8,6 +8,7 @@ import { drillCommands } from './drill.ts';
 import { platformCommands } from './platform.ts';
 import { serviceCommands } from './service.ts';
 import { siteCommands } from './site.ts';
+import { taskCommands } from './task.ts';
 import { volumeCommands } from './volume.ts';
 
 /** The whole command, with all that it can do. */
@@ -35,6 +36,7 @@ Exit codes: 0 done, 1 refused or failed, 64 wrong input, 66 not found, 69 not ru
   accountCommands(program, configuration);
   volumeCommands(program, configuration);
   siteCommands(program, configuration);
+  taskCommands(program, configuration);
   recoverCommand(program, configuration);
   incidentCommands(program, configuration);
   notifyCommands(program, configuration);

@@ -38,6 +38,18 @@ import {
   findSiteByDomain, insertSite, insertStaticFile, insertStaticHeader, listSites, recordTold, replaceStaticFiles, updateStaticFile,
 } from './sites.ts'; // prettier-ignore
 
+import {
+  deleteTask,
+  findTask,
+  insertTask,
+  listAllTasks,
+  listTasks,
+  listUntoldTasks,
+  recordTasksTold,
+  recordTasksUntold,
+  updateTask,
+  type TaskValues,
+} from './tasks.ts';
 import { isUniqueViolation } from './unique-violation.ts';
 
 const log = pino({ level: 'silent' });
@@ -96,6 +108,50 @@ describe.each(['sqlite', 'postgres'] as const)('the store on %s', (engine) => {
     }); // prettier-ignore
     return inserted ? id : '';
   }
+
+  it('keeps tasks as they were made, and knows when the agent has to be told', async () => {
+    const { database } = store;
+    const alice = await account('alice');
+    await account('bob');
+    const values: TaskValues = {
+      kind: 'scheduled',
+      command: 'echo foo',
+      description: 'says foo',
+      enabled: true,
+      schedule: { kind: 'cron', expression: '0 3 * * *', zone: 'Europe/Berlin' },
+      skipLate: true,
+      overlap: false,
+    };
+    const now = new Date(AT);
+    const task = await insertTask(database, alice.id, values, 1, now);
+    expect(task).toEqual({ ...values, id: task?.id, accountId: alice.id, createdAt: AT });
+    expect(await insertTask(database, alice.id, values, 1, now)).toBeUndefined();
+    const bot: TaskValues = { kind: 'always-on', command: 'bot', description: '', enabled: false };
+    const other = await insertTask(database, alice.id, bot, 1, now);
+    if (task === undefined || other === undefined) throw new Error('not made');
+    expect(await listTasks(database, alice.id)).toEqual([task, other]);
+    expect((await listAllTasks(database)).get(alice.id)).toEqual([task, other]);
+    expect((await listUntoldTasks(database)).map((row) => row.name)).toEqual(['alice']);
+    const { tasks_revision } = (await findAccount(database, 'alice')) ?? { tasks_revision: -1 };
+    await recordTasksTold(database, alice.id, tasks_revision);
+    expect(await listUntoldTasks(database)).toEqual([]);
+    await recordTasksUntold(database, alice.id);
+    expect(await listUntoldTasks(database)).toHaveLength(1);
+    await updateTask(database, task, { ...values, command: 'echo bar' });
+    expect(await findTask(database, alice.id, 'scheduled', task.id)).toMatchObject({ command: 'echo bar' });
+    expect(await findTask(database, alice.id, 'always-on', task.id)).toBeUndefined();
+    await deleteTask(database, task);
+    expect(await listTasks(database, alice.id)).toEqual([other]);
+  });
+
+  it('makes no more tasks than the plan has, however many are asked for at once', async () => {
+    const alice = await account('alice');
+    const bot: TaskValues = { kind: 'always-on', command: 'bot', description: '', enabled: true };
+    const made = await Promise.all(
+      Array.from({ length: 6 }, async () => await insertTask(store.database, alice.id, bot, 3, new Date(AT))),
+    );
+    expect(made.filter((task) => task !== undefined)).toHaveLength(3);
+  });
 
   it('answers, and is the database it says', async () => {
     await store.check();
