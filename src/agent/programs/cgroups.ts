@@ -269,7 +269,7 @@ function createFrom(hierarchy: Hierarchy): Cgroups {
         }
         await hierarchy.limit(root, group, program, { ...limits, cpuWeight });
       }
-      return groupsOf(account, program).map((group) => join(group, 'cgroup.procs'));
+      return groupsOf(account, program).map((directory) => join(directory, 'cgroup.procs'));
     },
     processes,
     usage: async (account, program) => {

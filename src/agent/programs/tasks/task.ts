@@ -364,13 +364,14 @@ export class Task {
       timer.unref();
       this.#timers.add(timer);
     }
-    const end = run.ended.then(async (how) => {
+    const end = async (): Promise<void> => {
+      const how = await run.ended;
       clearTimeout(timer);
       if (timer !== undefined) this.#timers.delete(timer);
       await this.#ground.checkpoint('ended');
       await this.#enqueue(async () => await this.#record(kept, how));
-    });
-    this.#behind(end);
+    };
+    this.#behind(end());
   }
 
   async #tooLong(number: number, run: Run, graceMs: number): Promise<void> {

@@ -54,7 +54,7 @@ export const yesNo = z
   });
 
 /** A whole number in bounds, also as the digits that forms send. */
-export function wholeNumber(least: number, most: number): z.ZodType<number, unknown> {
+export function wholeNumber(least: number, most: number): z.ZodType<number> {
   return z
     .union([z.number(), z.string()], {
       error: (issue) => (issue.input === undefined ? REQUIRED : 'A valid integer is required.'),
