@@ -13,7 +13,7 @@ import { killHolders } from '../../kernel/holders.ts';
 import { allocateImage } from '../../disks/image-room.ts';
 import { mountAt, type MountEntry } from '../../kernel/mounts.ts';
 import { assertNothingHangs } from '../../btrfs/registering.ts';
-import { NO_ERRORS, type ReplicaRecord } from './record.ts';
+import { NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
 import type { VolumeState } from './state.ts';
 import { decideTrust, type Candidate, type Trust } from '../../btrfs/trust.ts';
 import { endBalance, endCopy } from './under-way.ts';
@@ -305,18 +305,7 @@ async function mountAfresh(state: VolumeState): Promise<void> {
   // Before a device appears: what else looks for file systems on new devices (udev) would be held up like the mount.
   await assertNothingHangs();
   await mkdir(directories.mount, { recursive: true, mode: 0o700 });
-  state.attached.clear();
-  state.errors.clear();
-  for (const replica of record.replicas) {
-    if ((replica.state !== 'healthy' && replica.state !== 'rebuilding') || isGivenUp(replica)) {
-      await detachDisk(replica, state.pathsOf(replica), 'cut');
-    }
-  }
-  for (const replica of record.leaving) {
-    await detachDisk(replica, state.pathsOf(replica), 'cut').catch((error: unknown) => {
-      state.log.warn({ volume: state.name, disk: replica.disk, error }, 'a disk that left could not be let go of');
-    });
-  }
+  await detachAll(state);
   const candidates = await Promise.all(record.replicas.map((replica) => candidateOf(state, replica)));
   const trust = record.unsure === 'reopen' ? await trustAll(state, candidates) : decideTrust(candidates, record.uuid);
   const rebuilding = candidates.filter(
@@ -325,21 +314,7 @@ async function mountAfresh(state: VolumeState): Promise<void> {
   const lost = record.replicas.filter((replica) => replica.state === 'healthy' && !trust.complete.includes(replica.id));
   state.unreachable.clear();
   for (const replica of lost) if (trust.absent.includes(replica.id)) state.unreachable.add(replica.id);
-  if (trust.complete.length === 0) {
-    const disks = record.replicas.map((replica) => replica.disk).join(', ');
-    throw new HoldfastError(
-      'storage-repair',
-      `No complete replica is there (${disks}). Bring one of these disks back.`,
-    );
-  }
-  const away = lost.filter((replica) => trust.absent.includes(replica.id));
-  if (record.unsure === 'reopen' && away.length > 0) {
-    const [disk] = away;
-    throw new HoldfastError(
-      'storage-repair',
-      `All its disks failed at the same time, and ${disk?.disk} (replica ${disk?.id}) is not back: it may hold the newest writes. Bring it back, or set ${disk?.id} aside to go on without what was written last.`,
-    );
-  }
+  assertWhole(record, trust, lost);
   for (const id of trust.stale) {
     const replica = state.replica(id);
     if (replica.state === 'healthy') await detachDisk(replica, state.pathsOf(replica), 'cut');
@@ -352,6 +327,46 @@ async function mountAfresh(state: VolumeState): Promise<void> {
   await filesystem.mountFileSystem(devices, directories.mount, lost.length > 0 || hasLeft(record.replicas), options);
   state.unreachable.clear();
   // Only now: had the mount failed, the replica that is away would still be as good as the others.
+  await recordLost(state, trust, lost);
+}
+
+async function detachAll(state: VolumeState): Promise<void> {
+  const { record } = state;
+  state.attached.clear();
+  state.errors.clear();
+  for (const replica of record.replicas) {
+    if ((replica.state !== 'healthy' && replica.state !== 'rebuilding') || isGivenUp(replica)) {
+      await detachDisk(replica, state.pathsOf(replica), 'cut');
+    }
+  }
+  for (const replica of record.leaving) {
+    await detachDisk(replica, state.pathsOf(replica), 'cut').catch((error: unknown) => {
+      state.log.warn({ volume: state.name, disk: replica.disk, error }, 'a disk that left could not be let go of');
+    });
+  }
+}
+
+/** Throws `storage-repair` when what is there may not be all that was acknowledged. `lost`: complete replicas that are not to be mounted. */
+function assertWhole(record: VolumeRecord, trust: Trust, lost: readonly ReplicaRecord[]): void {
+  if (trust.complete.length === 0) {
+    const disks = record.replicas.map((replica) => replica.disk).join(', ');
+    throw new HoldfastError(
+      'storage-repair',
+      `No complete replica is there (${disks}). Bring one of these disks back.`,
+    );
+  }
+  const away = lost.find((replica) => trust.absent.includes(replica.id));
+  if (record.unsure === 'reopen' && away !== undefined) {
+    throw new HoldfastError(
+      'storage-repair',
+      `All its disks failed at the same time, and ${away.disk} (replica ${away.id}) is not back: it may hold the newest writes. Bring it back, or set ${away.id} aside to go on without what was written last.`,
+    );
+  }
+}
+
+/** Writes down what the volume was opened without, and that its disks were compared. */
+async function recordLost(state: VolumeState, trust: Trust, lost: readonly ReplicaRecord[]): Promise<void> {
+  const { record } = state;
   for (const replica of lost) {
     const stale = trust.stale.includes(replica.id);
     replica.state = stale ? 'failed' : 'missing';
