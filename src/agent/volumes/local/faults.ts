@@ -1,6 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
+import { isServed } from '../../../model/volume-life.ts';
 import type { FaultName } from '../../../protocol/drills.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { runCommand } from '../../../runtime/command.ts';
@@ -110,7 +111,7 @@ export class Faults {
   /** Alters data blocks in the image, below the valve. Only with another complete replica to heal them from. */
   async #corrupt(replica: ReplicaRecord): Promise<FaultName> {
     const state = this.#state;
-    if (replica.state !== 'healthy' || !state.open) {
+    if (replica.state !== 'healthy' || !isServed(state.life)) {
       throw new HoldfastError('conflict', `Replica ${replica.id} is not in use; there is nothing to corrupt.`);
     }
     if (!state.healthy().some((other) => other !== replica && state.attached.has(other.id))) {
