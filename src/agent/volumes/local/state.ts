@@ -22,29 +22,9 @@ import { Commit, DiskReads, Probe } from '../../disks/probe.ts';
 import { valvePaths, type ValvePaths } from '../../disks/valve.ts';
 import { Lane } from '../../kernel/lane.ts';
 import { AccountHomes } from '../accounts.ts';
+import { directoriesOf, type VolumeDirectories } from '../directories.ts';
 import type { Copying } from './copying.ts';
 import { RecordFile, type ReplicaRecord, type VolumeRecord } from './record.ts';
-
-export interface VolumeDirectories {
-  /** <home>/agent/volumes: the records. */
-  records: string;
-  /** <home>/volumes/<name> */
-  own: string;
-  disks: string;
-  valves: string;
-  mount: string;
-}
-
-export function directoriesOf(context: AgentContext, name: string): VolumeDirectories {
-  const own = join(context.layout.volumes, name);
-  return {
-    records: join(context.layout.agent, 'volumes'),
-    own,
-    disks: join(own, 'disks'),
-    valves: join(own, 'valve'),
-    mount: join(own, 'mnt'),
-  };
-}
 
 export function damagedSentence(volume: string, blocks: number): string {
   const [what, them] = blocks === 1 ? ['1 block of', 'it'] : [`${blocks} blocks of`, 'them'];
