@@ -54,10 +54,7 @@ export function advance(life: SiteLife, event: SiteEvent): SiteLife | undefined 
     case 'reload':
       return state === 'awake' ? { ...life, state: 'reloading', serving: !event.stopFirst } : undefined;
     case 'answered':
-      if (state !== 'starting' && state !== 'reloading') return undefined;
-      // Only ever forwards: an old generation that answers late must not come back.
-      if (event.generation <= life.generation) return undefined;
-      return { ...life, state: 'awake', serving: true, generation: event.generation, failure: null };
+      return afterAnswer(life, event.generation);
     case 'went-back':
       // The one way backwards, on its owner's word: to a generation that was kept running for this.
       if (state !== 'awake' || event.generation >= life.generation) return undefined;
@@ -66,14 +63,8 @@ export function advance(life: SiteLife, event: SiteEvent): SiteLife | undefined 
       if (state === 'starting') return { ...life, state: 'failed', serving: false, failure: event.failure };
       if (state !== 'reloading') return undefined;
       return { ...life, state: life.serving ? 'awake' : 'failed', failure: event.failure };
-    case 'crashed': {
-      // While reloading, the new generation decides: the old one is only gone a little early.
-      if (state === 'reloading') return life.serving ? { ...life, serving: false } : undefined;
-      if (state !== 'awake') return undefined;
-      const crashes = event.livedMs >= WELL_AFTER_MS ? 1 : life.crashes + 1;
-      const next = crashes >= MOST_CRASHES ? 'failed' : 'starting';
-      return { ...life, state: next, serving: false, crashes, failure: event.failure };
-    }
+    case 'crashed':
+      return afterCrash(life, event.failure, event.livedMs);
     case 'stop':
       return state === 'awake' ? { ...life, state: 'stopping' } : undefined;
     case 'stopped':
@@ -87,6 +78,22 @@ export function advance(life: SiteLife, event: SiteEvent): SiteLife | undefined 
     default:
       return event satisfies never;
   }
+}
+
+function afterAnswer(life: SiteLife, generation: number): SiteLife | undefined {
+  if (life.state !== 'starting' && life.state !== 'reloading') return undefined;
+  // Only ever forwards: an old generation that answers late must not come back.
+  if (generation <= life.generation) return undefined;
+  return { ...life, state: 'awake', serving: true, generation, failure: null };
+}
+
+function afterCrash(life: SiteLife, failure: StartFailure, livedMs: number): SiteLife | undefined {
+  // While reloading, the new generation decides: the old one is only gone a little early.
+  if (life.state === 'reloading') return life.serving ? { ...life, serving: false } : undefined;
+  if (life.state !== 'awake') return undefined;
+  const crashes = livedMs >= WELL_AFTER_MS ? 1 : life.crashes + 1;
+  const next = crashes >= MOST_CRASHES ? 'failed' : 'starting';
+  return { ...life, state: next, serving: false, crashes, failure };
 }
 
 /** Milliseconds to wait before a crashed site is started again: at once, then 1, 2, 4 ... up to 30 s. */

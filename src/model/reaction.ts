@@ -100,8 +100,6 @@ export type Decision =
   /** Nothing now; it is decided again. */
   | { do: 'wait'; key: string; why: string };
 
-/** Faults in which a disk keeps members waiting or endangers the mirror: it is taken out. */
-const CUT_FAULTS: ReadonlySet<Diagnosis['fault']> = new Set(['hung', 'failing', 'lost', 'slow']);
 /** A replica with one of these cannot carry its volume alone. */
 const UNFIT: ReadonlySet<Diagnosis['fault']> = new Set(['hung', 'failing', 'lost']);
 /** A replica with one of these is no reason to give up another that only has one of these, too. */
@@ -147,8 +145,7 @@ export function decide(situation: Situation): Decision[] {
     });
   }
   const decisions: Decision[] = [];
-  const turn = { taken: false };
-  for (const volume of inTurn(situation)) decisions.push(...decideVolume(volume, situation, turn));
+  for (const volume of inTurn(situation)) decisions.push(...decideVolume(volume, situation, decisions.some(isCut)));
   for (const one of diagnoses) {
     const sentence = onlyForPeople(one, situation);
     if (sentence !== undefined) decisions.push({ do: 'person', key: troubleKeyOf(one), sentence });
@@ -183,106 +180,157 @@ function inTurn({ volumes, troubles }: Situation): VolumeView[] {
   return [...volumes].sort((a, b) => begun(a) - begun(b) || a.name.localeCompare(b.name));
 }
 
-function decideVolume(volume: VolumeView, situation: Situation, turn: { taken: boolean }): Decision[] {
-  const { now, troubles } = situation;
+/** A volume and what is known around a disk of it. */
+interface Surroundings {
+  volume: VolumeView;
+  situation: Situation;
+  complete: VolumeView['replicas'];
+  /** Those of them that can carry the volume alone. */
+  well: VolumeView['replicas'];
+  /** Its open troubles. */
+  open: readonly TroubleView[];
+  /** A disk of another volume is cut this time. */
+  taken: boolean;
+}
+
+/** A disk of the volume that something is wrong with. */
+interface SickDisk {
+  diagnosis: Diagnosis;
+  key: string;
+  replica: string;
+  state: ReplicaState;
+}
+
+/** `taken`: a disk of another volume is cut this time already. */
+function decideVolume(volume: VolumeView, situation: Situation, taken: boolean): Decision[] {
+  const open = situation.troubles.filter((one) => one.volume === volume.name);
+  const around: Surroundings = { volume, situation, ...carriersOf(volume, situation), open, taken };
   const decisions: Decision[] = [];
-  const mine = situation.diagnoses
-    .filter((one) => one.culprit.kind === 'disk' && one.culprit.volume === volume.name)
-    .filter((one) => stateOf(volume, one.culprit.replica) !== undefined)
+  for (const sick of sickDisksOf(volume, situation)) {
+    decisions.push(...decideDisk(sick, around));
+    // One disk of a volume at a time; the next is decided when this one is done.
+    if (decisions.some(isCut)) return decisions;
+  }
+  if (mayBeReleased(volume, situation)) decisions.push({ do: 'release', volume: volume.name });
+  return [...decisions, ...restoring(around)];
+}
+
+function isCut(decision: Decision): boolean {
+  return decision.do === 'cut';
+}
+
+/** Diagnoses of its own disks, the worst of each first. */
+function sickDisksOf(volume: VolumeView, { diagnoses }: Situation): SickDisk[] {
+  return diagnoses
+    .filter(({ culprit }) => culprit.kind === 'disk' && culprit.volume === volume.name)
+    .flatMap((diagnosis): SickDisk[] => {
+      const replica = diagnosis.culprit.replica ?? '';
+      const state = stateOf(volume, replica);
+      return state === undefined ? [] : [{ diagnosis, key: troubleKeyOf(diagnosis), replica, state }];
+    })
     .sort(
       (a, b) =>
-        (a.culprit.replica ?? '').localeCompare(b.culprit.replica ?? '') ||
-        WORST_FIRST.indexOf(a.fault) - WORST_FIRST.indexOf(b.fault),
+        a.replica.localeCompare(b.replica) ||
+        WORST_FIRST.indexOf(a.diagnosis.fault) - WORST_FIRST.indexOf(b.diagnosis.fault),
     );
-  const { complete, well } = carriersOf(volume, situation);
-  const open = troubles.filter((one) => one.volume === volume.name);
-  const carries = (replica: string): boolean => well.some((other) => other.id !== replica);
-  const sure = (replica: string): boolean =>
-    well.some((other) => {
-      const suspected = situation.suspects.some((one) => one.volume === volume.name && one.replica === other.id);
-      return other.id !== replica && !suspected;
-    });
-  let cutting = false;
+}
 
-  for (const one of mine) {
-    const key = troubleKeyOf(one);
-    const replica = one.culprit.replica ?? '';
-    const state = stateOf(volume, replica);
-    const trouble = troubles.find((candidate) => candidate.key === key);
-    if (state !== 'healthy' && state !== 'rebuilding') {
-      if (complete.length === 0 && volume.state !== 'closed')
-        decisions.push({ do: 'person', key, sentence: noneLeft(volume) });
-      continue;
-    }
-    const worn = one.fault === 'corrupt' && (trouble?.scrubs ?? 0) >= SCRUBS && settled(open, now);
-    // What to do about it was said when it was found.
-    if (one.fault === 'corrupt' && open.some(({ unhealed }) => unhealed)) continue;
-    if (one.fault === 'corrupt' && !worn) {
-      if (volume.busy || !settled(open, now) || (trouble?.retryAt ?? 0) > now) continue;
-      if (complete.length > 1) decisions.push({ do: 'scrub', key, volume: volume.name });
-      else decisions.push({ do: 'person', key, sentence: lastReplica(volume, one) });
-      continue;
-    }
-    if (!CUT_FAULTS.has(one.fault) && !worn) continue;
-    if (state === 'healthy' && !carries(replica)) {
-      if (one.fault === 'hung' && well.length === 0) {
-        if (!volume.held)
-          decisions.push({
-            do: 'hold',
-            key,
-            volume: volume.name,
-            sentence: `No disk of the volume ${volume.name} answers. It comes back by itself with the first one that does.`,
-          });
-        else decisions.push({ do: 'wait', key, why: `No disk of the volume ${volume.name} answers.` });
-        decisions.push({
-          do: 'person',
+function decideDisk(sick: SickDisk, around: Surroundings): Decision[] {
+  const { fault } = sick.diagnosis;
+  if (sick.state !== 'healthy' && sick.state !== 'rebuilding') return decideLeft(sick, around);
+  if (UNFIT.has(fault)) return decideUnfit(sick, around);
+  if (fault === 'slow') return decideSlow(sick, around);
+  return fault === 'corrupt' ? decideWrongData(sick, around) : [];
+}
+
+/** It was given up before, so nothing is left to be done about it; unless no other is there. */
+function decideLeft({ key }: SickDisk, { volume, complete }: Surroundings): Decision[] {
+  if (complete.length > 0 || volume.state === 'closed') return [];
+  return [{ do: 'person', key, sentence: noneLeft(volume) }];
+}
+
+/** It keeps members waiting, or cannot be relied on for anything: it is taken out. */
+function decideUnfit(sick: SickDisk, around: Surroundings): Decision[] {
+  const { diagnosis, key } = sick;
+  const { volume, complete, well } = around;
+  if (!isLast(sick, around)) return [cutting(sick, around)];
+  if (diagnosis.fault !== 'hung' || well.length > 0)
+    return [{ do: 'person', key, sentence: lastReplica(volume, diagnosis) }];
+  const none = `No disk of the volume ${volume.name} answers.`;
+  const sentence = complete.length > 1 ? noneServes(volume, complete) : lastReplica(volume, diagnosis);
+  return [
+    volume.held
+      ? { do: 'wait', key, why: none }
+      : {
+          do: 'hold',
           key,
-          sentence: complete.length > 1 ? noneServes(volume, complete) : lastReplica(volume, one),
-        });
-      } else decisions.push({ do: 'person', key, sentence: lastReplica(volume, one) });
-      continue;
-    }
-    if (
-      !UNFIT.has(one.fault) &&
-      complete.some((other) => other.id !== replica && isDoubtful(volume, other.id, situation))
-    ) {
-      if (worn) decisions.push({ do: 'person', key, sentence: noneToRelyOn(volume) });
-      else
-        decisions.push({
-          do: 'wait',
-          key,
-          why: `The other disk of the volume ${volume.name} is not well either, so nothing is cut.`,
-        });
-      continue;
-    }
-    if (state === 'healthy' && !sure(replica)) {
-      decisions.push({ do: 'wait', key, why: `The other disk of the volume ${volume.name} has just stopped as well.` });
-      continue;
-    }
-    const blocker = blockedBy(volume, situation, turn.taken);
-    if (blocker !== undefined) {
-      decisions.push({ ...blocker, key });
-      continue;
-    }
-    turn.taken = true;
-    cutting = true;
-    decisions.push({ do: 'cut', key, volume: volume.name, replica, reason: one.evidence[0] ?? one.fault });
-    break; // One disk of a volume at a time; the next is decided when this one is done.
+          volume: volume.name,
+          sentence: `${none} It comes back by itself with the first one that does.`,
+        },
+    { do: 'person', key, sentence },
+  ];
+}
+
+/** It is taken out as well, but not while the other disk is in doubt: what one of them cannot give must come from the other. */
+function decideSlow(sick: SickDisk, around: Surroundings): Decision[] {
+  const { diagnosis, key } = sick;
+  const { volume } = around;
+  if (isLast(sick, around)) return [{ do: 'person', key, sentence: lastReplica(volume, diagnosis) }];
+  if (!isAnotherDoubtful(sick, around)) return [cutting(sick, around)];
+  return [
+    { do: 'wait', key, why: `The other disk of the volume ${volume.name} is not well either, so nothing is cut.` },
+  ];
+}
+
+/** It is healed by a scrub, and replaced when it has been healed too often. */
+function decideWrongData(sick: SickDisk, around: Surroundings): Decision[] {
+  const { diagnosis, key } = sick;
+  const { volume, situation, open, complete } = around;
+  // What to do about it was said when it was found.
+  if (open.some(({ unhealed }) => unhealed)) return [];
+  const trouble = situation.troubles.find((one) => one.key === key);
+  const calm = settled(open, situation.now);
+  if (calm && (trouble?.scrubs ?? 0) >= SCRUBS) {
+    if (isLast(sick, around)) return [{ do: 'person', key, sentence: lastReplica(volume, diagnosis) }];
+    if (!isAnotherDoubtful(sick, around)) return [cutting(sick, around)];
+    return [{ do: 'person', key, sentence: noneToRelyOn(volume) }];
   }
-  if (!cutting && mayBeReleased(volume, situation)) decisions.push({ do: 'release', volume: volume.name });
-  const ready =
-    volume.redundancy === 'reduced' &&
-    lacksOne(volume) &&
-    volume.state === 'open' &&
-    !volume.held &&
-    (!volume.busy || volume.scrubbing === true) &&
-    !cutting &&
-    well.length > 0;
-  const due = open.find((one) => one.fault !== 'uncounted' && one.retryAt <= now);
-  if (ready && due !== undefined && open.every((one) => one.retryAt <= now)) {
-    decisions.push({ do: 'restore', key: due.key, volume: volume.name });
-  }
-  return decisions;
+  if (!calm || volume.busy || (trouble?.retryAt ?? 0) > situation.now) return [];
+  if (complete.length > 1) return [{ do: 'scrub', key, volume: volume.name }];
+  return [{ do: 'person', key, sentence: lastReplica(volume, diagnosis) }];
+}
+
+/** It is complete, and no other one could carry the volume without it. */
+function isLast({ state, replica }: SickDisk, { well }: Surroundings): boolean {
+  return state === 'healthy' && well.every(({ id }) => id === replica);
+}
+
+function isAnotherDoubtful({ replica }: SickDisk, { volume, situation, complete }: Surroundings): boolean {
+  return complete.some(({ id }) => id !== replica && isDoubtful(volume, id, situation));
+}
+
+/** The cut of a disk that others can do without, or why not just now. */
+function cutting({ diagnosis, key, replica, state }: SickDisk, around: Surroundings): Decision {
+  const { volume, situation, well, taken } = around;
+  const hasStalled = (id: string): boolean =>
+    situation.suspects.some((one) => one.volume === volume.name && one.replica === id);
+  const sure = well.some(({ id }) => id !== replica && !hasStalled(id));
+  if (state === 'healthy' && !sure)
+    return { do: 'wait', key, why: `The other disk of the volume ${volume.name} has just stopped as well.` };
+  const blocker = blockedBy(volume, situation, taken);
+  if (blocker !== undefined) return { ...blocker, key };
+  const [reason = diagnosis.fault] = diagnosis.evidence;
+  return { do: 'cut', key, volume: volume.name, replica, reason };
+}
+
+/** A fresh disk is taken in, when one is lacking and nothing stands in the way. */
+function restoring({ volume, situation: { now }, well, open }: Surroundings): Decision[] {
+  const free = !volume.busy || volume.scrubbing === true;
+  const ready = volume.state === 'open' && !volume.held && free && well.length > 0;
+  if (!ready || volume.redundancy !== 'reduced' || !lacksOne(volume)) return [];
+  const due = open.find(({ fault }) => fault !== 'uncounted');
+  if (due === undefined || open.some(({ retryAt }) => retryAt > now)) return [];
+  return [{ do: 'restore', key: due.key, volume: volume.name }];
 }
 
 function stateOf(volume: VolumeView, replica: string | null): ReplicaState | undefined {

@@ -5,6 +5,7 @@ import { HoldfastError } from '../../protocol/errors.ts';
 import { runCommand } from '../../runtime/command.ts';
 import { until } from '../../runtime/deadline.ts';
 import { allocateImage } from './image-room.ts';
+import { drained } from './loops.ts';
 import { mountAt } from '../kernel/mounts.ts';
 import {
   childrenOf,
@@ -63,6 +64,7 @@ export function diskOf(paths: ValvePaths): string {
 
 /** The two processes of a valve: nbdfuse shows the disk, nbdkit reads and writes the image. */
 export interface Valve {
+  paths: ValvePaths;
   front: ProcessIdentity;
   server: ProcessIdentity;
 }
@@ -116,7 +118,7 @@ export async function findValve(paths: ValvePaths): Promise<Valve | undefined> {
   const front = (await valveProcesses(paths))[0];
   if (front === undefined) return undefined;
   const server = (await childrenOf(front.pid)).find((child) => child.name === 'nbdkit' && !hasEnded(child));
-  return server === undefined ? undefined : { front, server: { pid: server.pid, startTime: server.startTime } };
+  return server === undefined ? undefined : { paths, front, server: { pid: server.pid, startTime: server.startTime } };
 }
 
 async function valveProcesses(paths: ValvePaths): Promise<ProcessIdentity[]> {
@@ -206,10 +208,11 @@ export async function stopValve(paths: ValvePaths): Promise<void> {
 /**
  * The cut: every outstanding and every later request of this disk fails at once, whatever state the valve is in. Repeatable.
  * The image keeps what was written; it may be stale from now on.
- * @param known the valve as it was found last: ended at once, before all processes are looked through
+ * @param known the disk as it was found last: its valve is ended at once, before all processes are looked through, and what was
+ *   outstanding in its device has failed when this returns
  */
-export async function cutValve(paths: ValvePaths, known?: Valve): Promise<void> {
-  for (const identity of known === undefined ? [] : [known.front, known.server])
+export async function cutValve(paths: ValvePaths, known?: { device: string; valve: Valve | undefined }): Promise<void> {
+  for (const identity of known?.valve === undefined ? [] : [known.valve.front, known.valve.server])
     if (await isAlive(identity)) sendSignal(identity.pid, 'SIGKILL');
   const processes = await valveProcesses(paths);
   for (const found of processes) {
@@ -226,6 +229,7 @@ export async function cutValve(paths: ValvePaths, known?: Valve): Promise<void> 
     5_000,
     2,
   );
+  if (known !== undefined) await drained(known.device);
 }
 
 /**

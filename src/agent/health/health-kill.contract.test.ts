@@ -7,7 +7,7 @@ import type { Trouble } from '../../protocol/health.ts';
 import type { VolumeStatus } from '../../protocol/volumes.ts';
 import { mustRun } from '../../runtime/command.ts';
 import { until } from '../../runtime/deadline.ts';
-import { directoriesOf } from '../volumes/local/state.ts';
+import { directoriesOf } from '../volumes/directories.ts';
 import { valvePaths } from '../disks/valve.ts';
 import { removeHome } from '../volumes/testing/cleanup.ts';
 import { contextOf, makeHome } from '../volumes/testing/context.ts';

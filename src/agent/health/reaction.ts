@@ -11,6 +11,7 @@ import type { Operation, VolumeStatus } from '../../protocol/volumes.ts';
 import type { Logger } from '../../runtime/log.ts';
 import { monotonicMs } from '../../runtime/monotonic.ts';
 import type { StoragePart } from '../context.ts';
+import { whyOver } from './over.ts';
 import { KEPT, newMemory, type KnownTrouble, type TroubleJournal } from './trouble-journal.ts';
 import type { SeenTrouble, WatcherReport } from './watcher/messages.ts';
 
@@ -619,26 +620,9 @@ export class Reaction {
         continue;
       }
       if (trouble.operation !== null || memory.unhealed) continue;
-      const { kind } = trouble.diagnosis.culprit;
-      if (kind === 'host' && trouble.diagnosis.fault === 'full') {
-        // While nobody could look it is not known to be over.
-        if (this.#options.hostRoom?.() !== undefined) this.#close(known, "The machine's own disk has room again.");
-      } else if (kind === 'host') this.#close(known, 'The disks of this host answer again.');
-      else if (trouble.diagnosis.fault === 'uncounted') {
-        if (!status?.uncounted) this.#close(known, countsAgain(status, trouble.volume));
-      } else if (trouble.diagnosis.fault === 'full') this.#close(known, `The volume ${trouble.volume} has room again.`);
-      else if (status?.silence || status?.unopened) continue;
-      else if (trouble.diagnosis.fault === 'unopened') {
-        if (status?.state === 'open') this.#close(known, `The volume ${trouble.volume} is open again.`);
-        // One that has not been tried since the agent started is closed, too, and nothing is over.
-        else if (status?.state === 'closed' && status.wantedOpen !== true)
-          this.#close(known, `The volume ${trouble.volume} was closed.`);
-      } else if (kind === 'volume') this.#close(known, `The volume ${trouble.volume} answers again.`);
-      else if (status?.state === 'closed') this.#close(known, `The volume ${trouble.volume} was closed.`);
-      else if (status?.redundancy !== 'full' || status.state !== 'open' || this.#held.has(status.name)) continue;
-      else if (trouble.diagnosis.fault === 'corrupt') this.#close(known, 'Nothing wrong is found any more.');
-      else if (memory.cutAt === null && stillThere(status, trouble)) this.#close(known, 'The disk answers again.');
-      else this.#close(known, `Redundancy is full again: every disk of ${trouble.volume} holds a complete copy.`);
+      const hostRoom = this.#options.hostRoom?.() !== undefined;
+      const over = whyOver(known, status, { hostRoom, held: this.#held.has(trouble.volume ?? '') });
+      if (over !== undefined) this.#close(known, over);
     }
   }
 
@@ -720,15 +704,6 @@ function failsAgain(volume: string | null): string {
 /** Without the figures of the evidence, which change all the time. */
 function shownOf(trouble: Trouble): string {
   return JSON.stringify({ ...trouble, diagnosis: trouble.diagnosis.fault });
-}
-
-function countsAgain(status: VolumeStatus | undefined, volume: string | null): string {
-  if (status?.state === 'closed') return `The volume ${volume} was closed.`;
-  return `What is written to the volume ${volume} is counted again, which was proven by a write: its limits hold.`;
-}
-
-function stillThere(status: VolumeStatus, trouble: Trouble): boolean {
-  return status.replicas.some((one) => one.id === trouble.diagnosis.culprit.replica);
 }
 
 function adviceOn({ name, silence, unopened }: VolumeStatus): string | null {

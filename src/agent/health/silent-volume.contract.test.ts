@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { mustRun } from '../../runtime/command.ts';
 import { until } from '../../runtime/deadline.ts';
 import type { Trouble } from '../../protocol/health.ts';
-import { directoriesOf } from '../volumes/local/state.ts';
+import { directoriesOf } from '../volumes/directories.ts';
 import { WatchedHost } from './testing/watched-host.ts';
 
 /** A real file system that is frozen: every disk is well, and yet nobody can write. */

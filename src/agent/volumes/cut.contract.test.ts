@@ -4,7 +4,7 @@ import type { FaultName } from '../../protocol/drills.ts';
 import { until } from '../../runtime/deadline.ts';
 import { loopsOf } from '../disks/loops.ts';
 import { readOrUndefined } from '../kernel/files.ts';
-import { directoriesOf } from './local/state.ts';
+import { directoriesOf } from './directories.ts';
 import { diskOf } from '../disks/valve.ts';
 import { standsStill, StorageHost } from './testing/host.ts';
 import { inVolume } from './testing/member.ts';

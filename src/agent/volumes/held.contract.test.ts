@@ -8,7 +8,7 @@ import { until } from '../../runtime/deadline.ts';
 import { readOrUndefined } from '../kernel/files.ts';
 import { readMounts } from '../kernel/mounts.ts';
 import { processesNamed } from '../kernel/processes.ts';
-import { directoriesOf } from './local/state.ts';
+import { directoriesOf } from './directories.ts';
 import { attachLoop } from '../disks/loops.ts';
 import { DISK_BYTES, StorageHost } from './testing/host.ts';
 import { inVolume } from './testing/member.ts';

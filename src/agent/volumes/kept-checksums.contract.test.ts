@@ -6,7 +6,7 @@ import { inVolume } from './testing/member.ts';
 import { KeptChecksums } from '../btrfs/kept-checksums.ts';
 import { PROGRAMS } from '../btrfs/programs.ts';
 import { processesNamed } from '../kernel/processes.ts';
-import { directoriesOf } from './local/state.ts';
+import { directoriesOf } from './directories.ts';
 
 /** A checksum of 4 bytes for each 4 KiB. */
 const MiB = 1024 ** 2;

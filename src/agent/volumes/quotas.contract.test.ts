@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { mustRun, runCommand } from '../../runtime/command.ts';
 import { until } from '../../runtime/deadline.ts';
-import { directoriesOf } from './local/state.ts';
+import { directoriesOf } from './directories.ts';
 import { StorageHost } from './testing/host.ts';
 
 const MiB = 1024 ** 2;

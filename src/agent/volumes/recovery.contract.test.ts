@@ -6,7 +6,7 @@ import { CopyGroup } from '../kernel/copy-group.ts';
 import { PROGRAMS } from '../btrfs/programs.ts';
 import { readOrUndefined } from '../kernel/files.ts';
 import { processesNamed } from '../kernel/processes.ts';
-import { directoriesOf } from './local/state.ts';
+import { directoriesOf } from './directories.ts';
 import { StorageHost, standsStill } from './testing/host.ts';
 import { inVolume, readFromBoth } from './testing/member.ts';
 

@@ -9,7 +9,7 @@ import { until } from '../../runtime/deadline.ts';
 import type { AgentContext, StoragePart } from '../context.ts';
 import { attachLoop } from '../disks/loops.ts';
 import { findValve, valvePaths, type ValvePaths } from '../disks/valve.ts';
-import { directoriesOf } from './local/state.ts';
+import { directoriesOf } from './directories.ts';
 import { createStorage } from './storage.ts';
 import { removeHome } from './testing/cleanup.ts';
 import { contextOf, makeHome } from './testing/context.ts';

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { mustRun } from '../../runtime/command.ts';
 import { until } from '../../runtime/deadline.ts';
 import { attachLoop } from '../disks/loops.ts';
-import { directoriesOf } from './local/state.ts';
+import { directoriesOf } from './directories.ts';
 import { findValve } from '../disks/valve.ts';
 import { DISK_BYTES, standsStill, StorageHost } from './testing/host.ts';
 

@@ -6,7 +6,7 @@ import type { Operation } from '../../protocol/volumes.ts';
 import { mustRun, runCommand } from '../../runtime/command.ts';
 import { until } from '../../runtime/deadline.ts';
 import { attachLoop } from '../disks/loops.ts';
-import { directoriesOf } from './local/state.ts';
+import { directoriesOf } from './directories.ts';
 import { standsStill, StorageHost } from './testing/host.ts';
 
 const DEADLINE = { deadlineMs: 60_000 };

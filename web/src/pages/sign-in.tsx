@@ -25,15 +25,79 @@ function Door({ children, foot }: { children: ReactNode; foot?: ReactNode }): JS
 
 export function SignInPage(): JSX.Element | null {
   const session = useAskedSession();
-  const take = useTakeSession();
-  const navigate = useNavigate();
   const [parameters] = useSearchParams();
   const [signingUp, setSigningUp] = useState(false);
+  useTitle(signingUp ? 'Sign up' : 'Sign in');
+  const next = safeReturn(parameters.get('next'));
+
+  if (session.data === undefined) {
+    return (
+      <Door>
+        <Unanswered session={session} />
+      </Door>
+    );
+  }
+  const { account, platform, signUpOpen } = session.data;
+  if (account !== null) return <Navigate to={next} replace />;
+  return (
+    <Door foot={`${platform.domain} · Holdfast ${platform.version}`}>
+      <SignInForm
+        domain={platform.domain}
+        signUpOpen={signUpOpen}
+        next={next}
+        signingUp={signingUp}
+        onTurn={() => setSigningUp(!signingUp)}
+      />
+    </Door>
+  );
+}
+
+/** For whoever has no account, and for whoever has one already. */
+function OtherWay({
+  open,
+  signingUp,
+  onTurn,
+}: {
+  /** Anybody may make an account. */
+  open: boolean;
+  signingUp: boolean;
+  onTurn: () => void;
+}): JSX.Element {
+  if (!open) {
+    return (
+      <p className="small soft">No account yet, or the password is lost? The operator of this platform can help.</p>
+    );
+  }
+  return (
+    <p className="small soft row">
+      {signingUp ? 'You have an account?' : 'No account yet?'}
+      <Button look="link" onClick={onTurn}>
+        {signingUp ? 'Sign in' : 'Make one'}
+      </Button>
+    </p>
+  );
+}
+
+function SignInForm({
+  domain,
+  signUpOpen,
+  next,
+  signingUp,
+  onTurn,
+}: {
+  domain: string;
+  signUpOpen: boolean;
+  /** Where the way in leads to. */
+  next: string;
+  signingUp: boolean;
+  /** From signing in to signing up, or back. */
+  onTurn: () => void;
+}): JSX.Element {
+  const take = useTakeSession();
+  const navigate = useNavigate();
   const [username, setUsername] = useState('');
   const [password, setPassword] = useState('');
   const [touched, setTouched] = useState(false);
-  useTitle(signingUp ? 'Sign up' : 'Sign in');
-  const next = safeReturn(parameters.get('next'));
 
   const enter = useMutation({
     mutationFn: () =>
@@ -48,15 +112,6 @@ export function SignInPage(): JSX.Element | null {
     },
   });
 
-  if (session.data === undefined) {
-    return (
-      <Door>
-        <Unanswered session={session} />
-      </Door>
-    );
-  }
-  if (session.data.account !== null) return <Navigate to={next} replace />;
-
   const nameProblem = signingUp && touched && username !== '' ? accountNameProblem(username.trim()) : undefined;
   const fieldError = enter.error instanceof ApiError ? enter.error : undefined;
   const submit = (event: FormEvent): void => {
@@ -66,64 +121,54 @@ export function SignInPage(): JSX.Element | null {
     enter.mutate();
   };
   return (
-    <Door foot={`${session.data.platform.domain} · Holdfast ${session.data.platform.version}`}>
-      <form className="panel stack" onSubmit={submit} aria-labelledby="door-title">
-        <h1 id="door-title">{signingUp ? 'Make an account' : 'Sign in'}</h1>
-        {next !== '/' && !signingUp && <p className="soft small">After signing in you return to where you were.</p>}
-        <TextField
-          label="Account name"
-          name="username"
-          autoComplete="username"
-          autoCapitalize="none"
-          spellCheck={false}
-          required
-          autoFocus
-          value={username}
-          onChange={(event) => setUsername(event.target.value)}
-          onBlur={() => setTouched(true)}
-          problem={nameProblem ?? (fieldError?.field === 'username' ? fieldError.message : undefined)}
-          hint={
-            signingUp
-              ? `Your first site will be at ${username.trim() === '' ? 'name' : username.trim()}.${session.data.platform.domain}.`
-              : undefined
-          }
-        />
-        <TextField
-          label="Password"
-          name="password"
-          type="password"
-          autoComplete={signingUp ? 'new-password' : 'current-password'}
-          required
-          value={password}
-          onChange={(event) => setPassword(event.target.value)}
-          problem={fieldError?.field === 'password' ? fieldError.message : undefined}
-          hint={signingUp ? 'Long beats complicated: three or four words will do.' : undefined}
-        />
-        {enter.error !== null && fieldError?.field !== 'username' && fieldError?.field !== 'password' && (
-          <ErrorNote error={enter.error} />
-        )}
-        <Button type="submit" look="main" busy={enter.isPending}>
-          {signingUp ? 'Make the account' : 'Sign in'}
-        </Button>
-        {session.data.signUpOpen ? (
-          <p className="small soft row">
-            {signingUp ? 'You have an account?' : 'No account yet?'}
-            <Button
-              look="link"
-              onClick={() => {
-                enter.reset();
-                setTouched(false);
-                setSigningUp(!signingUp);
-              }}
-            >
-              {signingUp ? 'Sign in' : 'Make one'}
-            </Button>
-          </p>
-        ) : (
-          <p className="small soft">No account yet, or the password is lost? The operator of this platform can help.</p>
-        )}
-      </form>
-    </Door>
+    <form className="panel stack" onSubmit={submit} aria-labelledby="door-title">
+      <h1 id="door-title">{signingUp ? 'Make an account' : 'Sign in'}</h1>
+      {next !== '/' && !signingUp && <p className="soft small">After signing in you return to where you were.</p>}
+      <TextField
+        label="Account name"
+        name="username"
+        autoComplete="username"
+        autoCapitalize="none"
+        spellCheck={false}
+        required
+        autoFocus
+        value={username}
+        onChange={(event) => setUsername(event.target.value)}
+        onBlur={() => setTouched(true)}
+        problem={nameProblem ?? (fieldError?.field === 'username' ? fieldError.message : undefined)}
+        hint={
+          signingUp
+            ? `Your first site will be at ${username.trim() === '' ? 'name' : username.trim()}.${domain}.`
+            : undefined
+        }
+      />
+      <TextField
+        label="Password"
+        name="password"
+        type="password"
+        autoComplete={signingUp ? 'new-password' : 'current-password'}
+        required
+        value={password}
+        onChange={(event) => setPassword(event.target.value)}
+        problem={fieldError?.field === 'password' ? fieldError.message : undefined}
+        hint={signingUp ? 'Long beats complicated: three or four words will do.' : undefined}
+      />
+      {enter.error !== null && fieldError?.field !== 'username' && fieldError?.field !== 'password' && (
+        <ErrorNote error={enter.error} />
+      )}
+      <Button type="submit" look="main" busy={enter.isPending}>
+        {signingUp ? 'Make the account' : 'Sign in'}
+      </Button>
+      <OtherWay
+        open={signUpOpen}
+        signingUp={signingUp}
+        onTurn={() => {
+          enter.reset();
+          setTouched(false);
+          onTurn();
+        }}
+      />
+    </form>
   );
 }
 

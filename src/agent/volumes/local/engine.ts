@@ -4,7 +4,8 @@ import type { AgentContext } from '../../context.ts';
 import type { CreatePlan, CreateRequest, EngineVolume, VolumeEngine } from '../engine.ts';
 import { planSpare, planVolume } from './plan.ts';
 import { loadRecords, saveRecord, volumeRecordSchema } from './record.ts';
-import { directoriesOf, VolumeState } from './state.ts';
+import { directoriesOf } from '../directories.ts';
+import { VolumeState } from './state.ts';
 import { LocalVolume } from './volume.ts';
 
 /** btrfs mirrors over two disks of this host: real ones, or image files behind a fault valve. */

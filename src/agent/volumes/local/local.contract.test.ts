@@ -5,7 +5,7 @@ import { contextOf, makeHome } from '../testing/context.ts';
 import { removeHome } from '../testing/cleanup.ts';
 import { createLocalEngine } from './engine.ts';
 import { loadRecords } from './record.ts';
-import { directoriesOf } from './state.ts';
+import { directoriesOf } from '../directories.ts';
 import { findValve, valvePaths } from '../../disks/valve.ts';
 
 /** The two ways in which an image-file disk really fails: its processes die, or it answers with errors. */

@@ -50,11 +50,11 @@ export async function makeVolume(state: VolumeState, journey: Journey): Promise<
         throw new HoldfastError('disk-unusable', `The disk ${replica.disk} does not keep what is written to it.`);
       replica.deviceId = made.deviceId;
     }
-    await state.save();
+    await state.file.save();
   });
   await journey.step('Open the volume', async () => {
     await openVolume(state);
     record.phase = 'ready';
-    await state.save();
+    await state.file.save();
   });
 }

@@ -1,23 +1,25 @@
 import { basename } from 'node:path';
 import { mkdir } from 'node:fs/promises';
+import { isServed } from '../../../model/volume-life.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { runCommand } from '../../../runtime/command.ts';
 import { until, within } from '../../../runtime/deadline.ts';
 import { monotonicMs } from '../../../runtime/monotonic.ts';
-import { attachDisk, detachDisk, findAttached, kernelName } from '../../disks/attach.ts';
+import { attachDisk, detachDisk, findAttached } from '../../disks/attach.ts';
 import { readSuperBlock } from '../../disks/disks.ts';
 import * as filesystem from '../../btrfs/filesystem.ts';
 import { forget } from '../../btrfs/forgetting.ts';
-import { assertNobodyElse, dropCopies, inUse, isKept, keepersInWords, keepersOf, type Keepers } from './held.ts';
+import { cutLeft, leave } from './cutting.ts';
+import { assertNobodyElse, inUse, isKept, keepersInWords, keepersOf, type Keepers } from '../../btrfs/keepers.ts';
 import { killHolders } from '../../kernel/holders.ts';
 import { allocateImage } from '../../disks/image-room.ts';
-import { mountAt, type MountEntry } from '../../kernel/mounts.ts';
+import { dropCopies, mountAt, type MountEntry } from '../../kernel/mounts.ts';
 import { assertNothingHangs } from '../../btrfs/registering.ts';
-import { NO_ERRORS, type ReplicaRecord } from './record.ts';
+import { NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
+import { answers } from './silence.ts';
 import type { VolumeState } from './state.ts';
 import { decideTrust, type Candidate, type Trust } from '../../btrfs/trust.ts';
 import { endBalance, endCopy } from './under-way.ts';
-import { cutValve } from '../../disks/valve.ts';
 
 /** So long an unmount that is refused because the volume is in use is tried again. */
 const BUSY_MS = 3_000;
@@ -31,16 +33,15 @@ const STOPPED = 'the file system stopped working.';
  * a dead file system.
  */
 export async function openVolume(state: VolumeState): Promise<void> {
-  if (state.open && state.trouble === null) return;
+  if (!state.happened({ type: 'open' })) return;
   try {
     const mount = await mountAt(state.directories.mount);
     if (!(mount === undefined ? await join(state) : await adopt(state, mount))) {
       await clearDead(state);
       await mountAfresh(state);
     }
-    state.mounted = true;
-    state.changed();
-    if (!(await state.answers())) {
+    state.happened({ type: 'mounted' });
+    if (!(await answers(state))) {
       throw new HoldfastError('storage-repair', 'it does not answer.');
     }
     await state.accounts.opened();
@@ -48,15 +49,19 @@ export async function openVolume(state: VolumeState): Promise<void> {
   } catch (error) {
     const reason = error instanceof HoldfastError ? error.message : String(error);
     const sentence = `The volume ${state.name} could not be opened: ${reason}`;
+    const { trouble, unopened } = state.life;
     // It is tried again every few seconds: said once.
-    if (sentence !== state.trouble) state.log.error({ volume: state.name, error }, 'volume could not be opened');
-    state.unopened = {
-      since: state.unopened?.since ?? new Date().toISOString(),
-      beganAt: state.unopened?.beganAt ?? monotonicMs(),
-      reason,
-      heldBy: error instanceof Held ? error.heldBy : null,
-    };
-    state.fault(sentence);
+    if (sentence !== trouble) state.log.error({ volume: state.name, error }, 'volume could not be opened');
+    state.happened({
+      type: 'not-opened',
+      sentence,
+      unopened: {
+        since: unopened?.since ?? new Date().toISOString(),
+        beganAt: unopened?.beganAt ?? monotonicMs(),
+        reason,
+        heldBy: error instanceof Held ? error.heldBy : null,
+      },
+    });
     if (!(error instanceof HoldfastError)) throw error;
     throw new HoldfastError(error.code, `${sentence} It is tried again every few seconds.`, {
       cause: error,
@@ -64,10 +69,8 @@ export async function openVolume(state: VolumeState): Promise<void> {
       ...(error.retryAfterSeconds === undefined ? {} : { retryAfterSeconds: error.retryAfterSeconds }),
     });
   }
-  state.open = true;
-  state.unopened = null;
+  state.happened({ type: 'opened' });
   state.lane.mend();
-  state.fault(null);
 }
 
 /** A file system that cannot be opened again while somebody outside the platform keeps it in the kernel. */
@@ -91,7 +94,7 @@ class Held extends HoldfastError {
 export async function closeVolume(state: VolumeState, ended: string[]): Promise<void> {
   const { mount } = state.directories;
   await state.quotas.stop();
-  if (state.trouble !== null && (await mountAt(mount)) !== undefined) await clearDead(state);
+  if (state.life.trouble !== null && (await mountAt(mount)) !== undefined) await clearDead(state);
   try {
     // A balance keeps the file system mounted, and would be taken for a program.
     ended.push(...(await endBalance(state)));
@@ -99,23 +102,18 @@ export async function closeVolume(state: VolumeState, ended: string[]): Promise<
     await filesystem.waitReleased(state.record.uuid, 5_000).catch((cause: unknown) => goOn(state, ended, cause));
   } catch (error) {
     // Refused: everything is as it was, the watching of limits, too.
-    if (state.open) state.quotas.begin();
+    if (isServed(state.life)) state.quotas.begin();
     throw error;
   }
-  state.open = false;
-  state.mounted = false;
-  state.silence = null;
-  state.unopened = null;
-  state.warning = null;
   state.accounts.closed();
   // Whoever watches the disks lets go of them now: a device that is held open is not detached.
-  state.changed();
+  state.happened({ type: 'closed' });
   for (const replica of state.record.replicas) await detachDisk(replica, state.pathsOf(replica), 'orderly');
   for (const replica of state.record.replicas)
     if (replica.kind === 'image') await dropCopies(state.pathsOf(replica).mountPoint, state.log);
   state.attached.clear();
   state.errors.clear();
-  state.fault(null);
+  state.changed();
 }
 
 /**
@@ -123,7 +121,7 @@ export async function closeVolume(state: VolumeState, ended: string[]): Promise<
  * answers how many of those there are. Not while a balance runs, which would be taken for a program.
  */
 export async function assertUnused(state: VolumeState): Promise<number> {
-  if (state.trouble !== null || (await mountAt(state.directories.mount)) === undefined) return 0;
+  if (state.life.trouble !== null || (await mountAt(state.directories.mount)) === undefined) return 0;
   if ((await filesystem.runningWork(state.record.uuid)) === 'balance') return 0;
   return (await assertNobodyElse(state, [], 'but its members')).members.length;
 }
@@ -153,9 +151,9 @@ async function unmount(state: VolumeState, ended: readonly string[]): Promise<vo
 /** Somebody began to use it in the moment in which it was unmounted: it is mounted again, so that a refusal leaves all as it was. */
 async function goOn(state: VolumeState, ended: readonly string[], cause: unknown): Promise<never> {
   const keepers = await keepersOf(state, true);
-  if (state.open && (await join(state))) throw inUse(state, keepers, ended, cause);
+  if (isServed(state.life) && (await join(state))) throw inUse(state, keepers, ended, cause);
   const sentence = `The volume ${state.name} is not mounted, and the kernel keeps its file system for ${keepersInWords(keepers)}. Its disks are let go of when that has ended.`;
-  if (state.record.wantedOpen) state.fault(sentence);
+  if (state.record.wantedOpen) state.broke(sentence);
   throw new HoldfastError('volume-in-use', sentence, { cause });
 }
 
@@ -167,7 +165,7 @@ async function adopt(state: VolumeState, mount: MountEntry): Promise<boolean> {
   if (serving.length === 0) return false;
   for (const replica of state.healthy()) {
     if (!serving.includes(replica))
-      await state.leave(replica, 'failed', 'its disk stopped while the platform was not running.');
+      await leave(state, replica, 'failed', 'its disk stopped while the platform was not running.');
   }
   await cutLeft(state, present);
   state.log.info({ volume: state.name, replicas: serving.map((replica) => replica.id) }, 'volume taken over as it was');
@@ -209,41 +207,15 @@ async function join(state: VolumeState): Promise<boolean> {
   }
   const mount = await mountAt(directories.mount);
   if (mount === undefined || !(await adopt(state, mount))) return false;
-  state.mounted = true;
+  state.happened({ type: 'mounted' });
   return true;
-}
-
-/** A replica that was left must stay left, also when the agent was killed between writing that down and cutting it. */
-async function cutLeft(state: VolumeState, present: ReadonlySet<string>): Promise<void> {
-  for (const replica of state.record.replicas) {
-    if (replica.state === 'healthy' || replica.state === 'rebuilding') continue;
-    if (replica.kind === 'image') await cutValve(state.pathsOf(replica));
-    else await cutLeftDisk(state, replica, present);
-  }
-}
-
-/** A real disk. One that is still in the mount and cannot be cut is watched on. */
-async function cutLeftDisk(state: VolumeState, replica: ReplicaRecord, present: ReadonlySet<string>): Promise<void> {
-  const device = await kernelName(replica.stable);
-  if (device === undefined) return;
-  // The same disk may have been taken in again, as the new replica.
-  const usedAgain =
-    state.record.replicas.some((other) => other !== replica && other.stable === replica.stable) ||
-    [...state.attached.values()].some((other) => other.device === device);
-  if (usedAgain) return;
-  if (!present.has(basename(device))) return await forget(device);
-  state.attached.set(replica.id, { device, valve: undefined });
-  await state.cutDisk(replica).catch((error: unknown) => {
-    state.log.error({ volume: state.name, disk: replica.disk, error }, 'a disk that was given up could not be cut');
-  });
 }
 
 /** Removes what is left of a file system whose disks are gone (everything was killed, or both replicas failed). */
 async function clearDead(state: VolumeState): Promise<void> {
   const { uuid } = state.record;
   await state.quotas.stop();
-  state.mounted = false;
-  state.changed();
+  state.happened({ type: 'unmounted' });
   const mounted = (await mountAt(state.directories.mount)) !== undefined;
   if (!mounted && !(await filesystem.isHeld(uuid))) return;
   await endWork(state);
@@ -301,10 +273,35 @@ async function keepAllocated({ record, directories, name, log }: VolumeState): P
 
 async function mountAfresh(state: VolumeState): Promise<void> {
   const { record, directories } = state;
-  state.silence = null;
   // Before a device appears: what else looks for file systems on new devices (udev) would be held up like the mount.
   await assertNothingHangs();
   await mkdir(directories.mount, { recursive: true, mode: 0o700 });
+  await detachAll(state);
+  const candidates = await Promise.all(record.replicas.map((replica) => candidateOf(state, replica)));
+  const trust = record.unsure === 'reopen' ? await trustAll(state, candidates) : decideTrust(candidates, record.uuid);
+  const rebuilding = candidates.filter(
+    (candidate) => candidate.recorded === 'rebuilding' && candidate.super?.uuid === record.uuid,
+  );
+  const lost = record.replicas.filter((replica) => replica.state === 'healthy' && !trust.complete.includes(replica.id));
+  const away = lost.filter(({ id }) => trust.absent.includes(id)).map(({ id }) => id);
+  state.happened({ type: 'reach', unreachable: away });
+  assertWhole(record, trust, lost);
+  for (const replica of record.replicas.filter(({ id }) => trust.stale.includes(id))) {
+    if (replica.state === 'healthy') await detachDisk(replica, state.pathsOf(replica), 'cut');
+    state.attached.delete(replica.id);
+  }
+  const using = [...trust.complete, ...rebuilding.map((candidate) => candidate.id)];
+  const devices = using.map((id) => state.attached.get(id)?.device).filter((device) => device !== undefined);
+  // What is freed in it would be given back to the machine's disk, and be missing there later.
+  const options = (await keepAllocated(state)) ? ['nodiscard'] : [];
+  await filesystem.mountFileSystem(devices, directories.mount, lost.length > 0 || hasLeft(record.replicas), options);
+  state.happened({ type: 'reach', unreachable: [] });
+  // Only now: had the mount failed, the replica that is away would still be as good as the others.
+  await recordLost(state, trust, lost);
+}
+
+async function detachAll(state: VolumeState): Promise<void> {
+  const { record } = state;
   state.attached.clear();
   state.errors.clear();
   for (const replica of record.replicas) {
@@ -317,14 +314,10 @@ async function mountAfresh(state: VolumeState): Promise<void> {
       state.log.warn({ volume: state.name, disk: replica.disk, error }, 'a disk that left could not be let go of');
     });
   }
-  const candidates = await Promise.all(record.replicas.map((replica) => candidateOf(state, replica)));
-  const trust = record.unsure === 'reopen' ? await trustAll(state, candidates) : decideTrust(candidates, record.uuid);
-  const rebuilding = candidates.filter(
-    (candidate) => candidate.recorded === 'rebuilding' && candidate.super?.uuid === record.uuid,
-  );
-  const lost = record.replicas.filter((replica) => replica.state === 'healthy' && !trust.complete.includes(replica.id));
-  state.unreachable.clear();
-  for (const replica of lost) if (trust.absent.includes(replica.id)) state.unreachable.add(replica.id);
+}
+
+/** Throws `storage-repair` when what is there may not be all that was acknowledged. `lost`: complete replicas that are not to be mounted. */
+function assertWhole(record: VolumeRecord, trust: Trust, lost: readonly ReplicaRecord[]): void {
   if (trust.complete.length === 0) {
     const disks = record.replicas.map((replica) => replica.disk).join(', ');
     throw new HoldfastError(
@@ -332,26 +325,18 @@ async function mountAfresh(state: VolumeState): Promise<void> {
       `No complete replica is there (${disks}). Bring one of these disks back.`,
     );
   }
-  const away = lost.filter((replica) => trust.absent.includes(replica.id));
-  if (record.unsure === 'reopen' && away.length > 0) {
-    const [disk] = away;
+  const away = lost.find((replica) => trust.absent.includes(replica.id));
+  if (record.unsure === 'reopen' && away !== undefined) {
     throw new HoldfastError(
       'storage-repair',
-      `All its disks failed at the same time, and ${disk?.disk} (replica ${disk?.id}) is not back: it may hold the newest writes. Bring it back, or set ${disk?.id} aside to go on without what was written last.`,
+      `All its disks failed at the same time, and ${away.disk} (replica ${away.id}) is not back: it may hold the newest writes. Bring it back, or set ${away.id} aside to go on without what was written last.`,
     );
   }
-  for (const id of trust.stale) {
-    const replica = state.replica(id);
-    if (replica.state === 'healthy') await detachDisk(replica, state.pathsOf(replica), 'cut');
-    state.attached.delete(id);
-  }
-  const using = [...trust.complete, ...rebuilding.map((candidate) => candidate.id)];
-  const devices = using.map((id) => state.attached.get(id)?.device).filter((device) => device !== undefined);
-  // What is freed in it would be given back to the machine's disk, and be missing there later.
-  const options = (await keepAllocated(state)) ? ['nodiscard'] : [];
-  await filesystem.mountFileSystem(devices, directories.mount, lost.length > 0 || hasLeft(record.replicas), options);
-  state.unreachable.clear();
-  // Only now: had the mount failed, the replica that is away would still be as good as the others.
+}
+
+/** Writes down what the volume was opened without, and that its disks were compared. */
+async function recordLost(state: VolumeState, trust: Trust, lost: readonly ReplicaRecord[]): Promise<void> {
+  const { record } = state;
   for (const replica of lost) {
     const stale = trust.stale.includes(replica.id);
     replica.state = stale ? 'failed' : 'missing';
@@ -364,14 +349,13 @@ async function mountAfresh(state: VolumeState): Promise<void> {
   }
   if (record.unsure === 'reopen') {
     // What they counted before is part of what is healed now; what comes on top is a new fault.
-    for (const id of trust.complete) {
-      const replica = state.replica(id);
+    for (const replica of record.replicas.filter(({ id }) => trust.complete.includes(id))) {
       replica.baseline = (await filesystem.errorsOf(record.uuid, replica.deviceId)) ?? NO_ERRORS;
     }
     record.unsure = trust.complete.length > 1 ? 'scrub' : null;
-    await state.save();
+    await state.file.save();
   } else if (lost.length > 0) {
-    await state.save();
+    await state.file.save();
   }
 }
 
@@ -383,7 +367,7 @@ async function mountAfresh(state: VolumeState): Promise<void> {
  */
 async function trustAll(state: VolumeState, candidates: readonly Candidate[]): Promise<Trust> {
   const trust = decideTrust(candidates, state.record.uuid);
-  const older = trust.stale.filter((id) => state.replica(id).state === 'healthy');
+  const older = trust.stale.filter((id) => state.healthy().some((replica) => replica.id === id));
   const [newest] = trust.complete;
   if (older.length === 0 || newest === undefined) return trust;
   const generationOf = (id: string): number | undefined =>

@@ -18,7 +18,7 @@ import {
 import { assertBtrfsAvailable, assertLoopAvailable } from '../../disks/loops.ts';
 import { NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
 import { assertNothingHangs } from '../../btrfs/registering.ts';
-import type { VolumeDirectories } from './state.ts';
+import type { VolumeDirectories } from '../directories.ts';
 
 const GiB = 1024 ** 3;
 const MiB = 1024 ** 2;

@@ -91,10 +91,10 @@ export async function rebuildReplica(state: VolumeState, target: ReplicaRecord, 
     target.state = 'healthy';
     target.reason = null;
     state.record.damagedBlocks = damaged;
-    state.warning = null;
+    state.happened({ type: 'warned', sentence: null });
     // The wrong data that is known of is counted in blocks now; what comes on top is a new fault.
     if (damaged > 0) await acceptWrongData(state, target);
-    await state.save();
+    await state.file.save();
     await cleanLeaving(state);
   });
 }
@@ -399,7 +399,7 @@ async function retire(state: VolumeState, replica: ReplicaRecord): Promise<void>
   record.leaving.push(replica);
   state.errors.delete(replica.id);
   state.attached.delete(replica.id);
-  await state.save();
+  await state.file.save();
 }
 
 /**
@@ -427,7 +427,7 @@ export async function cleanLeaving(state: VolumeState): Promise<void> {
       continue;
     }
     record.leaving = record.leaving.filter((other) => other !== replica);
-    await state.save();
+    await state.file.save();
   }
 }
 

@@ -2,6 +2,7 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { replicaStateSchema, volumeNameSchema } from '../../../protocol/volumes.ts';
+import { within } from '../../../runtime/deadline.ts';
 import { readJson, removeDurably, writeWhole } from '../../../runtime/whole-file.ts';
 
 /**
@@ -80,6 +81,39 @@ export async function loadRecords(
     }
   }
   return records;
+}
+
+/** The host's own disk may be full, read-only or hang: who decides something must hear of it. */
+const SAVE_DEADLINE_MS = 10_000;
+
+/** The record of one volume on disk. One write after the other: a cut does not wait its turn, and two must never write the same file at once. */
+export class RecordFile {
+  readonly #directory: string;
+  readonly #record: VolumeRecord;
+  readonly #onSaved: () => void;
+  #saving: Promise<unknown> = Promise.resolve();
+  /** A write that has not begun: it will hold what is decided until then. */
+  #next: Promise<void> | undefined;
+
+  constructor(directory: string, record: VolumeRecord, onSaved: () => void) {
+    this.#directory = directory;
+    this.#record = record;
+    this.#onSaved = onSaved;
+  }
+
+  /** Throws what the host's disk answers, or `deadline-passed` after 10 seconds; a write that is late may still happen then. */
+  async save(): Promise<void> {
+    if (this.#next === undefined) {
+      const next = this.#saving.then(() => {
+        this.#next = undefined;
+        return saveRecord(this.#directory, this.#record);
+      });
+      this.#next = next;
+      this.#saving = next.catch(() => undefined);
+    }
+    await within(SAVE_DEADLINE_MS, `writing the record of the volume ${this.#record.name}`, this.#next);
+    this.#onSaved();
+  }
 }
 
 export async function saveRecord(directory: string, record: VolumeRecord): Promise<void> {

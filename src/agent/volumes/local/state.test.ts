@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { redundancyOf, type ReplicaState } from '../../../model/volumes.ts';
 import { contextOf, makeHome } from '../testing/context.ts';
+import { cutDisk, leave } from './cutting.ts';
 import { isKept } from './rebuild.ts';
 import { loadRecords, NO_ERRORS, type ReplicaRecord, type VolumeRecord } from './record.ts';
 import { VolumeState } from './state.ts';
@@ -50,21 +51,29 @@ describe('the state of a volume', () => {
     return new VolumeState(contextOf(home), record);
   }
 
+  function opened(volume: VolumeState): void {
+    for (const type of ['open', 'mounted', 'opened'] as const) volume.happened({ type });
+  }
+
+  function replicaOf(volume: VolumeState, id: string): ReplicaRecord {
+    return volume.record.replicas.find((replica) => replica.id === id)!;
+  }
+
   test('whatever happens to replicas, the last complete one is never given up', async () => {
-    const leave = fc.record({
+    const leaving = fc.record({
       replica: fc.nat(3),
       to: fc.constantFrom('set-aside', 'missing', 'failed') as fc.Arbitrary<ReplicaState>,
     });
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.constantFrom(...STATES), { minLength: 1, maxLength: 4 }),
-        fc.array(leave, { maxLength: 6 }),
+        fc.array(leaving, { maxLength: 6 }),
         async (states, steps) => {
           const volume = volumeOf(states);
           const hadComplete = volume.healthy().length > 0;
           for (const { replica, to } of steps) {
             const found = volume.record.replicas[replica % volume.record.replicas.length];
-            if (found !== undefined) await volume.leave(found, to, 'it was left.');
+            if (found !== undefined) await leave(volume, found, to, 'it was left.');
           }
           expect(volume.healthy().length > 0).toBe(hadComplete);
         },
@@ -77,14 +86,14 @@ describe('the state of a volume', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...STATES), { minLength: 1, maxLength: 3 }), (states) => {
         const volume = volumeOf(states);
-        volume.open = true;
+        opened(volume);
         const status = volume.status();
         expect(status.redundancy).toBe(redundancyOf(states));
         expect(status.trouble === null).toBe(status.redundancy === 'full');
       }),
     );
     const volume = volumeOf(['healthy', 'failed']);
-    volume.open = true;
+    opened(volume);
     expect(volume.status().trouble).toBe(
       'Only one complete replica is left. Replica r2 (/dev/none1): of a reason. Add a replica to restore redundancy.',
     );
@@ -92,9 +101,9 @@ describe('the state of a volume', () => {
 
   test('when the last complete replica does not work the volume is lost, its data is not', async () => {
     const volume = volumeOf(['healthy', 'failed']);
-    volume.open = true;
+    opened(volume);
     const [last] = volume.record.replicas;
-    if (last !== undefined) await volume.leave(last, 'failed', 'its disk stopped working.');
+    if (last !== undefined) await leave(volume, last, 'failed', 'its disk stopped working.');
     expect(volume.status()).toMatchObject({
       state: 'trouble',
       redundancy: 'lost',
@@ -105,8 +114,8 @@ describe('the state of a volume', () => {
 
   test('a cut of the last complete replica is refused; the one that serves is not blamed', async () => {
     const volume = volumeOf(['healthy', 'failed']);
-    volume.open = true;
-    await expect(volume.leave(volume.replica('r1'), 'failed', 'it hung.', 'cut')).rejects.toMatchObject({
+    opened(volume);
+    await expect(leave(volume, replicaOf(volume, 'r1'), 'failed', 'it hung.', 'cut')).rejects.toMatchObject({
       code: 'last-replica',
     });
     expect(volume.status()).toMatchObject({ state: 'open', redundancy: 'reduced' });
@@ -114,29 +123,29 @@ describe('the state of a volume', () => {
 
   test('what cannot be recorded is not done, and is done by the next decision', async () => {
     const volume = volumeOf(['healthy', 'healthy']);
-    const first = volume.replica('r1');
+    const first = replicaOf(volume, 'r1');
     const { records } = volume.directories;
     await rm(records, { recursive: true, force: true });
     await mkdir(dirname(records), { recursive: true });
     await writeFile(records, 'in the way');
-    await expect(volume.leave(first, 'failed', 'it hung.', 'cut')).rejects.toMatchObject({ code: 'command-failed' });
+    await expect(leave(volume, first, 'failed', 'it hung.', 'cut')).rejects.toMatchObject({ code: 'command-failed' });
     expect(first).toMatchObject({ state: 'healthy', reason: null });
     await rm(records);
-    await volume.leave(first, 'failed', 'it hung.', 'cut');
+    await leave(volume, first, 'failed', 'it hung.', 'cut');
     expect(first).toMatchObject({ state: 'failed', reason: 'it hung.' });
     expect((await loadRecords(records))[0]?.replicas[0]?.state).toBe('failed');
   });
 
   test('a real disk that was given up and cannot be cut stays in sight of the watcher; one that is gone does not', async () => {
     const volume = volumeOf(['healthy', 'healthy']);
-    volume.mounted = true;
+    opened(volume);
     // A loop device: it is there, and there is no way known to cut it.
     const [loop] = (await readdir('/sys/block')).filter((name) => name.startsWith('loop'));
     volume.attached.set('r1', { device: `/dev/${loop}`, valve: undefined });
-    await volume.leave(volume.replica('r1'), 'failed', 'its disk answered with errors.');
+    await leave(volume, replicaOf(volume, 'r1'), 'failed', 'its disk answered with errors.');
     expect(volume.disks()).toMatchObject([{ replica: 'r1', state: 'failed' }]);
     volume.attached.set('r1', { device: '/dev/none0', valve: undefined });
-    await volume.cutDisk(volume.replica('r1'));
+    await cutDisk(volume, replicaOf(volume, 'r1'));
     expect(volume.disks()).toEqual([]);
   });
 
@@ -167,7 +176,7 @@ describe('the state of a volume', () => {
     volume.readAt = new Date();
     volume.changed();
     expect(told).toBe(1);
-    volume.open = true;
+    opened(volume);
     volume.changed();
     expect(told).toBe(2);
   });

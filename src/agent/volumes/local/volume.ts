@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isServed, whyUnusable } from '../../../model/volume-life.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import type { VolumeStatus } from '../../../protocol/volumes.ts';
 import { mustRun, runCommand } from '../../../runtime/command.ts';
@@ -7,7 +8,7 @@ import type { FaultName } from '../../../protocol/drills.ts';
 import type { AccountHome, WatchedDisk } from '../../context.ts';
 import type { AccountWanted, EngineVolume } from '../engine.ts';
 import type { Journey } from '../../operations/journey.ts';
-import { assertAnotherReads, cutReplica } from './cutting.ts';
+import { assertAnotherReads, cutReplica, leave } from './cutting.ts';
 import { Faults } from './faults.ts';
 import { errorsOf, runningWork } from '../../btrfs/filesystem.ts';
 import { deviceBytes } from '../../disks/loops.ts';
@@ -20,7 +21,8 @@ import { loadRecords, NO_ERRORS, removeRecord, type ReplicaRecord } from './reco
 import { damagedSentence, type VolumeState } from './state.ts';
 import { assertNoCopy, makeWay } from './under-way.ts';
 import { removeDirectory } from '../../disks/valve.ts';
-import { heal, hungReplicas, lookAt, probe } from './watching.ts';
+import { answers, probe } from './silence.ts';
+import { heal, hungReplicas, lookAt } from './watching.ts';
 
 /** A volume that does not open is tried again at the next look, and then less and less often down to this. */
 const HEAL_AT_MOST_EVERY_MS = 10_000;
@@ -52,7 +54,7 @@ export class LocalVolume implements EngineVolume {
   }
 
   get wantedOpen(): boolean {
-    return this.#state.record.wantedOpen && this.#state.record.phase === 'ready';
+    return this.#state.wantedOpen;
   }
 
   status(): VolumeStatus {
@@ -64,25 +66,23 @@ export class LocalVolume implements EngineVolume {
   }
 
   assertUsable(): void {
-    const shown = this.#state.state();
-    if (shown === 'open') return;
-    if (this.#state.closing)
-      throw new HoldfastError('volume-closed', `The volume ${this.name} is being closed.`, { retryAfterSeconds: 10 });
-    if (shown === 'closed' && this.wantedOpen) {
-      // Nobody closed it: the agent has just started, or takes it up again.
-      throw new HoldfastError('storage-repair', `The volume ${this.name} is being opened. Try again in a moment.`, {
-        retryAfterSeconds: 2,
-      });
+    const { life, lane, wantedOpen } = this.#state;
+    switch (whyUnusable(life, !lane.broken, wantedOpen)) {
+      case undefined:
+        return;
+      case 'closing':
+        throw new HoldfastError('volume-closed', `The volume ${this.name} is being closed.`, { retryAfterSeconds: 10 });
+      case 'opening':
+        throw new HoldfastError('storage-repair', `The volume ${this.name} is being opened. Try again in a moment.`, {
+          retryAfterSeconds: 2,
+        });
+      case 'closed':
+        throw new HoldfastError('volume-closed', `The volume ${this.name} is closed.`, { retryAfterSeconds: 10 });
+      case 'repair':
+        throw new HoldfastError('storage-repair', life.held ?? 'This storage is being repaired. Try again shortly.', {
+          retryAfterSeconds: 5,
+        });
     }
-    if (shown === 'closed')
-      throw new HoldfastError('volume-closed', `The volume ${this.name} is closed.`, { retryAfterSeconds: 10 });
-    throw new HoldfastError(
-      'storage-repair',
-      this.#state.held ?? 'This storage is being repaired. Try again shortly.',
-      {
-        retryAfterSeconds: 5,
-      },
-    );
   }
 
   async make(journey: Journey): Promise<void> {
@@ -98,7 +98,7 @@ export class LocalVolume implements EngineVolume {
       }
       if (!record.wantedOpen) {
         record.wantedOpen = true;
-        await this.#state.save();
+        await this.#state.file.save();
       }
       await openVolume(this.#state);
       await cleanLeaving(this.#state);
@@ -117,32 +117,29 @@ export class LocalVolume implements EngineVolume {
           await closeVolume(this.#state, ended);
         } finally {
           // Refused: it stays open, and is watched on.
-          if (this.#state.open) this.#state.quotas.begin();
+          if (isServed(this.#state.life)) this.#state.quotas.begin();
         }
         if (how !== 'keep' || !record.wantedOpen) return;
         // Closed first: a volume that is in use stays open, and wanted.
         record.wantedOpen = false;
-        await this.#state.save();
+        await this.#state.file.save();
       });
     } finally {
-      this.#state.closing = false;
-      this.#state.changed();
+      this.#state.happened({ type: 'closing-over' });
     }
   }
 
   /** Refuses when others than its members use it, before anything is ended for it; then whoever runs its members' programs is told to end them. */
   async #beginClosing(): Promise<string[]> {
     const members = await assertUnused(this.#state);
-    this.#state.closing = true;
-    this.#state.changed();
+    this.#state.happened({ type: 'closing' });
     return members > 0 ? ["Its members' programs were told to end for it; its sites start again by themselves."] : [];
   }
 
   async refresh(): Promise<VolumeStatus> {
     await this.#inTurn(async () => {
       await lookAt(this.#state);
-      const { open, trouble } = this.#state;
-      if (open && trouble === null) {
+      if (this.#state.life.step === 'open') {
         this.#healEveryMs = 0;
       } else if (performance.now() - this.#healedAt > this.#healEveryMs) {
         await heal(this.#state);
@@ -159,7 +156,7 @@ export class LocalVolume implements EngineVolume {
   }
 
   async setAside(id: string): Promise<void> {
-    const replica = this.#state.replica(id);
+    const replica = this.#replica(id);
     if (replica.state === 'set-aside') return;
     if (replica.state === 'rebuilding') {
       throw new HoldfastError('conflict', `Replica ${id} is being rebuilt and holds nothing complete yet.`);
@@ -170,12 +167,12 @@ export class LocalVolume implements EngineVolume {
 
   async assertAnotherReads(id: string): Promise<void> {
     // The last one is refused by the cut itself, which knows why.
-    if (this.#state.healthy().length > 1) await assertAnotherReads(this.#state, this.#state.replica(id));
+    if (this.#state.healthy().length > 1) await assertAnotherReads(this.#state, this.#replica(id));
   }
 
   async cut(id: string, reason: string): Promise<void> {
     try {
-      await cutReplica(this.#state, this.#state.replica(id), 'failed', reason);
+      await cutReplica(this.#state, this.#replica(id), 'failed', reason);
     } finally {
       // What did not answer does now: it is asked at once, and not at the next look.
       this.#healEveryMs = 0;
@@ -189,24 +186,23 @@ export class LocalVolume implements EngineVolume {
 
   hold(sentence: string | null): void {
     const state = this.#state;
-    if (state.held === sentence) return;
-    state.held = sentence;
+    if (state.life.held === sentence) return;
+    state.happened({ type: 'held', sentence });
     // What waits for the volume now is answered now. The lane opens again when the volume answers a probe.
     if (sentence !== null) state.lane.trip();
-    state.changed();
-    if (sentence === null) void this.refresh();
+    else void this.refresh();
   }
 
   doubt(): void {
-    this.#state.doubted = true;
+    this.#state.happened({ type: 'doubted' });
   }
 
   async proves(): Promise<boolean> {
-    return this.#state.open && this.#state.trouble === null && (await this.#state.answers());
+    return this.#state.life.step === 'open' && (await answers(this.#state));
   }
 
   async fault(id: string, fault: FaultName): Promise<FaultName | null> {
-    return await this.#faults.set(this.#state.replica(id), fault);
+    return await this.#faults.set(this.#replica(id), fault);
   }
 
   async planReplica(disk: string | undefined, replaces?: string): Promise<string> {
@@ -231,10 +227,8 @@ export class LocalVolume implements EngineVolume {
   }
 
   async rebuild(id: string, journey: Journey): Promise<void> {
-    this.#assertOpen();
-    const target = this.#state.record.replicas.find((replica) => replica.id === id);
-    if (target === undefined) throw new HoldfastError('not-found', `The volume ${this.name} has no replica ${id}.`);
-    await rebuildReplica(this.#state, target, journey);
+    this.assertUsable();
+    await rebuildReplica(this.#state, this.#replica(id), journey);
   }
 
   async abandonReplica(id: string): Promise<void> {
@@ -252,7 +246,7 @@ export class LocalVolume implements EngineVolume {
     const state = this.#state;
     if (target.deviceId !== 0) {
       // It took the other one's place in the file system already, but is not proven complete.
-      await state.leave(target, 'failed', 'its rebuild failed.');
+      await leave(state, target, 'failed', 'its rebuild failed.');
       return;
     }
     if ((await runningWork(state.record.uuid)) === 'device replace') {
@@ -262,7 +256,7 @@ export class LocalVolume implements EngineVolume {
   }
 
   async scrub(journey: Journey): Promise<void> {
-    this.#assertOpen();
+    this.assertUsable();
     await assertNoCopy(this.#state);
     journey.plan(this.#state.healthy().map(({ id }) => `Scrub ${id}`));
     for (const replica of this.#state.healthy()) {
@@ -279,13 +273,13 @@ export class LocalVolume implements EngineVolume {
     }
     if (this.#state.record.unsure === 'scrub') this.#state.record.unsure = null;
     this.#state.record.damagedBlocks = 0;
-    await this.#state.save();
+    await this.#state.file.save();
     await cleanLeaving(this.#state);
     await this.refresh();
   }
 
   async planGrow(imageBytes: number | undefined): Promise<void> {
-    this.#assertOpen();
+    this.assertUsable();
     const state = this.#state;
     if (state.healthy().length < state.record.replicas.length) {
       throw new HoldfastError(
@@ -311,7 +305,7 @@ export class LocalVolume implements EngineVolume {
    */
   async grow(imageBytes: number | undefined, journey: Journey): Promise<void> {
     const state = this.#state;
-    this.#assertOpen();
+    this.assertUsable();
     for (;;) {
       const small = state.record.replicas.find(
         (replica) => replica.kind === 'image' && replica.state !== 'rebuilding' && replica.bytes < (imageBytes ?? 0),
@@ -322,7 +316,7 @@ export class LocalVolume implements EngineVolume {
         const id = await this.#inTurn(() =>
           this.#addReplica({ replaced: small, disk: undefined, imageBytes: imageBytes ?? small.bytes }),
         );
-        target = state.replica(id);
+        target = this.#replica(id);
       }
       await rebuildReplica(state, target, journey);
     }
@@ -335,7 +329,7 @@ export class LocalVolume implements EngineVolume {
         await state.lane.run(() => mustRun('btrfs', parameters, { deadlineMs: 60_000 }));
       }
       if (imageBytes !== undefined) state.record.imageBytes = Math.max(state.record.imageBytes, imageBytes);
-      await state.save();
+      await state.file.save();
     });
     await this.refresh();
   }
@@ -359,7 +353,7 @@ export class LocalVolume implements EngineVolume {
         this.assertDeletable();
         await closeVolume(state, ended);
         record.phase = 'deleting';
-        await state.save();
+        await state.file.save();
       });
     });
     await journey.step('Release the disks', async () => {
@@ -387,7 +381,7 @@ export class LocalVolume implements EngineVolume {
   }
 
   needsScrub(): boolean {
-    return this.#state.record.unsure === 'scrub' && this.#state.open;
+    return this.#state.record.unsure === 'scrub' && isServed(this.#state.life);
   }
 
   hasStaleReplica(): boolean {
@@ -412,8 +406,8 @@ export class LocalVolume implements EngineVolume {
 
   /** Only of a volume that answers: what hangs keeps the process that asks. */
   #watchLimits(): void {
-    const { open, trouble, silence, lane, quotas } = this.#state;
-    if (open && trouble === null && silence === null && !lane.broken) quotas.look();
+    const { life, lane, quotas } = this.#state;
+    if (life.step === 'open' && life.silence === null && !lane.broken) quotas.look();
   }
 
   async withRoom<T>(
@@ -425,20 +419,24 @@ export class LocalVolume implements EngineVolume {
     return await this.#state.accounts.withRoom(account, bytes, work);
   }
 
-  #assertOpen(): void {
-    this.assertUsable();
+  #replica(id: string): ReplicaRecord {
+    const { replicas } = this.#state.record;
+    const found = replicas.find((replica) => replica.id === id);
+    if (found !== undefined) return found;
+    const known = replicas.map((replica) => replica.id).join(', ');
+    throw new HoldfastError('not-found', `The volume ${this.name} has no replica ${id}. It has: ${known}.`);
   }
 
   /** Whose place a new replica takes, and which disk it shall be on; undefined: a fresh image file. */
   #replaced(disk: string | undefined, replaces: string | undefined): ReplicaRequest {
     const state = this.#state;
-    this.#assertOpen();
+    this.assertUsable();
     const { record } = state;
     if (record.replicas.some((replica) => replica.state === 'rebuilding')) {
       throw new HoldfastError('conflict', `A replica of the volume ${this.name} is being rebuilt already.`);
     }
     const incomplete = record.replicas.find((replica) => replica.state !== 'healthy');
-    const replaced = replaces === undefined ? incomplete : state.replica(replaces);
+    const replaced = replaces === undefined ? incomplete : this.#replica(replaces);
     if (replaced === undefined) {
       throw new HoldfastError(
         'conflict',
@@ -494,7 +492,7 @@ export class LocalVolume implements EngineVolume {
     const { record } = this.#state;
     record.replicas.push(planned);
     record.nextReplica += 1;
-    await this.#state.save();
+    await this.#state.file.save();
     return planned.id;
   }
 

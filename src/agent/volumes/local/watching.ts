@@ -1,9 +1,12 @@
 import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
+import { wayBack } from '../../../model/volume-life.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
 import { deviceBytes, loopsOf } from '../../disks/loops.ts';
 import * as filesystem from '../../btrfs/filesystem.ts';
+import { leave } from './cutting.ts';
 import { openVolume } from './opening.ts';
+import { answers } from './silence.ts';
 import { readOrUndefined } from '../../kernel/files.ts';
 import { mountAt } from '../../kernel/mounts.ts';
 import type { ReplicaRecord } from './record.ts';
@@ -13,11 +16,6 @@ import { diskOf, valveServes } from '../../disks/valve.ts';
 /** A disk is hung when nothing completed at every one of these looks although something waited. */
 const HUNG_LOOKS = 12;
 const HUNG_LOOK_MS = 100;
-
-/** Work that takes longer than this makes us ask whether the volume answers at all, before its own deadline. */
-const SUSPICIOUS_MS = 4_000;
-/** A volume that only its members' programs wait for is refused after it has not answered for this long. */
-const SILENT_MS = 10_000;
 
 /** What is wrong with a complete replica's disk, as a sentence goes on: "its disk stopped working." */
 interface Bad {
@@ -31,10 +29,10 @@ interface Bad {
  * touches the volume.
  */
 export async function lookAt(state: VolumeState): Promise<void> {
-  if (!state.mounted) return;
+  if (!state.life.mounted) return;
   const mount = await mountAt(state.directories.mount);
   if (mount === undefined) {
-    state.fault(`The volume ${state.name} was unmounted by somebody else. It is opened again.`);
+    state.broke(`The volume ${state.name} was unmounted by somebody else. It is opened again.`);
     return;
   }
   const found: Bad[] = [];
@@ -46,12 +44,12 @@ export async function lookAt(state: VolumeState): Promise<void> {
   const bad = found.filter(({ replica }) => replica.state === 'healthy');
   if (bad.length < state.healthy().length) {
     for (const { replica, reason } of bad)
-      if (replica.state === 'healthy') await state.leave(replica, 'failed', reason);
+      if (replica.state === 'healthy') await leave(state, replica, 'failed', reason);
   } else if (bad.length > 0) {
     await allBad(state, bad);
   }
   if (filesystem.stoppedWriting(mount))
-    state.fault(`The volume ${state.name} accepts no writes any more: too many of its disks failed.`);
+    state.broke(`The volume ${state.name} accepts no writes any more: too many of its disks failed.`);
   const room = await state.room.look();
   if (room !== undefined) {
     state.usedBytes = room.usedBytes;
@@ -71,31 +69,24 @@ async function allBad(state: VolumeState, bad: readonly Bad[]): Promise<void> {
   if (first === undefined) return;
   const said = bad.map(({ replica, reason }) => `${replica.id} (${replica.disk}): ${reason}`).join(' ');
   if (bad.length === 1 && !first.dead) {
-    state.warning = `Some reading or writing failed on the last complete replica ${said} Add a replica.`;
+    const sentence = `Some reading or writing failed on the last complete replica ${said} Add a replica.`;
+    state.happened({ type: 'warned', sentence });
     first.replica.baseline = state.errors.get(first.replica.id) ?? first.replica.baseline;
     state.log.error(
       { volume: state.name, replica: first.replica.id, reason: first.reason },
       'errors on the last replica',
     );
-    await state.save();
+    await state.file.save();
     return;
   }
-  for (const { replica, dead } of bad) if (dead) state.unreachable.add(replica.id);
+  const dead = bad.filter((one) => one.dead).map(({ replica }) => replica.id);
   if (bad.length > 1 && state.record.unsure !== 'reopen') {
+    state.happened({ type: 'reach', unreachable: [...state.life.unreachable, ...dead] });
     state.record.unsure = 'reopen';
-    await state.save();
+    await state.file.save();
   }
-  state.fault(`No disk of the volume ${state.name} works. ${said} It is opened again as soon as they are back.`);
-}
-
-/** Asks a volume that somebody waits for, whose work takes suspiciously long, or that did not answer before, whether it answers. */
-export async function probe(state: VolumeState): Promise<void> {
-  const { lane } = state;
-  const suspicious = lane.broken || lane.oldestMs > SUSPICIOUS_MS;
-  if (!state.open || !(suspicious || state.doubted || state.silence !== null)) return;
-  if (await state.answers()) lane.mend();
-  // A volume under load may keep programs waiting, and this write as well: that alone is no reason to refuse it to everybody.
-  else if (suspicious || state.silentMs >= SILENT_MS) lane.trip();
+  const sentence = `No disk of the volume ${state.name} works. ${said} It is opened again as soon as they are back.`;
+  state.broke(sentence, dead);
 }
 
 async function lookAtReplica(state: VolumeState, replica: ReplicaRecord): Promise<Bad | undefined> {
@@ -123,15 +114,12 @@ async function lookAtReplica(state: VolumeState, replica: ReplicaRecord): Promis
  * alone: it may come back, and programs are waiting in it.
  */
 export async function heal(state: VolumeState): Promise<void> {
-  if (!state.record.wantedOpen || state.record.phase !== 'ready') return;
-  if (state.open) {
-    if (state.trouble === null) return;
-    if (state.record.unsure !== 'reopen') {
-      const serving = await servingReplicas(state);
-      if (serving.length > 0) return await recognise(state, serving);
-    }
-    state.open = false;
-  }
+  const { life, record, wantedOpen } = state;
+  const serving = life.step === 'broken' ? await servingReplicas(state) : [];
+  const facts = { wanted: wantedOpen, serving: serving.length > 0, unsure: record.unsure === 'reopen' };
+  const way = wayBack(state.life, facts);
+  if (way === 'ask') return await recognise(state, serving);
+  if (way === 'none') return;
   await openVolume(state).catch((error: unknown) => {
     if (!(error instanceof HoldfastError)) throw error;
   });
@@ -139,10 +127,12 @@ export async function heal(state: VolumeState): Promise<void> {
 
 /** A disk serves that was believed dead. When the volume answers as well, nothing is wrong any more; else it is asked again later. */
 async function recognise(state: VolumeState, serving: readonly ReplicaRecord[]): Promise<void> {
-  if (!(await state.answers())) return;
-  for (const { id } of serving) state.unreachable.delete(id);
-  state.log.info({ volume: state.name, replicas: serving.map(({ id }) => id) }, 'volume serves after all');
-  state.fault(null);
+  if (!(await answers(state))) return;
+  const replicas = serving.map(({ id }) => id);
+  state.log.info({ volume: state.name, replicas }, 'volume serves after all');
+  const unreachable = state.life.unreachable.filter((id) => !replicas.includes(id));
+  state.happened({ type: 'reach', unreachable });
+  state.happened({ type: 'recovered' });
 }
 
 /** Complete replicas in whose disk something waits and nothing completes for the whole time, by the kernel's counters. */

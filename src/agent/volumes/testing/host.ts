@@ -3,7 +3,7 @@ import type { FaultName } from '../../../protocol/drills.ts';
 import type { Operation, VolumeStatus } from '../../../protocol/volumes.ts';
 import { until } from '../../../runtime/deadline.ts';
 import type { AgentContext, StoragePart } from '../../context.ts';
-import { directoriesOf } from '../local/state.ts';
+import { directoriesOf } from '../directories.ts';
 import { findValve, valvePaths, type ValvePaths } from '../../disks/valve.ts';
 import { createStorage } from '../storage.ts';
 import { removeHome } from './cleanup.ts';

@@ -84,32 +84,37 @@ function view(account: AccountRow, task: ScheduledTask): z.input<typeof taskView
 const REQUIRED = 'This field is required.';
 const HOURLY_HAS_NO_HOUR = 'Hourly tasks must not have an hour.';
 
+type Interval = ScheduledTask['schedule']['kind'];
+
+/** Which kind of schedule a body asks for; undefined when neither it nor what is known says. */
+function intervalOf(body: Fields, known: ScheduledTask['schedule'] | undefined): Interval | undefined {
+  const interval = body.interval ?? (body.cron ? 'cron' : known?.kind);
+  if (interval === undefined || interval === 'daily' || interval === 'hourly' || interval === 'cron') return interval;
+  throw new ApiAnswer(400, { interval: [`"${interval}" is not a valid choice.`] });
+}
+
+function cronOf(body: Fields, known: ScheduledTask['schedule'] | undefined): ScheduledTask['schedule'] {
+  const before = known?.kind === 'cron' ? known : undefined;
+  const expression = body.cron ?? before?.expression;
+  if (expression === undefined) throw new ApiAnswer(400, { cron: [REQUIRED] });
+  return { kind: 'cron', expression: expression.trim(), zone: body.zone ?? before?.zone ?? 'UTC' };
+}
+
 /** The schedule that a body asks for, with what it does not name taken from `known`. Refusals are Django REST framework's. */
 function scheduleOf(body: Fields, known: ScheduledTask['schedule'] | undefined): ScheduledTask['schedule'] {
-  const interval = body.interval ?? (typeof body.cron === 'string' && body.cron !== '' ? 'cron' : known?.kind);
+  const interval = intervalOf(body, known);
+  if (interval === 'cron') return cronOf(body, known);
+  const before = known?.kind === 'cron' ? undefined : known;
+  const minute = body.minute ?? before?.minute;
+  const hour = body.hour ?? (before?.kind === 'daily' ? before.hour : undefined);
   const missing: Record<string, string[]> = {};
   if (interval === undefined) missing['interval'] = [REQUIRED];
-  else if (interval !== 'daily' && interval !== 'hourly' && interval !== 'cron')
-    throw new ApiAnswer(400, { interval: [`"${interval}" is not a valid choice.`] });
-  if (interval === 'cron') {
-    const expression = body.cron ?? (known?.kind === 'cron' ? known.expression : undefined);
-    if (expression === undefined) throw new ApiAnswer(400, { cron: [REQUIRED] });
-    return {
-      kind: 'cron',
-      expression: expression.trim(),
-      zone: body.zone ?? (known?.kind === 'cron' ? known.zone : 'UTC'),
-    };
-  }
-  const minute = body.minute ?? (known !== undefined && known.kind !== 'cron' ? known.minute : undefined);
   if (minute === undefined) missing['minute'] = [REQUIRED];
-  const hour = body.hour ?? (interval === 'daily' && known?.kind === 'daily' ? known.hour : undefined);
   if (interval === 'daily' && hour === undefined) missing['hour'] = [REQUIRED];
   if (Object.keys(missing).length > 0) throw new ApiAnswer(400, missing);
-  if (interval === 'hourly') {
-    if (typeof body.hour === 'number') throw new ApiAnswer(400, { non_field_errors: [HOURLY_HAS_NO_HOUR] });
-    return { kind: 'hourly', minute: minute ?? 0 };
-  }
-  return { kind: 'daily', hour: hour ?? 0, minute: minute ?? 0 };
+  if (interval === 'daily') return { kind: 'daily', hour: hour ?? 0, minute: minute ?? 0 };
+  if (typeof body.hour === 'number') throw new ApiAnswer(400, { non_field_errors: [HOURLY_HAS_NO_HOUR] });
+  return { kind: 'hourly', minute: minute ?? 0 };
 }
 
 function mustBeScheduled(task: Awaited<ReturnType<typeof mustFindTask>>): ScheduledTask {

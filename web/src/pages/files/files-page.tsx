@@ -1,6 +1,7 @@
-import { useQuery, useQueryClient } from '@tanstack/react-query';
-import { type DragEvent, type JSX, useEffect, useRef, useState } from 'react';
+import { useQuery, useQueryClient, type UseQueryResult } from '@tanstack/react-query';
+import { type ComponentProps, type DragEvent, type JSX, useEffect, useRef, useState } from 'react';
 import { Link, Navigate, useLocation, useNavigate } from 'react-router';
+import type { Directory } from '../../../../src/protocol/browser.ts';
 import type { FileEntry } from '../../../../src/protocol/files.ts';
 import { ApiError, call, openStream } from '../../api/client.ts';
 import { dashboardQuery, directoryQuery } from '../../api/queries.ts';
@@ -108,9 +109,100 @@ function readAgainAfter(entries: number): number {
   return entries > 1000 ? 30_000 : 5_000;
 }
 
+function isRoot(path: string, account: string): boolean {
+  return rootsOf(account).some((root) => root.path === path);
+}
+
+/** What is in the directory, as far as it can be read. */
+function Listing({
+  path,
+  directory,
+  filter,
+  onFilter,
+  ...table
+}: {
+  path: string;
+  directory: UseQueryResult<Directory>;
+  filter: string;
+  onFilter: (filter: string) => void;
+} & Pick<
+  ComponentProps<typeof FileTable>,
+  'selected' | 'onSelect' | 'onRename' | 'onGiveBack' | 'onDelete'
+>): JSX.Element {
+  const now = useNow();
+  const { account } = useSession();
+  const [sort, setSort] = useState<Sort>({ key: 'name', down: false });
+  const { data, error } = directory;
+  if (data === undefined)
+    return (
+      <Unread path={path} error={error} retry={() => void directory.refetch()} atRoot={isRoot(path, account.name)} />
+    );
+  const { entries, writable, truncated } = data;
+  const shown = arrange(entries, sort, filter);
+  return (
+    <Panel flush>
+      {error !== null && (
+        <div className="panel-words">
+          <Note level="warning">
+            This is the list as it was {formatAgo(new Date(directory.dataUpdatedAt).toISOString(), now)}. It cannot be
+            read just now: {messageOf(error)}
+          </Note>
+        </div>
+      )}
+      {truncated && (
+        <div className="panel-words">
+          <Note level="warning">
+            This directory holds more than can be shown here. What you see is the first{' '}
+            {count(entries.length, 'entry', 'entries')}.
+          </Note>
+        </div>
+      )}
+      {entries.length === 0 ? (
+        <Empty icon="folder" title="This directory is empty">
+          {writable
+            ? 'Drop files here, press Upload, or make a new file.'
+            : 'The platform writes here; there is nothing yet.'}
+        </Empty>
+      ) : shown.length === 0 ? (
+        <Empty icon="search" title="No such name here" actions={<Button onClick={() => onFilter('')}>Show all</Button>}>
+          None of {count(entries.length, 'entry', 'entries')} has "{filter.trim()}" in its name.
+        </Empty>
+      ) : (
+        <FileTable key={path} path={path} entries={shown} sort={sort} onSort={setSort} writable={writable} {...table} />
+      )}
+    </Panel>
+  );
+}
+
+function Unread({
+  path,
+  error,
+  retry,
+  atRoot,
+}: {
+  path: string;
+  error: Error | null;
+  retry: () => void;
+  atRoot: boolean;
+}): JSX.Element {
+  if (error === null) {
+    return (
+      <Panel>
+        <Skeleton lines={8} label="Loading the directory" />
+      </Panel>
+    );
+  }
+  const notDirectory = error instanceof ApiError && (error.code === 'input-invalid' || error.code === 'not-found');
+  return (
+    <ErrorPanel what={`${nameOf(path)} cannot be shown`} error={error} retry={retry}>
+      {notDirectory && <LinkButton to={editAddress(path)}>Open it as a file</LinkButton>}
+      {!atRoot && <LinkButton to={filesAddress(parentOf(path))}>Directory above</LinkButton>}
+    </ErrorPanel>
+  );
+}
+
 function Browser({ path }: { path: string }): JSX.Element {
   const client = useQueryClient();
-  const now = useNow();
   const navigate = useNavigate();
   const location = useLocation();
   const { account } = useSession();
@@ -119,7 +211,6 @@ function Browser({ path }: { path: string }): JSX.Element {
     // Programs write here, too, and nobody may watch a member's storage for the pages: so the list is read again while somebody looks.
     refetchInterval: ({ state }) => readAgainAfter(state.data?.entries.length ?? 0),
   });
-  const [sort, setSort] = useState<Sort>({ key: 'name', down: false });
   const [filter, setFilter] = useState('');
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [open, setOpen] = useState<Open>(null);
@@ -130,8 +221,7 @@ function Browser({ path }: { path: string }): JSX.Element {
   const entries = directory.data?.entries ?? [];
   const writable = directory.data?.writable === true;
   const names = new Set(entries.map((entry) => entry.name));
-  const shown = arrange(entries, sort, filter);
-  const atRoot = rootsOf(account.name).some((root) => root.path === path);
+  const atRoot = isRoot(path, account.name);
   const refresh = (): void => {
     void client.invalidateQueries({ queryKey: directoryQuery(path).queryKey });
     void client.invalidateQueries({ queryKey: dashboardQuery.queryKey });
@@ -213,9 +303,6 @@ function Browser({ path }: { path: string }): JSX.Element {
     setDropping(dragDepth.current > 0);
   };
 
-  const notDirectory =
-    directory.error instanceof ApiError &&
-    (directory.error.code === 'input-invalid' || directory.error.code === 'not-found');
   return (
     <div
       className={dropping ? 'browser browser-dropping' : 'browser'}
@@ -276,70 +363,17 @@ function Browser({ path }: { path: string }): JSX.Element {
           </span>
         </div>
       )}
-      {directory.data === undefined ? (
-        directory.error === null ? (
-          <Panel>
-            <Skeleton lines={8} label="Loading the directory" />
-          </Panel>
-        ) : (
-          <ErrorPanel
-            what={`${nameOf(path)} cannot be shown`}
-            error={directory.error}
-            retry={() => void directory.refetch()}
-          >
-            {notDirectory && <LinkButton to={editAddress(path)}>Open it as a file</LinkButton>}
-            {!atRoot && <LinkButton to={filesAddress(parentOf(path))}>Directory above</LinkButton>}
-          </ErrorPanel>
-        )
-      ) : (
-        <Panel flush>
-          {directory.error !== null && (
-            <div className="panel-words">
-              <Note level="warning">
-                This is the list as it was {formatAgo(new Date(directory.dataUpdatedAt).toISOString(), now)}. It cannot
-                be read just now: {messageOf(directory.error)}
-              </Note>
-            </div>
-          )}
-          {directory.data.truncated && (
-            <div className="panel-words">
-              <Note level="warning">
-                This directory holds more than can be shown here. What you see is the first{' '}
-                {count(entries.length, 'entry', 'entries')}.
-              </Note>
-            </div>
-          )}
-          {entries.length === 0 ? (
-            <Empty icon="folder" title="This directory is empty">
-              {writable
-                ? 'Drop files here, press Upload, or make a new file.'
-                : 'The platform writes here; there is nothing yet.'}
-            </Empty>
-          ) : shown.length === 0 ? (
-            <Empty
-              icon="search"
-              title="No such name here"
-              actions={<Button onClick={() => setFilter('')}>Show all</Button>}
-            >
-              None of {count(entries.length, 'entry', 'entries')} has "{filter.trim()}" in its name.
-            </Empty>
-          ) : (
-            <FileTable
-              key={path}
-              path={path}
-              entries={shown}
-              sort={sort}
-              onSort={setSort}
-              writable={writable}
-              selected={selected}
-              onSelect={setSelected}
-              onRename={(entry) => setOpen({ what: 'rename', entry })}
-              onGiveBack={(entry) => void giveBack(entry.name)}
-              onDelete={(targets) => setOpen({ what: 'delete', names: targets })}
-            />
-          )}
-        </Panel>
-      )}
+      <Listing
+        path={path}
+        directory={directory}
+        filter={filter}
+        onFilter={setFilter}
+        selected={selected}
+        onSelect={setSelected}
+        onRename={(entry) => setOpen({ what: 'rename', entry })}
+        onGiveBack={(entry) => void giveBack(entry.name)}
+        onDelete={(targets) => setOpen({ what: 'delete', names: targets })}
+      />
       {dropping && <div className="drop-words">Drop to upload into {path}</div>}
       {open?.what === 'file' && (
         <NameDialog

@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query';
+import { useQuery, type UseQueryResult } from '@tanstack/react-query';
 import type { JSX } from 'react';
 import { Link, useNavigate, useSearchParams } from 'react-router';
 import type { SiteView } from '../../../../src/protocol/browser.ts';
@@ -81,6 +81,54 @@ function SiteTable({ sites, owners }: { sites: readonly SiteView[]; owners: bool
   );
 }
 
+/** The sites, or why none are to be seen. `own`: whoever looks may make one. */
+function SiteList({
+  sites,
+  account,
+  everybody,
+  own,
+}: {
+  sites: UseQueryResult<SiteView[]>;
+  account: string | undefined;
+  everybody: boolean;
+  own: boolean;
+}): JSX.Element {
+  if (sites.data === undefined) {
+    if (sites.error !== null)
+      return <ErrorPanel what="The sites could not be loaded" error={sites.error} retry={() => void sites.refetch()} />;
+    return (
+      <Panel>
+        <Skeleton lines={5} label="Loading sites" />
+      </Panel>
+    );
+  }
+  return (
+    <Panel flush>
+      {sites.data.length === 0 ? (
+        <Empty
+          icon="globe"
+          title="No site yet"
+          actions={
+            own && (
+              <LinkButton to="/web/new" look="main" icon="plus">
+                New site
+              </LinkButton>
+            )
+          }
+        >
+          {everybody
+            ? 'No account has made a site.'
+            : account === undefined
+              ? 'Choose a domain and how to start: Flask, Django, FastAPI, plain files, or a project of your own.'
+              : `${account} has made no site.`}
+        </Empty>
+      ) : (
+        <SiteTable sites={sites.data} owners={everybody} />
+      )}
+    </Panel>
+  );
+}
+
 export function SitesPage(): JSX.Element {
   const [parameters] = useSearchParams();
   const account = parameters.get('account') ?? undefined;
@@ -122,39 +170,7 @@ export function SitesPage(): JSX.Element {
             operator for a larger plan.
           </Note>
         )}
-        {sites.data === undefined ? (
-          sites.error === null ? (
-            <Panel>
-              <Skeleton lines={5} label="Loading sites" />
-            </Panel>
-          ) : (
-            <ErrorPanel what="The sites could not be loaded" error={sites.error} retry={() => void sites.refetch()} />
-          )
-        ) : (
-          <Panel flush>
-            {sites.data.length === 0 ? (
-              <Empty
-                icon="globe"
-                title="No site yet"
-                actions={
-                  own && (
-                    <LinkButton to="/web/new" look="main" icon="plus">
-                      New site
-                    </LinkButton>
-                  )
-                }
-              >
-                {everybody
-                  ? 'No account has made a site.'
-                  : account === undefined
-                    ? 'Choose a domain and how to start: Flask, Django, FastAPI, plain files, or a project of your own.'
-                    : `${account} has made no site.`}
-              </Empty>
-            ) : (
-              <SiteTable sites={sites.data} owners={everybody} />
-            )}
-          </Panel>
-        )}
+        <SiteList sites={sites} account={account} everybody={everybody} own={own} />
       </div>
     </>
   );

@@ -21,7 +21,7 @@ import {
 } from '../../../health/disk-state.ts';
 import { useLostAt } from '../../../frame/connection.ts';
 import { culpritStory, incidentTone } from '../../../health/incident-words.ts';
-import { volumeShown } from '../../../health/volume-state.ts';
+import { type ShownVolume, volumeShown } from '../../../health/volume-state.ts';
 import { Button } from '../../../ui/button.tsx';
 import { ConfirmDialog } from '../../../ui/dialog.tsx';
 import { useNow } from '../../../ui/hooks.ts';
@@ -97,7 +97,7 @@ export const VolumeLine = memo(function VolumeLine({
   );
 });
 
-type Act = ApiInput<'volumes.act'>;
+type ActInput = ApiInput<'volumes.act'>;
 
 function useVolumeActions(volume: VolumeView) {
   const client = useQueryClient();
@@ -106,7 +106,7 @@ function useVolumeActions(volume: VolumeView) {
       void client.invalidateQueries({ queryKey: query.queryKey });
   };
   const act = useMutation({
-    mutationFn: ({ action, input = {} }: { action: Act['params']['action']; input?: Act['body'] }) =>
+    mutationFn: ({ action, input = {} }: { action: ActInput['params']['action']; input?: ActInput['body'] }) =>
       call('volumes.act', { params: { name: volume.name, action }, body: input }),
     onSettled: refresh,
   });
@@ -118,6 +118,208 @@ function useVolumeActions(volume: VolumeView) {
   return { act, remove };
 }
 
+function CardHead({
+  volume,
+  incident,
+  tone,
+  shown,
+  onFold,
+}: Pick<VolumeCardProps, 'volume' | 'incident'> & {
+  tone: string;
+  shown: ShownVolume;
+  onFold: (() => void) | undefined;
+}): JSX.Element {
+  return (
+    <>
+      <header className="panel-head">
+        <h2 className="row">
+          <span className="anywhere">{volume.name}</span>
+          <VolumeBadge shown={shown} />
+          {incident !== undefined && (
+            <Link className={`volume-incident volume-incident-${tone}`} to={`/incidents/${incident.id}`}>
+              <Icon name={tone === 'busy' ? 'info' : 'warning'} />
+              Incident {incident.id}
+            </Link>
+          )}
+        </h2>
+        <span className="row">
+          <span className="soft small">{volume.engine} engine</span>
+          {onFold !== undefined && (
+            <Button small look="quiet" aria-expanded onClick={onFold}>
+              Fold<span className="visually-hidden"> {volume.name}</span>
+            </Button>
+          )}
+        </span>
+      </header>
+      {incident === undefined && volume.trouble !== null && (
+        <div className="panel-words">
+          <Note level={volume.redundancy === 'lost' || volume.state === 'trouble' ? 'problem' : 'warning'}>
+            {volume.trouble}
+          </Note>
+        </div>
+      )}
+    </>
+  );
+}
+
+type Act = ReturnType<typeof useVolumeActions>['act'];
+
+/** What can be done with a volume now. */
+function CardActions({
+  volume,
+  operation,
+  broken,
+  act,
+  onDo,
+}: Pick<VolumeCardProps, 'volume' | 'operation'> & {
+  /** Something is to be repaired: that comes first. */
+  broken: boolean;
+  act: Act;
+  onDo: (doing: Doing) => void;
+}): JSX.Element {
+  const busy = volume.operation !== null;
+  const open = volume.state !== 'closed';
+  const simple = (action: ActInput['params']['action'], done: string): void =>
+    act.mutate({ action }, { onError: showProblem, onSuccess: () => showToast(done) });
+  return (
+    <div className="volume-actions row">
+      {broken && (
+        <Button small look="main" icon="reload" onClick={() => onDo('recover')}>
+          Recover
+        </Button>
+      )}
+      <Button small icon="plus" disabled={busy || !open} onClick={() => onDo('add-replica')}>
+        Add a replica
+      </Button>
+      <Button small icon="disks" disabled={busy || !open} onClick={() => onDo('replace-disk')}>
+        Replace a disk
+      </Button>
+      <Button
+        small
+        icon="check"
+        disabled={busy || !open}
+        busy={act.isPending && act.variables.action === 'scrub'}
+        onClick={() => simple('scrub', `Everything on ${volume.name} is being read and checked.`)}
+        title="Reads everything and repairs what one copy has wrong"
+      >
+        Scrub
+      </Button>
+      <Button small disabled={busy || !open} onClick={() => onDo('grow')}>
+        Grow
+      </Button>
+      {!broken && (
+        <Button small look="quiet" onClick={() => onDo('recover')}>
+          Recover
+        </Button>
+      )}
+      {open ? (
+        <Button small look="quiet" disabled={busy} onClick={() => onDo('close')}>
+          Close
+        </Button>
+      ) : (
+        <Button small busy={act.isPending} onClick={() => simple('open', `${volume.name} is open.`)}>
+          Open
+        </Button>
+      )}
+      <Button
+        small
+        look="quiet"
+        icon="trash"
+        disabled={busy || volume.accounts > 0}
+        title={volume.accounts > 0 ? 'Only a volume without accounts can be deleted' : undefined}
+        onClick={() => onDo('delete')}
+      >
+        Delete
+      </Button>
+      {busy && (
+        <span className="soft small">
+          {operation === undefined ? 'An operation is under way.' : `${operationTitle(operation)} is under way.`}
+        </span>
+      )}
+    </div>
+  );
+}
+
+/** Asks before it is done. */
+function CardDialogs({
+  volume,
+  doing,
+  aside,
+  act,
+  remove,
+  onClose,
+}: {
+  volume: VolumeView;
+  doing: Doing | null;
+  /** The replica to be set aside. */
+  aside: Replica | null;
+  act: Act;
+  remove: () => Promise<void>;
+  onClose: () => void;
+}): JSX.Element {
+  return (
+    <>
+      {doing === 'recover' && <RecoverDialog volume={volume.name} onClose={onClose} />}
+      {doing === 'replace-disk' && <ReplaceDiskDialog volume={volume} onClose={onClose} />}
+      {doing === 'set-aside' && aside !== null && (
+        <ConfirmDialog
+          title={`Set replica ${aside.id} of ${volume.name} aside?`}
+          action="Set it aside"
+          onClose={onClose}
+          run={() =>
+            act
+              .mutateAsync({ action: 'set-aside', input: { replica: aside.id } })
+              .then(() => showToast(`${aside.id} is set aside.`))
+          }
+        >
+          <p>
+            The volume goes on with its other replica; nobody on it notices. From then on{' '}
+            <strong>one disk holds the only complete copy</strong> until a replica is added and rebuilt.
+          </p>
+          <p className="mono anywhere">{aside.disk}</p>
+        </ConfirmDialog>
+      )}
+      {doing === 'close' && (
+        <ConfirmDialog
+          title={`Close ${volume.name}?`}
+          action="Close the volume"
+          onClose={onClose}
+          run={() => act.mutateAsync({ action: 'close' }).then(() => showToast(`${volume.name} is closed.`))}
+        >
+          <p>
+            Programs of {count(volume.accounts, 'account')} stop, and their sites answer "storage is being repaired"
+            until the volume is opened again. Nothing is deleted.
+          </p>
+        </ConfirmDialog>
+      )}
+      {doing === 'delete' && (
+        <ConfirmDialog
+          title={`Delete ${volume.name}?`}
+          action="Delete the volume"
+          typed={volume.name}
+          onClose={onClose}
+          run={remove}
+        >
+          <p>
+            Its {count(volume.replicas.length, 'disk')} are released and what is on them is gone.{' '}
+            <strong>This cannot be undone.</strong>
+          </p>
+        </ConfirmDialog>
+      )}
+      {doing === 'add-replica' && (
+        <AddReplicaDialog
+          volume={volume}
+          run={(input) => act.mutateAsync({ action: 'add-replica', input })}
+          onClose={onClose}
+        />
+      )}
+      {doing === 'grow' && (
+        <GrowDialog volume={volume} run={(input) => act.mutateAsync({ action: 'grow', input })} onClose={onClose} />
+      )}
+    </>
+  );
+}
+
 /** A volume whole: its disks, who lives there, what is being done, and what can be done. */
 export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | undefined }): JSX.Element {
   const { volume, operation, incident, disks, residents, onFold } = props;
@@ -126,11 +328,8 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
   const [doing, setDoing] = useState<Doing | null>(null);
   const [aside, setAside] = useState<Replica | null>(null);
   const { act, remove } = useVolumeActions(volume);
-  const close = (): void => setDoing(null);
   const busy = volume.operation !== null;
   const open = volume.state !== 'closed';
-  const simple = (action: Act['params']['action'], done: string): void =>
-    act.mutate({ action }, { onError: showProblem, onSuccess: () => showToast(done) });
   // What takes part comes first, so that it is seen what mirrors what.
   const shown = volume.replicas
     .map((replica) => {
@@ -159,33 +358,7 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
       id={`volume-${volume.name}`}
       aria-label={`Volume ${volume.name}`}
     >
-      <header className="panel-head">
-        <h2 className="row">
-          <span className="anywhere">{volume.name}</span>
-          <VolumeBadge shown={whole} />
-          {incident !== undefined && (
-            <Link className={`volume-incident volume-incident-${tone}`} to={`/incidents/${incident.id}`}>
-              <Icon name={tone === 'busy' ? 'info' : 'warning'} />
-              Incident {incident.id}
-            </Link>
-          )}
-        </h2>
-        <span className="row">
-          <span className="soft small">{volume.engine} engine</span>
-          {onFold !== undefined && (
-            <Button small look="quiet" aria-expanded onClick={onFold}>
-              Fold<span className="visually-hidden"> {volume.name}</span>
-            </Button>
-          )}
-        </span>
-      </header>
-      {incident === undefined && volume.trouble !== null && (
-        <div className="panel-words">
-          <Note level={volume.redundancy === 'lost' || volume.state === 'trouble' ? 'problem' : 'warning'}>
-            {volume.trouble}
-          </Note>
-        </div>
-      )}
+      <CardHead volume={volume} incident={incident} tone={tone} shown={whole} onFold={onFold} />
       <div className="tiles">
         {shown.map(({ replica, health, state }, index) => (
           <Fragment key={replica.id}>
@@ -230,118 +403,15 @@ export function VolumeCard(props: VolumeCardProps & { onFold: (() => void) | und
           )}
         </div>
       </div>
-      <div className="volume-actions row">
-        {broken && (
-          <Button small look="main" icon="reload" onClick={() => setDoing('recover')}>
-            Recover
-          </Button>
-        )}
-        <Button small icon="plus" disabled={busy || !open} onClick={() => setDoing('add-replica')}>
-          Add a replica
-        </Button>
-        <Button small icon="disks" disabled={busy || !open} onClick={() => setDoing('replace-disk')}>
-          Replace a disk
-        </Button>
-        <Button
-          small
-          icon="check"
-          disabled={busy || !open}
-          busy={act.isPending && act.variables.action === 'scrub'}
-          onClick={() => simple('scrub', `Everything on ${volume.name} is being read and checked.`)}
-          title="Reads everything and repairs what one copy has wrong"
-        >
-          Scrub
-        </Button>
-        <Button small disabled={busy || !open} onClick={() => setDoing('grow')}>
-          Grow
-        </Button>
-        {!broken && (
-          <Button small look="quiet" onClick={() => setDoing('recover')}>
-            Recover
-          </Button>
-        )}
-        {open ? (
-          <Button small look="quiet" disabled={busy} onClick={() => setDoing('close')}>
-            Close
-          </Button>
-        ) : (
-          <Button small busy={act.isPending} onClick={() => simple('open', `${volume.name} is open.`)}>
-            Open
-          </Button>
-        )}
-        <Button
-          small
-          look="quiet"
-          icon="trash"
-          disabled={busy || volume.accounts > 0}
-          title={volume.accounts > 0 ? 'Only a volume without accounts can be deleted' : undefined}
-          onClick={() => setDoing('delete')}
-        >
-          Delete
-        </Button>
-        {busy && (
-          <span className="soft small">
-            {operation === undefined ? 'An operation is under way.' : `${operationTitle(operation)} is under way.`}
-          </span>
-        )}
-      </div>
-      {doing === 'recover' && <RecoverDialog volume={volume.name} onClose={close} />}
-      {doing === 'replace-disk' && <ReplaceDiskDialog volume={volume} onClose={close} />}
-      {doing === 'set-aside' && aside !== null && (
-        <ConfirmDialog
-          title={`Set replica ${aside.id} of ${volume.name} aside?`}
-          action="Set it aside"
-          onClose={close}
-          run={() =>
-            act
-              .mutateAsync({ action: 'set-aside', input: { replica: aside.id } })
-              .then(() => showToast(`${aside.id} is set aside.`))
-          }
-        >
-          <p>
-            The volume goes on with its other replica; nobody on it notices. From then on{' '}
-            <strong>one disk holds the only complete copy</strong> until a replica is added and rebuilt.
-          </p>
-          <p className="mono anywhere">{aside.disk}</p>
-        </ConfirmDialog>
-      )}
-      {doing === 'close' && (
-        <ConfirmDialog
-          title={`Close ${volume.name}?`}
-          action="Close the volume"
-          onClose={close}
-          run={() => act.mutateAsync({ action: 'close' }).then(() => showToast(`${volume.name} is closed.`))}
-        >
-          <p>
-            Programs of {count(volume.accounts, 'account')} stop, and their sites answer "storage is being repaired"
-            until the volume is opened again. Nothing is deleted.
-          </p>
-        </ConfirmDialog>
-      )}
-      {doing === 'delete' && (
-        <ConfirmDialog
-          title={`Delete ${volume.name}?`}
-          action="Delete the volume"
-          typed={volume.name}
-          onClose={close}
-          run={remove}
-        >
-          <p>
-            Its {count(volume.replicas.length, 'disk')} are released and what is on them is gone.{' '}
-            <strong>This cannot be undone.</strong>
-          </p>
-        </ConfirmDialog>
-      )}
-      {doing === 'add-replica' && (
-        <AddReplicaDialog
-          volume={volume}
-          run={(input) => act.mutateAsync({ action: 'add-replica', input })}
-          onClose={close}
-        />
-      )}
-      {doing === 'grow' && (
-        <GrowDialog volume={volume} run={(input) => act.mutateAsync({ action: 'grow', input })} onClose={close} />
-      )}
+      <CardActions volume={volume} operation={operation} broken={broken} act={act} onDo={setDoing} />
+      <CardDialogs
+        volume={volume}
+        doing={doing}
+        aside={aside}
+        act={act}
+        remove={remove}
+        onClose={() => setDoing(null)}
+      />
     </section>
   );
 }

@@ -1,17 +1,26 @@
-import { mkdir, readdir, rmdir } from 'node:fs/promises';
-import { HoldfastError } from '../../../protocol/errors.ts';
-import { until } from '../../../runtime/deadline.ts';
-import { findHolders, holdersInWords, type Holder } from '../../../runtime/mount-holders.ts';
-import { devicesOf } from '../../btrfs/filesystem.ts';
-import { readOrUndefined } from '../../kernel/files.ts';
-import { mountAt, readMounts, type MountEntry } from '../../kernel/mounts.ts';
-import type { VolumeState } from './state.ts';
+import { readdir } from 'node:fs/promises';
+import { HoldfastError } from '../../protocol/errors.ts';
+import { until } from '../../runtime/deadline.ts';
+import { findHolders, holdersInWords, type Holder } from '../../runtime/mount-holders.ts';
+import { readOrUndefined } from '../kernel/files.ts';
+import { readMounts, type MountEntry } from '../kernel/mounts.ts';
+import { devicesOf } from './filesystem.ts';
 
 /** Programs of a volume that is closed are told to end a moment before. */
 const ENDING_MS = 10_000;
 /** Nobody was told to end yet: only what our own programs do there for a moment is waited for. */
 const ASKING_MS = 3_000;
 const LOOK_EVERY_MS = 250;
+
+/** A volume's file system that somebody may keep. */
+export interface KeptVolume {
+  readonly name: string;
+  readonly uuid: string;
+  /** Where we have it. */
+  readonly directories: { readonly mount: string };
+  /** Unix ids of its members. */
+  readonly context: { readonly ids: { readonly firstAccount: number; readonly lastAccount: number } };
+}
 
 /** Who keeps the volume's file system in the kernel beside our own mount of it, each group by itself. */
 export interface Keepers {
@@ -27,10 +36,10 @@ export interface Keepers {
  * Whoever keeps the volume's file system in the kernel. A copy of our mount that nobody uses does not: it goes away with ours
  * (dropCopies). `here`: also those who use our own mount, whom umount itself refuses: asked before anything is ended, and to be named.
  */
-export async function keepersOf(state: VolumeState, here: boolean): Promise<Keepers> {
-  const { mount } = state.directories;
-  const { firstAccount, lastAccount } = state.context.ids;
-  const sources = new Set((await devicesOf(state.record.uuid)).map((name) => `/dev/${name}`));
+export async function keepersOf(volume: KeptVolume, here: boolean): Promise<Keepers> {
+  const { mount } = volume.directories;
+  const { firstAccount, lastAccount } = volume.context.ids;
+  const sources = new Set((await devicesOf(volume.uuid)).map((name) => `/dev/${name}`));
   const mounts = await readMounts();
   const device = mounts.findLast((one) => one.mountPoint === mount)?.device;
   const matches = (one: MountEntry): boolean =>
@@ -82,51 +91,32 @@ export function keepersInWords({ members, others, places, loops }: Keepers): str
  * what was ended before. Answers who keeps it all the same.
  */
 export async function assertNobodyElse(
-  state: VolumeState,
+  volume: KeptVolume,
   ended: readonly string[],
   who: 'anybody' | 'but its members' = 'anybody',
 ): Promise<Keepers> {
   let keepers: Keepers = { members: [], others: [], places: [], loops: [] };
   await until(
     async () => {
-      keepers = await keepersOf(state, who === 'but its members');
+      keepers = await keepersOf(volume, who === 'but its members');
       return !isKept(who === 'anybody' ? keepers : { ...keepers, members: [] });
     },
-    `the end of what uses the volume ${state.name}`,
+    `the end of what uses the volume ${volume.name}`,
     who === 'anybody' ? ENDING_MS : ASKING_MS,
     LOOK_EVERY_MS,
   ).catch((cause: unknown) => {
     // Its members' programs are ended by the platform itself, and are nothing that stands in the way.
-    throw inUse(state, who === 'anybody' ? keepers : { ...keepers, members: [] }, ended, cause);
+    throw inUse(volume, who === 'anybody' ? keepers : { ...keepers, members: [] }, ended, cause);
   });
   return keepers;
 }
 
 /** Says who uses an open volume; it stays as it is. */
-export function inUse(state: VolumeState, keepers: Keepers, ended: readonly string[], cause?: unknown): HoldfastError {
+export function inUse(volume: KeptVolume, keepers: Keepers, ended: readonly string[], cause?: unknown): HoldfastError {
   const changed = ended.length === 0 ? 'Nothing was changed: it is mounted as before.' : 'It is mounted as before.';
   return new HoldfastError(
     'volume-in-use',
-    `The volume ${state.name} is still used by ${keepersInWords(keepers)}. ${[changed, ...ended].join(' ')} Stop what uses it, then close it.`,
+    `The volume ${volume.name} is still used by ${keepersInWords(keepers)}. ${[changed, ...ended].join(' ')} Stop what uses it, then close it.`,
     { cause },
   );
-}
-
-/**
- * Takes copies of our mount out of every other mount namespace, also of those that let no unmount in: the kernel detaches whatever is
- * mounted on a directory when that directory is removed (docs/decisions/0014). Nothing may be mounted there in our own.
- */
-export async function dropCopies(path: string, log: VolumeState['log']): Promise<void> {
-  if ((await mountAt(path)) !== undefined) return;
-  try {
-    await rmdir(path);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') return;
-    // Files that somebody laid there while nothing was mounted are not ours to remove.
-    log.warn({ path, error }, 'copies of a mount in other namespaces could not be taken away');
-    return;
-  }
-  // Somebody else who opens or closes it may have made it meanwhile.
-  await mkdir(path, { recursive: true, mode: 0o700 });
 }
