@@ -152,8 +152,34 @@ describe('cgroup v2, on a tree of plain files', () => {
     await writeFile(join(group, 'memory.current'), '4096\n');
     await writeFile(join(group, 'memory.events'), 'low 0\nmax 3\noom 2\noom_kill 1\n');
     await writeFile(join(group, 'cgroup.procs'), '11\n12\n');
-    expect(await cgroups.usage('alice', 'site-1')).toEqual({ memoryBytes: 4096, memoryKills: 1, processes: 2 });
+    await writeFile(join(group, 'cpu.stat'), 'usage_usec 2500000\nuser_usec 2000000\nsystem_usec 500000\n');
+    const known = { memoryBytes: 4096, memoryKills: 1, processes: 2, cpuSeconds: 2.5 };
+    // Older kernels do not say the most it had.
+    expect(await cgroups.usage('alice', 'site-1')).toEqual({ ...known, peakMemoryBytes: null });
+    await writeFile(join(group, 'memory.peak'), '8192\n');
+    expect(await cgroups.usage('alice', 'site-1')).toEqual({ ...known, peakMemoryBytes: 8192 });
     expect(await cgroups.usage('alice', 'site-2')).toBeUndefined();
+  });
+
+  test('keeps what counts beside the rest, sets it back for programs to come, too, and forgets it when asked', async () => {
+    await prepare();
+    const cgroups = createCgroups('abcd0123', directory);
+    await cgroups.ensure('alice', 'site-1', limits);
+    await cgroups.ensure('alice', 'task-7-1', limits);
+    const counted = 'holdfast/abcd0123/alice.counted';
+    await writeFile(join(directory, counted, 'cpu.stat'), 'usage_usec 1500000\n');
+    expect(await cgroups.counted()).toMatchObject([{ account: 'alice', seconds: 1.5 }]);
+    expect(await cgroups.list()).toEqual([
+      { account: 'alice', program: 'site-1' },
+      { account: 'alice', program: 'task-7-1' },
+    ]);
+    await cgroups.setBack('alice', true, 150);
+    expect(await read(`${counted}/cpu.weight`)).toBe('2');
+    await cgroups.ensure('alice', 'task-7-2', limits);
+    expect(await read(`${counted}/cpu.weight`)).toBe('2');
+    expect(await read('holdfast/abcd0123/alice/cpu.weight')).toBe('150');
+    await cgroups.setBack('alice', false, 150);
+    expect(await read(`${counted}/cpu.weight`)).toBe('150');
   });
 
   test('kills through cgroup.kill, and says so when the kernel holds a process', async () => {

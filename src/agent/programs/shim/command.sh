@@ -9,14 +9,18 @@ exec 2>&1
 python_version=$1 bare_scripts=$2 command=$3
 
 if [ "$bare_scripts" = yes ]; then
-  # Quotes and spaces around it are taken off; anything that looks like shell is left to bash.
+  # Anything that looks like shell is left to bash, and so is a script that names its own interpreter and may be executed.
   path=$(printf '%s' "$command" | sed -e 's/^[[:space:]]*//' -e 's/[[:space:]]*$//')
   case $path in
     '~/'*) path=$HOME/${path#'~/'} ;;
   esac
   case $path in
     *[!A-Za-z0-9_./@%+=:,~-]*) ;;
-    *.py) if [ -f "$path" ] && ! [ -x "$path" ]; then exec "/usr/bin/python$python_version" "$path"; fi ;;
+    *.py)
+      if [ -f "$path" ] && ! { [ -x "$path" ] && [ "$(head -c 2 -- "$path" 2>/dev/null)" = '#!' ]; }; then
+        exec "/usr/bin/python$python_version" "$path"
+      fi
+      ;;
   esac
 fi
 # A login shell: what the member's .profile sets is set here, too.

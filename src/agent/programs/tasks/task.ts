@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { believed, decideDue, LATE_AFTER_MS } from '../../../model/tasks.ts';
 import { nextRun } from '../../../model/schedule.ts';
 import { formatBytes } from '../../../model/words.ts';
@@ -89,6 +90,8 @@ export class Task {
 
   /** Takes a definition. One with another schedule, or switched on just now, owes nothing of the past. */
   async put(spec: TaskSpec, now: number): Promise<void> {
+    // Told with all others of its account whenever one of them changes.
+    if (isDeepStrictEqual(this.spec, spec)) return;
     await this.#enqueue(async () => {
       const about = aboutOf(spec);
       this.spec = spec;

@@ -171,18 +171,6 @@ describe('what is sent', () => {
 });
 
 describe('account endpoints', () => {
-  it('answers cpu/ with the limit of the plan and the next midnight', async () => {
-    const answer = await alice('GET', '/api/v0/user/alice/cpu/');
-    expect([answer.statusCode, answer.json()]).toEqual([
-      200,
-      {
-        daily_cpu_limit_seconds: 2000,
-        next_reset_time: expect.stringMatching(/^\d{4}-\d\d-\d\dT00:00:00$/),
-        daily_cpu_total_usage_seconds: 0,
-      },
-    ]);
-  });
-
   it('answers students/ with nobody', async () => {
     expect((await alice('GET', '/api/v0/user/alice/students/')).json()).toEqual({ students: [] });
     expect((await alice('DELETE', '/api/v0/user/alice/students/bob')).json()).toEqual({ detail: 'Not found.' });
