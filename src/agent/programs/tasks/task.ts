@@ -411,7 +411,8 @@ export class Task {
       }
     }
     const memory = this.#ground.accountOf(this.account)?.limits.memoryBytes;
-    Object.assign(kept, {
+    const ended: KeptRun = {
+      ...kept,
       ...outcomeOf(kept, end, memory === undefined ? 'the memory' : formatBytes(memory)),
       endedAt: new Date().toISOString(),
       code: end.code,
@@ -420,8 +421,10 @@ export class Task {
       peakMemoryBytes: end.peakMemoryBytes,
       record: null,
       ending: null,
-    });
-    await this.#finishLog(kept);
+    };
+    // Whoever sees that it has ended finds its last line in the log.
+    ended.log = { ...kept.log, to: await this.#finishLog(ended) };
+    Object.assign(kept, ended);
     this.#trim();
     await this.#save();
     await this.#ground.checkpoint('end-recorded');
@@ -440,15 +443,14 @@ export class Task {
     }
   }
 
-  /** The last line of a run, as PythonAnywhere writes it, with what there is to say. Never throws. */
-  async #finishLog(kept: KeptRun): Promise<void> {
+  /** Writes the last line of a run, as PythonAnywhere does, with what there is to say. Answers where its output ends. Never throws. */
+  async #finishLog(kept: KeptRun): Promise<number | null> {
     const { context, sandboxes } = this.#ground;
     try {
       const account = this.#ground.accountOf(this.account);
-      if (account === undefined) return;
+      if (account === undefined) return null;
       const log = await openLogFile(join(await sandboxes.logDirectory(account), kept.log.file), account.uid);
       try {
-        kept.log.to = log.offset;
         const took = Math.max(0, Date.parse(kept.endedAt ?? '') - Date.parse(kept.startedAt)) / 1000;
         const how =
           kept.code !== null
@@ -459,11 +461,13 @@ export class Task {
         const more = kept.message === null ? '' : ` ${kept.message}`;
         const at = new Date().toISOString().slice(0, 19).replace('T', ' ');
         await log.handle.write(`${at} -- Completed task, took ${took.toFixed(2)} seconds, ${how}.${more}\n`);
+        return log.offset;
       } finally {
         await log.handle.close();
       }
     } catch (error) {
       context.log.warn({ err: error, account: this.account, task: this.id }, 'the end of a run is not in its log');
+      return null;
     }
   }
 
