@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';
 import { benchDrills, DRILL_NAMES } from './drills.ts';
 import { benchHealth } from './health.ts';
+import { benchTasks } from './tasks.ts';
 import { benchSites, defaultJsonFile, MEASUREMENTS } from './sites/sites.ts';
 
 /** Fires at the first Ctrl-C (or SIGTERM): the benchmark then cleans up. A third one ends it at once. */
@@ -98,6 +99,22 @@ program
       say: (line) => process.stdout.write(`${line}\n`),
     });
     if (!honest) process.exitCode = 1;
+  });
+
+program
+  .command('tasks')
+  .description(
+    'what scheduled tasks cost while nothing is due, how exactly they start, and what many at once do to visitors',
+  )
+  .option('--tasks <count>', 'how many are defined', '10000')
+  .option('--burst <count>', 'how many are due in one minute', '500')
+  .action(async (options: { tasks: string; burst: string }) => {
+    const held = await benchTasks({
+      tasks: Math.max(100, Math.trunc(Number(options.tasks)) || 10_000),
+      burst: Math.max(1, Math.trunc(Number(options.burst)) || 500),
+      say: (line) => process.stdout.write(`${line}\n`),
+    });
+    if (!held) process.exitCode = 1;
   });
 
 await program.parseAsync();

@@ -17,7 +17,7 @@ export const runRecordSchema = z.object({
   program: z.string(),
   account: z.string(),
   boot: z.string(),
-  /** Null until it is known: an agent that died in between is told by the control group. */
+  /** Null in what is on disk: another agent finds the process by its control group, which saves a write for each start. */
   pid: z.number().int().nullable(),
   startTime: z.string().nullable(),
 });
@@ -138,8 +138,8 @@ export class Run {
 }
 
 /**
- * Starts a run. `recorded` is called with its record before anything is started, and again when its process is known; what it keeps must be
- * on disk when it resolves. Throws what that, or `Sandboxes.spawn`, throws: then nothing was started. `output` is an open descriptor.
+ * Starts a run. `recorded` is called with its record before anything is started; what it keeps must be on disk when it resolves. Throws what
+ * that, or `Sandboxes.spawn`, throws: then nothing was started. `output` is an open descriptor.
  */
 export async function beginRun(
   ground: RunGround,
@@ -175,13 +175,7 @@ export async function beginRun(
     );
     child.unref();
     const pid = child.pid ?? 0;
-    const record = { ...intent, pid, startTime: (await processStat(pid))?.startTime ?? null };
-    const run = new Run(ground, record, child);
-    // It runs, whatever can be written down about it: the first record is enough to find it again.
-    await recorded(record).catch((error: unknown) =>
-      ground.context.log.warn({ err: error, account: account.name, program }, 'the process of a run is not recorded'),
-    );
-    return run;
+    return new Run(ground, { ...intent, pid, startTime: (await processStat(pid))?.startTime ?? null }, child);
   } finally {
     await status.close();
   }

@@ -211,7 +211,7 @@ export class AlwaysOnTask {
               output: log.handle.fd,
             },
             async (record) => {
-              if (record.pid === null) this.#state.starts += 1;
+              this.#state.starts += 1;
               this.#state.record = record;
               this.#state.startedAt = new Date().toISOString();
               await this.#ground.write(this.#state);

@@ -13,8 +13,7 @@ import { SHIM_DIRECTORY } from '../sandbox-arguments.ts';
 import type { KeptRun, TaskState, TaskStates } from './task-state.ts';
 
 /** Named points of a run, in order; tests kill the agent at each of them. */
-export type TaskCheckpoint =
-  'decided' | 'intent-written' | 'process-started' | 'process-recorded' | 'ended' | 'end-recorded';
+export type TaskCheckpoint = 'decided' | 'intent-written' | 'process-started' | 'ended' | 'end-recorded';
 
 export interface TaskGround extends ProgramGround {
   boot: string;
@@ -247,15 +246,14 @@ export class Task {
       return;
     }
     this.#state.handled = decision.due;
-    if (decision.act === 'skip')
+    if (decision.act === 'skip') {
       this.#note(decision.due, skippedBecause(decision.reason, this.#state.waiting !== null));
-    else
-      this.#state.waiting = {
-        due: decision.due,
-        cause: 'schedule',
-        since: new Date(Math.min(now, Date.now())).toISOString(),
-      };
-    await this.#save();
+      await this.#save();
+    } else {
+      // Not on disk before the run itself is: an agent that dies before that leaves the next one to decide the same.
+      const since = new Date(Math.min(now, Date.now())).toISOString();
+      this.#state.waiting = { due: decision.due, cause: 'schedule', since };
+    }
     this.schedule(now);
     await this.#ground.checkpoint('decided');
     if (decision.act === 'run') this.#begin();
@@ -330,19 +328,17 @@ export class Task {
           output: log.handle.fd,
         },
         async (record) => {
-          const first = kept.record === null;
           kept.record = record;
-          if (first) {
-            this.#state.runs.push(kept);
-            this.#state.lastNumber = number;
-            this.#state.waiting = null;
-          } else await this.#ground.checkpoint('process-started');
+          this.#state.runs.push(kept);
+          this.#state.lastNumber = number;
+          this.#state.waiting = null;
           begun = true;
           await this.#save();
-          await this.#ground.checkpoint(first ? 'intent-written' : 'process-recorded');
+          await this.#ground.checkpoint('intent-written');
         },
       );
       this.#watch(kept, run, 0);
+      await this.#ground.checkpoint('process-started');
     } catch (error) {
       // Nothing runs: the run is owed as before. A platform that cannot make it now (a full disk, no processes left) tries again.
       context.log.error({ err: error, account: this.account, task: this.id }, 'a run of a task could not be started');

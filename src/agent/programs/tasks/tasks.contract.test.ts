@@ -304,14 +304,7 @@ function hoursAgo(hours: number): { hour: number; minute: number } {
   return { hour: then.getUTCHours(), minute: then.getUTCMinutes() };
 }
 
-const POINTS: TaskCheckpoint[] = [
-  'decided',
-  'intent-written',
-  'process-started',
-  'process-recorded',
-  'ended',
-  'end-recorded',
-];
+const POINTS: TaskCheckpoint[] = ['decided', 'intent-written', 'process-started', 'ended', 'end-recorded'];
 
 describe('an agent killed', () => {
   it.each(POINTS)(

@@ -27,7 +27,7 @@ export interface TasksOptions {
 }
 
 /** Starts of tasks on one volume at a time. Each takes a few milliseconds of processor; whoever waits is shown as waiting. */
-const TURNS = { atOnce: 2, waiting: Number.POSITIVE_INFINITY };
+const TURNS = { atOnce: 4, waiting: Number.POSITIVE_INFINITY };
 const TICK_MS = 1_000;
 /** A clock that went back so far since the last look was set. */
 const SET_BACK_MS = 2_000;
