@@ -269,6 +269,13 @@ describe('events of tasks', () => {
     expect(taskRefetches([known], known, 'alice', event)).toEqual([['tasks'], ['task', '1']]);
   });
 
+  test('of a task that was disabled elsewhere have its definition asked for', () => {
+    const known = task(1, []);
+    const event = { type: 'task' as const, status: { ...status(1, []), state: 'disabled' as const } };
+    expect(taskRefetches([known], known, 'alice', event)).toEqual([['tasks'], ['task', '1']]);
+    expect(taskRefetches([known], known, 'alice', { type: 'task', status: status(1, []) })).toEqual([]);
+  });
+
   test('are read', () => {
     expect(parseEvent('task', JSON.stringify(status(1, [])))).toEqual({ type: 'task', status: status(1, []) });
     expect(parseEvent('task', '{"id":"x"}')).toBeUndefined();

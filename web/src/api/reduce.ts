@@ -204,6 +204,15 @@ export function refetchAfter(event: LiveEvent, before: SiteView | undefined): Re
   }
 }
 
+/** Whether an event can only be of a task that was switched on or off meanwhile, elsewhere: no event brings a definition. */
+function contradicts(task: TaskView | undefined, event: TaskEvent): boolean {
+  if (task === undefined) return false;
+  const { state } = event.status;
+  if (task.enabled) return state === 'disabled' || state === 'paused';
+  // A disabled task can be run, and wait, all the same.
+  return state === 'idle' || (event.type === 'always-on' && !['paused', 'stopping'].includes(state));
+}
+
 /** What to fetch again after a task's event. `list`: the own tasks, where they are known; `own`: the name of the own account. */
 export function taskRefetches(
   list: readonly TaskView[] | undefined,
@@ -215,14 +224,15 @@ export function taskRefetches(
   const ended = endedRuns(before, event);
   // Made in another tab, or by a client of the API.
   const unknown = list !== undefined && account === own && !list.some((task) => task.id === id);
+  const changed = contradicts(before, event);
   // An event has the newest runs only: of an older one that went on it does not say whether it still does.
   const oldest = event.type === 'task' ? Math.min(...event.status.runs.map((run) => run.number)) : 0;
   const unsaid =
     before?.kind === 'scheduled' &&
     before.status?.runs.some((run) => run.outcome === 'running' && run.number < oldest) === true;
   return [
-    ...(unknown || unsaid || ended.length > 0 ? [['tasks']] : []),
-    ...(unsaid ? [['task', String(id)]] : []),
+    ...(unknown || unsaid || changed || ended.length > 0 ? [['tasks']] : []),
+    ...(unsaid || changed ? [['task', String(id)]] : []),
     ...ended.map((number) => ['task-output', String(id), String(number)]),
   ];
 }
