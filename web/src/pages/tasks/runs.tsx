@@ -69,7 +69,8 @@ export function LastFailure({ task, now }: { task: ScheduledTaskView; now: numbe
 }
 
 function FailedRun({ task, run, now }: { task: ScheduledTaskView; run: TaskRun; now: number }): JSX.Element {
-  const output = useQuery(taskOutputQuery(task.id, run.number));
+  // What never started wrote nothing: its message says why.
+  const output = useQuery({ ...taskOutputQuery(task.id, run.number), enabled: run.outcome !== 'not-started' });
   const { word } = runWords(run);
   const lines = (output.data?.text ?? '').trimEnd().split('\n').slice(-LAST_LINES);
   return (
@@ -143,7 +144,7 @@ export function Runs({ task, now, old }: { task: ScheduledTaskView; now: number;
             <tbody>
               {runs.map((run) => {
                 const words = runWords(run);
-                const wrote = run.outcome !== 'skipped';
+                const wrote = run.outcome !== 'skipped' && run.outcome !== 'not-started';
                 const shown = open.has(run.number);
                 // What was left out has no start; the time that counts is the one at which it was due.
                 const began = run.outcome === 'skipped' ? (run.due ?? run.startedAt) : run.startedAt;
