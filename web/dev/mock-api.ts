@@ -9,6 +9,8 @@ import { fail, type Kit, me } from './kit.ts';
 import { fileStreams, memberRoutes } from './member-routes.ts';
 import { operatorRoutes } from './operator-routes.ts';
 import { SCENARIOS as OTHERS, type World } from './scenarios.ts';
+import { taskRoutes } from './task-routes.ts';
+import { TASK_SCENARIOS } from './task-scenarios.ts';
 import { healthAt, storageRoutes, storageStreams } from './storage-routes.ts';
 import { drillRun, STORAGE_SCENARIOS } from './storage-scenarios.ts';
 import { answerByTable, type Handlers, type StreamHandlers } from './table-router.ts';
@@ -29,7 +31,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.html': 'text/html; charset=utf-8',
 };
 
-const SCENARIOS: Readonly<Record<string, () => World>> = { ...OTHERS, ...STORAGE_SCENARIOS };
+const SCENARIOS: Readonly<Record<string, () => World>> = { ...OTHERS, ...STORAGE_SCENARIOS, ...TASK_SCENARIOS };
 const STILL = process.env['STAND_IN_STILL'] === '1';
 
 let world: World = startWorld(process.argv[3] ?? 'busy');
@@ -47,7 +49,7 @@ function emit(event: ApiEvent): void {
 }
 
 function heartbeat(): ApiEvent {
-  return { event: 'heartbeat', data: { at: new Date().toISOString(), agentSilentSince: null } };
+  return { event: 'heartbeat', data: { at: new Date().toISOString(), agentSilentSince: world.agentSilentSince } };
 }
 
 async function bytesOf(request: IncomingMessage): Promise<Buffer> {
@@ -65,7 +67,7 @@ const kit: Kit = {
   emit,
 };
 
-const handlers: Handlers = { ...memberRoutes(kit), ...operatorRoutes(kit), ...storageRoutes(kit) };
+const handlers: Handlers = { ...memberRoutes(kit), ...taskRoutes(kit), ...operatorRoutes(kit), ...storageRoutes(kit) };
 const streamHandlers: StreamHandlers = {
   ...fileStreams(kit),
   ...storageStreams(kit),

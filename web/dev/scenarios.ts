@@ -12,7 +12,9 @@ import type { DrillRun } from '../../src/protocol/drills.ts';
 import type { FileEntry } from '../../src/protocol/files.ts';
 import type { HostHealth } from '../../src/protocol/health.ts';
 import type { Incident, NotificationSettings } from '../../src/protocol/incidents.ts';
+import type { TaskView } from '../../src/protocol/api/tasks.ts';
 import type { SiteStatus } from '../../src/protocol/sites.ts';
+import type { CpuUse } from '../../src/protocol/tasks.ts';
 import type { Operation } from '../../src/protocol/volumes.ts';
 
 /** What the stand-in of the API knows. One value of this per scenario; the pages change it as they would the real one. */
@@ -32,6 +34,13 @@ export interface World {
   settings: Settings;
   plans: Plan[];
   agentReachable: boolean;
+  /** What every heartbeat says of the agent. */
+  agentSilentSince: string | null;
+  tasks: TaskView[];
+  /** "id/number" -> what a run wrote; one that is not here was rotated away. */
+  taskOutput: Record<string, string>;
+  mostTasks: { scheduled: number; alwaysOn: number };
+  cpu: CpuUse | null;
   /** null: the host cannot be seen. */
   host: HostHealth | null;
   incidents: Incident[];
@@ -314,7 +323,7 @@ function sessionOf(
   };
 }
 
-function base(name: string | null, role: 'member' | 'operator' = 'member'): World {
+export function base(name: string | null, role: 'member' | 'operator' = 'member'): World {
   return {
     session: sessionOf(name, role),
     disk: { usedBytes: 0.62 * GiB, limitBytes: limits.diskBytes },
@@ -330,6 +339,17 @@ function base(name: string | null, role: 'member' | 'operator' = 'member'): Worl
     settings: { signUpOpen: true, signUpPlan: 'starter', uploadLimitBytes: 100 * MiB, apiRequestsPerMinute: 120 },
     plans: Object.entries(DEFAULT_PLANS).map(([planName, planLimits]) => ({ name: planName, limits: planLimits })),
     agentReachable: true,
+    agentSilentSince: null,
+    tasks: [],
+    taskOutput: {},
+    mostTasks: { scheduled: limits.tasks, alwaysOn: limits.alwaysOnTasks },
+    cpu: {
+      account: name ?? '',
+      usedSeconds: 0,
+      limitSeconds: limits.cpuSecondsPerDay,
+      resetAt: ago(-5 * 3600),
+      setBack: false,
+    },
     host: null,
     incidents: [],
     runs: [],
@@ -510,7 +530,7 @@ function operatorWorld(): World {
   return world;
 }
 
-function busyWorld(): World {
+export function busyWorld(): World {
   const world = base('alice');
   world.sites = [
     OWN('alice'),
@@ -592,7 +612,7 @@ function muchWorld(): World {
 }
 
 /** A member whose volume is out of service. */
-function repairWorld(): World {
+export function repairWorld(): World {
   const world = busyWorld();
   world.sites = world.sites.map((each) => ({ ...each, storage: 'stopped' }));
   world.disk = null;

@@ -147,6 +147,69 @@ export const SHOTS: readonly Shot[] = [
       await page.getByRole('button', { name: 'Delete this site' }).click();
     },
   },
+  { name: 'tasks', scenario: 'tasks', path: '/tasks' },
+  { name: 'tasks-empty', scenario: 'empty', path: '/tasks' },
+  { name: 'tasks-failing', scenario: 'tasks-failing', path: '/tasks' },
+  { name: 'tasks-repair', scenario: 'tasks-repair', path: '/tasks' },
+  { name: 'tasks-none-allowed', scenario: 'tasks-none-allowed', path: '/tasks' },
+  {
+    name: 'tasks-silent',
+    scenario: 'tasks',
+    path: '/tasks',
+    act: async (page) => {
+      await page.request.post(`/stand-in/tasks-silent`);
+      await page.getByText(/the host does not answer/).waitFor();
+    },
+  },
+  {
+    name: 'task-new',
+    scenario: 'tasks',
+    path: '/tasks/new',
+    act: async (page) => {
+      await page.getByRole('radio', { name: /A cron line/ }).check();
+      await page.getByRole('textbox', { name: 'Cron line' }).fill('30 2 * * MON-FRI');
+      await page.getByRole('combobox', { name: 'Time zone' }).fill('Europe/Berlin');
+      await page.getByRole('table', { name: 'The next runs' }).waitFor();
+    },
+  },
+  {
+    name: 'task-failed',
+    scenario: 'tasks-failing',
+    path: '/tasks/1',
+    act: (page) => page.getByText('KeyError').waitFor(),
+  },
+  {
+    name: 'task-output',
+    scenario: 'tasks',
+    path: '/tasks/2',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'Show output of run 41' }).click();
+      await page.getByRole('button', { name: 'Show output of run 39' }).click();
+      await page.getByText('the run goes on').waitFor();
+    },
+  },
+  { name: 'task-always-on', scenario: 'tasks', path: '/tasks/4' },
+  { name: 'task-always-on-failing', scenario: 'tasks-failing', path: '/tasks/4' },
+  { name: 'task-edit', scenario: 'tasks', path: '/tasks/1/edit' },
+  {
+    name: 'task-new-wrong',
+    scenario: 'tasks',
+    path: '/tasks/new',
+    act: async (page) => {
+      await page.getByRole('radio', { name: /A cron line/ }).check();
+      await page.getByRole('textbox', { name: 'Cron line' }).fill('*/90 * * * *');
+      await page.getByRole('button', { name: 'Make the task' }).click();
+      await page.getByRole('alert').first().waitFor();
+    },
+  },
+  { name: 'task-new-example', scenario: 'empty', path: '/tasks/new?example' },
+  {
+    name: 'task-delete',
+    scenario: 'tasks',
+    path: '/tasks',
+    act: (page) => page.getByRole('button', { name: /^Delete: python3/ }).click(),
+  },
+  { name: 'task-missing', scenario: 'tasks', path: '/tasks/77' },
   {
     name: 'files',
     scenario: 'busy',

@@ -15,6 +15,11 @@ const NewSitePage = lazy(() =>
   import('./pages/web/new-site-page.tsx').then((module) => ({ default: module.NewSitePage })),
 );
 const SitePage = lazy(() => import('./pages/web/site-page.tsx').then((module) => ({ default: module.SitePage })));
+const TasksPage = lazy(() => import('./pages/tasks/tasks-page.tsx').then((module) => ({ default: module.TasksPage })));
+const NewTaskPage = lazy(() =>
+  import('./pages/tasks/new-task-page.tsx').then((module) => ({ default: module.NewTaskPage })),
+);
+const TaskPage = lazy(() => import('./pages/tasks/task-page.tsx').then((module) => ({ default: module.TaskPage })));
 const FilesPage = lazy(() => import('./pages/files/files-page.tsx').then((module) => ({ default: module.FilesPage })));
 const EditPage = lazy(() => import('./pages/files/edit-page.tsx').then((module) => ({ default: module.EditPage })));
 const AccountPage = lazy(() =>
@@ -118,6 +123,9 @@ export const router = createBrowserRouter([
           { path: '/web', element: <SitesPage /> },
           { path: '/web/new', element: <NewSitePage /> },
           { path: '/web/:id/:section?', element: <SitePage /> },
+          { path: '/tasks', element: <TasksPage /> },
+          { path: '/tasks/new', element: <NewTaskPage /> },
+          { path: '/tasks/:id/:section?', element: <TaskPage /> },
           { path: '/files/*', element: <FilesPage /> },
           { path: '/edit/*', element: <EditPage /> },
           { path: '/account', element: <AccountPage /> },

@@ -14,6 +14,9 @@ import {
   operationsQuery,
   siteQuery,
   sitesQuery,
+  taskQuery,
+  type TaskList,
+  tasksQuery,
   volumesQuery,
 } from './queries.ts';
 import { LOOK_MS, STALE_MS, StreamWatch } from './stream-watch.ts';
@@ -23,6 +26,8 @@ import {
   parseEvent,
   reduceDashboard,
   refetchAfter,
+  taskAfter,
+  taskRefetches,
   upsert,
   upsertIncident,
   upsertOperation,
@@ -99,6 +104,17 @@ export function applyEvent(client: QueryClient, event: LiveEvent, refetch: (key:
     const changed = (site: SiteView): SiteView => (site.account === own ? { ...site, storage: service } : site);
     client.setQueriesData({ queryKey: ['sites'] }, (old: SiteView[] | undefined) => old?.map(changed));
     client.setQueriesData({ queryKey: ['site'] }, (old: SiteView | undefined) => old && changed(old));
+  }
+  if (event.type === 'task' || event.type === 'always-on') {
+    const { queryKey } = taskQuery(String(event.status.id));
+    const list = client.getQueryData(tasksQuery().queryKey)?.tasks;
+    const known = client.getQueryData(queryKey) ?? list?.find((task) => task.id === event.status.id);
+    const own = client.getQueryData(dashboardQuery.queryKey)?.account?.name;
+    for (const key of taskRefetches(list, known, own, event)) refetch(key);
+    client.setQueryData(queryKey, (old) => old && taskAfter(old, event));
+    client.setQueriesData({ queryKey: ['tasks'] }, (old: TaskList | undefined) =>
+      old === undefined ? undefined : { ...old, tasks: old.tasks.map((task) => taskAfter(task, event)) },
+    );
   }
   if (event.type === 'health') {
     const { host } = event;

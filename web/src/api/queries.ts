@@ -1,5 +1,5 @@
 import { queryOptions } from '@tanstack/react-query';
-import type { ApiInput } from '../../../src/protocol/api.ts';
+import type { ApiAnswer, ApiInput } from '../../../src/protocol/api.ts';
 import { ApiError, call } from './client.ts';
 
 /** Every query of the pages: its key, its address. Live events write into the same keys (see live.ts). */
@@ -35,6 +35,44 @@ export function siteQuery(id: string) {
       if (!SITE_ID.test(id)) throw new ApiError(404, 'not-found', 'This site does not exist (any more).');
       return await call('sites.get', { params: { id } }, { signal });
     },
+  });
+}
+
+/** `readAt`: when the processor time was told, which no event brings. */
+export type TaskList = ApiAnswer<'tasks.list'> & { readAt: number };
+
+/** The tasks of one account; without a name, one's own. */
+export function tasksQuery(account?: string) {
+  return queryOptions({
+    queryKey: account === undefined ? ['tasks'] : ['tasks', account],
+    queryFn: async ({ signal }): Promise<TaskList> => ({
+      ...(await call('tasks.list', { query: { account } }, { signal })),
+      readAt: Date.now(),
+    }),
+  });
+}
+
+/** What is no number names no task, and need not be asked for. */
+const TASK_ID = /^[1-9]\d{0,14}$/;
+
+export function taskQuery(id: string) {
+  return queryOptions({
+    queryKey: ['task', id],
+    queryFn: async ({ signal }) => {
+      if (!TASK_ID.test(id)) throw new ApiError(404, 'not-found', 'This task does not exist (any more).');
+      return await call('tasks.get', { params: { id } }, { signal });
+    },
+  });
+}
+
+/** What one run wrote. Of a run that goes on: up to `readAt`. */
+export function taskOutputQuery(id: number, number: number) {
+  return queryOptions({
+    queryKey: ['task-output', String(id), String(number)],
+    queryFn: async ({ signal }) => ({
+      ...(await call('tasks.output', { params: { id, number } }, { signal })),
+      readAt: Date.now(),
+    }),
   });
 }
 

@@ -3,12 +3,17 @@ import type { Dashboard, SiteView, VolumeView } from '../../../src/protocol/brow
 import type { Operation } from '../../../src/protocol/volumes.ts';
 import type { DrillRun } from '../../../src/protocol/drills.ts';
 import type { Incident, IncidentSummary } from '../../../src/protocol/incidents.ts';
+import type { TaskView } from '../../../src/protocol/api/tasks.ts';
+import type { TaskRun, TaskStatus } from '../../../src/protocol/tasks.ts';
 import {
   mergeIncident,
+  mergeRuns,
   parseEvent,
   reduceDashboard,
   refetchAfter,
   sortIncidents,
+  taskAfter,
+  taskRefetches,
   upsert,
   upsertIncident,
   upsertOperation,
@@ -207,5 +212,73 @@ describe('parseEvent', () => {
     ] as const) {
       expect(parseEvent(type, data)).toBeUndefined();
     }
+  });
+});
+
+describe('events of tasks', () => {
+  const run = (number: number, outcome: TaskRun['outcome'] = 'succeeded'): TaskRun => ({
+    number, cause: 'schedule', due: null, late: false, startedAt: '', endedAt: null, outcome, code: null, signal: null, message: null, cpuSeconds: null,
+    peakMemoryBytes: null,
+  }); // prettier-ignore
+  const status = (id: number, runs: TaskRun[]): TaskStatus => ({
+    account: 'alice',
+    id,
+    state: 'idle',
+    waiting: null,
+    next: null,
+    runs,
+  });
+  const task = (id: number, runs: TaskRun[]): TaskView => ({
+    kind: 'scheduled', id, account: 'alice', command: 'date', description: '', enabled: true, log: '', createdAt: '', skipLate: false, overlap: false,
+    schedule: { kind: 'hourly', minute: 0 }, status: status(id, runs),
+  }); // prettier-ignore
+
+  test('bring the newest runs, and the older ones stay', () => {
+    const merged = mergeRuns([run(6, 'running'), run(5), run(1)], [run(7, 'running'), run(6), run(5)]);
+    expect(merged.map((each) => [each.number, each.outcome])).toEqual([
+      [7, 'running'],
+      [6, 'succeeded'],
+      [5, 'succeeded'],
+      [1, 'succeeded'],
+    ]);
+    expect(mergeRuns([run(1)], []).map((each) => each.number)).toEqual([1]);
+  });
+
+  test('change their own task only', () => {
+    const one = task(1, [run(1)]);
+    expect(taskAfter(one, { type: 'task', status: status(2, []) })).toBe(one);
+    expect(taskAfter(one, { type: 'task', status: status(1, [run(2), run(1)]) }).status).toEqual(
+      status(1, [run(2), run(1)]),
+    );
+  });
+
+  test('ask for what they do not bring: a task made elsewhere, what an ended run wrote and cost', () => {
+    const known = task(1, [run(4, 'running')]);
+    const ended = { type: 'task' as const, status: status(1, [run(4)]) };
+    expect(taskRefetches([known], known, 'alice', ended)).toEqual([['tasks'], ['task-output', '1', '4']]);
+    const elsewhere = { type: 'task' as const, status: status(9, []) };
+    expect(taskRefetches([known], undefined, 'alice', elsewhere)).toEqual([['tasks']]);
+    // An operator hears of everybody's.
+    expect(taskRefetches([known], undefined, 'root', elsewhere)).toEqual([]);
+    expect(taskRefetches(undefined, undefined, 'alice', elsewhere)).toEqual([]);
+  });
+
+  test('that do not tell of an old run that went on have it asked for', () => {
+    const known = task(1, [run(9), run(2, 'running')]);
+    const event = { type: 'task' as const, status: status(1, [run(10), run(9)]) };
+    expect(taskRefetches([known], known, 'alice', event)).toEqual([['tasks'], ['task', '1']]);
+  });
+
+  test('of a task that was disabled elsewhere have its definition asked for', () => {
+    const known = task(1, []);
+    const event = { type: 'task' as const, status: { ...status(1, []), state: 'disabled' as const } };
+    expect(taskRefetches([known], known, 'alice', event)).toEqual([['tasks'], ['task', '1']]);
+    expect(taskRefetches([known], known, 'alice', { type: 'task', status: status(1, []) })).toEqual([]);
+  });
+
+  test('are read', () => {
+    expect(parseEvent('task', JSON.stringify(status(1, [])))).toEqual({ type: 'task', status: status(1, []) });
+    expect(parseEvent('task', '{"id":"x"}')).toBeUndefined();
+    expect(parseEvent('always-on', '{"id":3,"state":"running"}')?.type).toBe('always-on');
   });
 });

@@ -7,8 +7,10 @@ import type {
   VolumeView,
 } from '../../../src/protocol/browser.ts';
 import type { DrillRun, DrillRunSummary } from '../../../src/protocol/drills.ts';
+import type { TaskView } from '../../../src/protocol/api/tasks.ts';
 import type { HostHealth } from '../../../src/protocol/health.ts';
 import type { Incident, IncidentSummary } from '../../../src/protocol/incidents.ts';
+import type { AlwaysOnStatus, TaskRun, TaskStatus } from '../../../src/protocol/tasks.ts';
 import type { Operation } from '../../../src/protocol/volumes.ts';
 
 /**
@@ -22,6 +24,8 @@ export type LiveEvent =
   | { type: 'account'; view: AccountView }
   | { type: 'incident'; view: IncidentSummary | Incident }
   | { type: 'drill'; view: DrillRun }
+  | { type: 'task'; status: TaskStatus }
+  | { type: 'always-on'; status: AlwaysOnStatus }
   | { type: 'health'; host: HostHealth | null }
   | { type: 'site-removed'; id: string }
   | { type: 'account-removed'; name: string }
@@ -94,6 +98,8 @@ export function reduceDashboard(dashboard: Dashboard | undefined, event: LiveEve
     case 'account-removed':
     case 'incident':
     case 'drill':
+    case 'task':
+    case 'always-on':
     case 'health':
     case 'heartbeat':
       return dashboard;
@@ -137,6 +143,36 @@ export function upsertRun(list: DrillRunSummary[], run: DrillRun): DrillRunSumma
   );
 }
 
+export type TaskEvent = Extract<LiveEvent, { type: 'task' | 'always-on' }>;
+
+/** Runs that the platform remembers of a task. */
+const MOST_RUNS = 30;
+
+/** An event brings the newest runs only; the older ones stay. Newest first. */
+export function mergeRuns(old: readonly TaskRun[], fresh: readonly TaskRun[]): TaskRun[] {
+  const oldest = Math.min(...fresh.map((run) => run.number));
+  return [...fresh, ...old.filter((run) => run.number < oldest)].slice(0, MOST_RUNS);
+}
+
+/** A task with what an event tells of it. Another task is given back as it is. */
+export function taskAfter(task: TaskView, event: TaskEvent): TaskView {
+  if (task.id !== event.status.id) return task;
+  if (task.kind === 'scheduled' && event.type === 'task') {
+    const runs = mergeRuns(task.status?.runs ?? [], event.status.runs);
+    return { ...task, status: { ...event.status, runs } };
+  }
+  return task.kind === 'always-on' && event.type === 'always-on' ? { ...task, status: event.status } : task;
+}
+
+/** Runs that were going on and are over now: what they wrote is complete, and has used processor time. */
+export function endedRuns(before: TaskView | undefined, event: TaskEvent): number[] {
+  if (before?.kind !== 'scheduled' || event.type !== 'task') return [];
+  const over = new Set(event.status.runs.filter((run) => run.outcome !== 'running').map((run) => run.number));
+  return (before.status?.runs ?? [])
+    .filter((run) => run.outcome === 'running' && over.has(run.number))
+    .map((run) => run.number);
+}
+
 /** What an event changes beyond what it carries (counts, notices), so that it must be fetched again. */
 export function refetchAfter(event: LiveEvent, before: SiteView | undefined): ReadonlyArray<readonly string[]> {
   switch (event.type) {
@@ -153,6 +189,9 @@ export function refetchAfter(event: LiveEvent, before: SiteView | undefined): Re
       // A member is told by notices. A summary says that the timeline went on, but not what is in it.
       return 'timeline' in event.view ? [['dashboard']] : [['dashboard'], ['incident', String(event.view.id)]];
     case 'drill':
+    // See taskRefetches: it depends on what is known of the task.
+    case 'task':
+    case 'always-on':
     case 'health':
     case 'heartbeat':
       return [];
@@ -163,6 +202,39 @@ export function refetchAfter(event: LiveEvent, before: SiteView | undefined): Re
     case 'site-removed':
       return [['dashboard']];
   }
+}
+
+/** Whether an event can only be of a task that was switched on or off meanwhile, elsewhere: no event brings a definition. */
+function contradicts(task: TaskView | undefined, event: TaskEvent): boolean {
+  if (task === undefined) return false;
+  const { state } = event.status;
+  if (task.enabled) return state === 'disabled' || state === 'paused';
+  // A disabled task can be run, and wait, all the same.
+  return state === 'idle' || (event.type === 'always-on' && !['paused', 'stopping'].includes(state));
+}
+
+/** What to fetch again after a task's event. `list`: the own tasks, where they are known; `own`: the name of the own account. */
+export function taskRefetches(
+  list: readonly TaskView[] | undefined,
+  before: TaskView | undefined,
+  own: string | undefined,
+  event: TaskEvent,
+): ReadonlyArray<readonly string[]> {
+  const { id, account } = event.status;
+  const ended = endedRuns(before, event);
+  // Made in another tab, or by a client of the API.
+  const unknown = list !== undefined && account === own && !list.some((task) => task.id === id);
+  const changed = contradicts(before, event);
+  // An event has the newest runs only: of an older one that went on it does not say whether it still does.
+  const oldest = event.type === 'task' ? Math.min(...event.status.runs.map((run) => run.number)) : 0;
+  const unsaid =
+    before?.kind === 'scheduled' &&
+    before.status?.runs.some((run) => run.outcome === 'running' && run.number < oldest) === true;
+  return [
+    ...(unknown || unsaid || changed || ended.length > 0 ? [['tasks']] : []),
+    ...(unsaid || changed ? [['task', String(id)]] : []),
+    ...ended.map((number) => ['task-output', String(id), String(number)]),
+  ];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {
@@ -191,6 +263,10 @@ export function parseEvent(type: string, data: string): LiveEvent | undefined {
   if (type === 'incident' && typeof view['id'] === 'number') return { type, view: view as unknown as IncidentSummary };
   if (type === 'drill' && typeof view['id'] === 'string' && Array.isArray(view['volumes']))
     return { type, view: view as unknown as DrillRun };
+  if (type === 'task' && typeof view['id'] === 'number' && Array.isArray(view['runs']))
+    return { type, status: view as unknown as TaskStatus };
+  if (type === 'always-on' && typeof view['id'] === 'number')
+    return { type, status: view as unknown as AlwaysOnStatus };
   if (type === 'storage') {
     const service = view['service'];
     if (service === null || service === 'serving' || service === 'waiting' || service === 'stopped')

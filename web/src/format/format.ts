@@ -136,6 +136,11 @@ export function formatClock(iso: string, now: number): string {
     : `${formatDate(iso)}, ${time}`;
 }
 
+/** As formatClock, for what happens at whole minutes: "14:02 UTC". */
+export function formatMinute(iso: string, now: number): string {
+  return formatClock(iso, now).replace(/:\d\d UTC$/, ' UTC');
+}
+
 /** 0.34 -> "0.3", 12.6 -> "13", 4321 -> "4,321": a rate, without needless digits. */
 export function formatRate(perSecond: number): string {
   if (!Number.isFinite(perSecond)) return '-';

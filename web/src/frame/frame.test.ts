@@ -23,6 +23,7 @@ test('members see no page of the operator, and operators without a home none tha
   expect(destinationsFor('member', true).flatMap((group) => group.items.map((item) => item.to))).toEqual([
     '/',
     '/web',
+    '/tasks',
     '/files',
     '/account',
   ]);

@@ -17,7 +17,7 @@ export interface DestinationGroup {
 }
 
 /**
- * What the pages have, in the order of the menu. A new page is one line here: tasks, consoles, notebooks and databases
+ * What the pages have, in the order of the menu. A new page is one line here: consoles, notebooks and databases
  * belong with the member's own.
  */
 export const DESTINATIONS: readonly DestinationGroup[] = [
@@ -27,6 +27,7 @@ export const DESTINATIONS: readonly DestinationGroup[] = [
     items: [
       { to: '/', label: 'Dashboard', icon: 'dashboard', key: 'd' },
       { to: '/web', label: 'Web', icon: 'globe', key: 'w', needsHome: true },
+      { to: '/tasks', label: 'Tasks', icon: 'clock', key: 'k', needsHome: true },
       { to: '/files', label: 'Files', icon: 'folder', key: 'f', needsHome: true },
       { to: '/account', label: 'Account', icon: 'person', key: 'a' },
     ],

@@ -4,7 +4,7 @@ import type { Loss } from '../frame/connection.ts';
 /** One line that is on every page while it is not up to date. */
 export function lossLine({ since, cause }: Loss, now: number): string {
   const at = formatClock(new Date(since).toISOString(), now);
-  if (cause === 'agent') return `Sites and storage as of ${at}: the host does not answer.`;
+  if (cause === 'agent') return `Sites, tasks and storage as of ${at}: the host does not answer.`;
   return `Not up to date since ${at}. ${cause === 'silence' ? 'The control plane does not answer.' : 'Connecting again.'}`;
 }
 

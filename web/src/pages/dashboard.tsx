@@ -4,7 +4,7 @@ import { Link, useNavigate } from 'react-router';
 import type { Dashboard } from '../../../src/protocol/browser.ts';
 import type { DiskHealth } from '../../../src/protocol/health.ts';
 import type { IncidentSummary } from '../../../src/protocol/incidents.ts';
-import { dashboardQuery, healthQuery, incidentsQuery } from '../api/queries.ts';
+import { dashboardQuery, healthQuery, incidentsQuery, tasksQuery } from '../api/queries.ts';
 import { count, formatAgo, formatBytes, formatDuration, formatIdle } from '../format/format.ts';
 import { filesAddress } from '../format/paths.ts';
 import { PageHead } from '../frame/shell.tsx';
@@ -90,6 +90,9 @@ function SiteRows({ own }: { own: Own }): JSX.Element {
 
 function OwnDashboard({ own }: { own: Own }): JSX.Element {
   const { limits } = own;
+  const tasks = useQuery(tasksQuery()).data;
+  const cpu = tasks?.cpu ?? null;
+  const cpuLimit = `${limits.cpuSecondsPerDay.toLocaleString('en-GB')} s`;
   return (
     <div className="columns">
       <div className="stack">
@@ -129,7 +132,19 @@ function OwnDashboard({ own }: { own: Own }): JSX.Element {
               ['Sites', `${own.sites.length} of ${limits.sites}`],
               ['Workers a site', limits.workers],
               ['Memory a program', formatBytes(limits.memoryBytes)],
-              ['CPU a day', `${limits.cpuSecondsPerDay.toLocaleString('en-GB')} s`],
+              cpu === null
+                ? ['CPU a day', cpuLimit]
+                : ['CPU today', `${Math.round(cpu.usedSeconds).toLocaleString('en-GB')} of ${cpuLimit}`],
+              ...(tasks === undefined
+                ? []
+                : ([
+                    [
+                      'Tasks',
+                      <Link key="t" to="/tasks">
+                        {tasks.tasks.filter((task) => task.kind === 'scheduled').length} of {tasks.most.scheduled}
+                      </Link>,
+                    ],
+                  ] as const)),
               ['Sites sleep after', formatIdle(limits.idleSleepSeconds)],
               ['Longest request', formatDuration(limits.requestTimeoutSeconds)],
             ]}

@@ -32,11 +32,21 @@ const NUMBERS: ReadonlyArray<readonly [keyof Limits, string, string, number]> = 
   ['processes', 'Processes per program', 'Threads count too.', 1],
   ['cpuSecondsPerDay', 'CPU seconds a day', 'Consoles and tasks; sites do not count.', 0],
   ['consoles', 'Consoles', '', 0],
-  ['tasks', 'Tasks', '', 0],
+  ['tasks', 'Scheduled tasks', '', 0],
+  ['alwaysOnTasks', 'Always-on tasks', 'Each keeps a program running day and night.', 0],
+  ['taskSeconds', 'Longest task run, seconds', 'Then it is ended. Always-on tasks have no limit.', 1],
+  [
+    'stopGraceSeconds',
+    'Grace when a task is ended, seconds',
+    'From the request to end until the end by force: 1 to 600.',
+    1,
+  ],
   ['requestTimeoutSeconds', 'Longest request, seconds', '', 1],
   ['idleSleepSeconds', 'A site sleeps after, seconds', '0 = never.', 0],
   ['cpuWeight', 'CPU weight', 'Share when the processor is wanted by many: 2 to 10000.', 2],
 ];
+
+const HIGHEST: Partial<Record<keyof Limits, number>> = { cpuWeight: 10_000, stopGraceSeconds: 600 };
 
 function PlanDialog({
   plan,
@@ -68,7 +78,7 @@ function PlanDialog({
     return text(key).trim() !== '' &&
       Number.isInteger(value) &&
       value >= least &&
-      (key !== 'cpuWeight' || value <= 10_000)
+      value <= (HIGHEST[key] ?? Number.MAX_SAFE_INTEGER)
       ? value
       : undefined;
   };
@@ -143,7 +153,11 @@ function PlanDialog({
               value={text(key)}
               onChange={set(key)}
               hint={hint}
-              problem={valueOf(key) === undefined ? `Please give a whole number, ${least} or more.` : tooLittle[key]}
+              problem={
+                valueOf(key) === undefined
+                  ? `Please give a whole number, ${least} ${HIGHEST[key] === undefined ? 'or more' : `to ${HIGHEST[key]}`}.`
+                  : tooLittle[key]
+              }
             />
           ))}
         </div>
