@@ -46,8 +46,8 @@ export type LiveState =
 
 const MOST_WAIT_MS = 10_000;
 
-/** Writes one event into the query cache. */
-export function applyEvent(client: QueryClient, event: LiveEvent, refetch: (key: readonly string[]) => void): void {
+/** A site's own event. Answers what was known of it before. */
+function applySite(client: QueryClient, event: LiveEvent): SiteView | undefined {
   let before: SiteView | undefined;
   if (event.type === 'site') {
     const site = event.view;
@@ -67,6 +67,25 @@ export function applyEvent(client: QueryClient, event: LiveEvent, refetch: (key:
     // Whoever looks at it right now is told that it is gone.
     void client.resetQueries({ queryKey: siteQuery(event.id).queryKey });
   }
+  return before;
+}
+
+function applyTask(client: QueryClient, event: LiveEvent, refetch: (key: readonly string[]) => void): void {
+  if (event.type !== 'task' && event.type !== 'always-on') return;
+  const { queryKey } = taskQuery(String(event.status.id));
+  const list = client.getQueryData(tasksQuery().queryKey)?.tasks;
+  const known = client.getQueryData(queryKey) ?? list?.find((task) => task.id === event.status.id);
+  const own = client.getQueryData(dashboardQuery.queryKey)?.account?.name;
+  for (const key of taskRefetches(list, known, own, event)) refetch(key);
+  client.setQueryData(queryKey, (old) => old && taskAfter(old, event));
+  client.setQueriesData({ queryKey: ['tasks'] }, (old: TaskList | undefined) =>
+    old === undefined ? undefined : { ...old, tasks: old.tasks.map((task) => taskAfter(task, event)) },
+  );
+}
+
+/** Writes one event into the query cache. */
+export function applyEvent(client: QueryClient, event: LiveEvent, refetch: (key: readonly string[]) => void): void {
+  const before = applySite(client, event);
   client.setQueryData(dashboardQuery.queryKey, (old) => reduceDashboard(old, event));
   if (event.type === 'volume') {
     const volume = event.view;
@@ -105,17 +124,7 @@ export function applyEvent(client: QueryClient, event: LiveEvent, refetch: (key:
     client.setQueriesData({ queryKey: ['sites'] }, (old: SiteView[] | undefined) => old?.map(changed));
     client.setQueriesData({ queryKey: ['site'] }, (old: SiteView | undefined) => old && changed(old));
   }
-  if (event.type === 'task' || event.type === 'always-on') {
-    const { queryKey } = taskQuery(String(event.status.id));
-    const list = client.getQueryData(tasksQuery().queryKey)?.tasks;
-    const known = client.getQueryData(queryKey) ?? list?.find((task) => task.id === event.status.id);
-    const own = client.getQueryData(dashboardQuery.queryKey)?.account?.name;
-    for (const key of taskRefetches(list, known, own, event)) refetch(key);
-    client.setQueryData(queryKey, (old) => old && taskAfter(old, event));
-    client.setQueriesData({ queryKey: ['tasks'] }, (old: TaskList | undefined) =>
-      old === undefined ? undefined : { ...old, tasks: old.tasks.map((task) => taskAfter(task, event)) },
-    );
-  }
+  applyTask(client, event, refetch);
   if (event.type === 'health') {
     const { host } = event;
     if (host !== null) healthHistory.add(host);
