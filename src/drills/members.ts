@@ -82,7 +82,21 @@ async function makeMember(
   const site = await platform.member(token, 'sites.create', { body: { domain, quickstart: 'manual' } });
   await platform.upload(token, `/var/www/${wsgiFileName(domain)}`, Buffer.from(SITE.replaceAll('__NAME__', name)));
   await firstAnswer(platform, domain, token, site.id);
-  return { name, volume, domain, siteId: site.id, token, password, role };
+  // One on each volume: many at the same moment of each minute would be a load of their own.
+  const taskId = role === 'starts' ? await everyMinute(platform, token) : null;
+  return { name, volume, domain, siteId: site.id, token, password, role, taskId };
+}
+
+/** A task that writes a line into the member's home each minute. Its number. */
+async function everyMinute(platform: Platform, token: string): Promise<number> {
+  const task = await platform.member(token, 'tasks.create', {
+    body: {
+      kind: 'scheduled',
+      command: 'date -u +%H:%M >> drill/minutes',
+      schedule: { kind: 'cron', expression: '* * * * *', zone: 'UTC' },
+    },
+  });
+  return task.id;
 }
 
 /** The most of one account: with it the smallest plan still has room for what the drill writes. */

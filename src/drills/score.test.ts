@@ -34,6 +34,10 @@ function good(): Outcome {
       lostWrites: 0,
       unreadable: [],
       restarted: [],
+      tasks: {
+        affected: { due: 3, missed: 0, doubled: 0, late: 1 },
+        unaffected: { due: 9, missed: 0, doubled: 0, late: 0 },
+      },
       failures: [],
       resent: 0,
       peakMemoryBytes: 0,

@@ -154,7 +154,17 @@ export function everybodyElse(outcome: Outcome, absent?: 'agent'): DrillCheck[] 
     count('Uploads', whole.kinds.upload),
     count('API calls', whole.kinds.api),
     count('Sign-ins', whole.kinds['sign-in']),
+    taskRuns(outcome, 'unaffected', 'Scheduled runs of everybody else missed or done twice'),
   ];
+}
+
+/** A run that was due is done once, on time or marked late. */
+export function taskRuns(outcome: Outcome, group: 'affected' | 'unaffected', what: string): DrillCheck {
+  const tally = outcome.witness.tasks?.[group];
+  if (tally === undefined || tally.due === 0) return { what, target: '0', measured: 'none were due', ok: null };
+  const bad = tally.missed + tally.doubled;
+  const late = tally.late === 0 ? '' : `, ${tally.late} late`;
+  return { what, target: '0', measured: `${bad} of ${tally.due}${late}`, ok: bad === 0 };
 }
 
 /** The rebuild itself may not be felt by those on other volumes. */
@@ -327,6 +337,7 @@ export function diskPromises(
     located(outcome, limits.locatedS),
     rightCulprit(outcome),
     affectedWait(outcome, limits.waitS),
+    taskRuns(outcome, 'affected', 'Scheduled runs of members on that volume lost or done twice'),
     affectedFailed(outcome, limits.absent === undefined),
     ...everybodyElse(outcome, limits.absent),
     ...restored(outcome),

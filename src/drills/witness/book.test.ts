@@ -4,7 +4,7 @@ import { Book, type Outcome } from './book.ts';
 import type { WitnessAccount } from './messages.ts';
 
 function account(name: string, volume: string, role: WitnessAccount['role'] = 'steady'): WitnessAccount {
-  return { name, volume, role, domain: `${name}.localhost`, siteId: '0', token: '', password: '' };
+  return { name, volume, role, domain: `${name}.localhost`, siteId: '0', token: '', password: '', taskId: null };
 }
 
 const a = account('anna', 'hurt');

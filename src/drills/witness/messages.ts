@@ -14,6 +14,8 @@ export const witnessAccountSchema = z.object({
    * site is put to sleep and woken, again and again.
    */
   role: z.enum(['steady', 'reloads', 'starts']),
+  /** Its scheduled task, which is due every minute; null: it has none. */
+  taskId: z.number().int().nullable(),
 });
 export type WitnessAccount = z.infer<typeof witnessAccountSchema>;
 
@@ -89,6 +91,18 @@ export const groupSchema = z.object({
 });
 export type Group = z.infer<typeof groupSchema>;
 
+export const taskTallySchema = z.object({
+  /** Minutes at which a task was due. */
+  due: z.number(),
+  /** Without a run, and without a later one that made up for it. */
+  missed: z.number(),
+  /** With more than one. */
+  doubled: z.number(),
+  /** Started a minute or more after they were due. */
+  late: z.number(),
+});
+export type TaskTally = z.infer<typeof taskTallySchema>;
+
 export const witnessResultSchema = z.object({
   affectedAccounts: z.number(),
   unaffectedAccounts: z.number(),
@@ -99,6 +113,8 @@ export const witnessResultSchema = z.object({
   unreadable: z.array(z.string()),
   /** Sites with a steady stream whose program was another one than before. */
   restarted: z.array(z.string()),
+  /** What became of scheduled runs; null: no account had a task. */
+  tasks: z.object({ affected: taskTallySchema, unaffected: taskTallySchema }).nullable(),
   /** The first failures, for people. */
   failures: z.array(
     z.object({ at: z.number(), account: z.string(), volume: z.string(), kind: kindSchema, what: z.string() }),

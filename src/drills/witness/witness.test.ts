@@ -52,7 +52,7 @@ describe('the accounts of a drill', () => {
   );
 
   it('take their turns volume by volume', () => {
-    const accounts = plans.map((plan) => ({ ...plan, domain: '', siteId: '', token: '', password: '' }));
+    const accounts = plans.map((plan) => ({ ...plan, domain: '', siteId: '', token: '', password: '', taskId: null }));
     const turns = acrossVolumes(accounts);
     expect(turns.length).toBe(40);
     for (let index = 0; index < 40; index += 5)

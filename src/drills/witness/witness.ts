@@ -2,15 +2,18 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { resourceUsage } from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
+import { readAnswer } from '../../protocol/api/answer.ts';
 import { apiRequest, streamRequest } from '../../protocol/api/request.ts';
+import type { TaskRun } from '../../protocol/tasks.ts';
 import { until } from '../../runtime/deadline.ts';
 import { readIdentity } from '../../runtime/identity.ts';
 import { RpcClient } from '../../runtime/rpc-client.ts';
 import { HttpClient, type Answer, type Call, type Place } from '../http.ts';
 import { Book, type Entry, type Outcome } from './book.ts';
 import { Ledger } from './ledger.ts';
-import type { Kind, VolumeLive, WitnessAccount, WitnessCommand, WitnessResult } from './messages.ts';
+import type { Kind, TaskTally, VolumeLive, WitnessAccount, WitnessCommand, WitnessResult, Window } from './messages.ts';
 import { Pace } from './pace.ts';
+import { sumOf, tallyRuns } from './task-runs.ts';
 
 type Start = Extract<WitnessCommand, { type: 'start' }>;
 type Finish = Extract<WitnessCommand, { type: 'finish' }>;
@@ -22,6 +25,8 @@ const UPLOAD_NAMES = 4;
 const READ_BACK_TRIES = 5;
 /** Starts of one account at the same time would only wait for each other. */
 const PUT_TO_SLEEP_DEADLINE_MS = 20_000;
+/** A run that was due less than this ago, milliseconds, need not have begun. */
+const TASK_TIME_MS = 20_000;
 
 /** Drives the members' side of a platform and writes down what they feel. Knows the platform from outside only. */
 export class Witness implements Disposable {
@@ -35,6 +40,8 @@ export class Witness implements Disposable {
   readonly #busy = new Set<string>();
   readonly #boots = new Map<string, { at: number; boot: string }[]>();
   readonly #note: (text: string) => void;
+  /** When the witness began, milliseconds since 1970. */
+  #began = 0;
   #uploads = 0;
   #resent = 0;
 
@@ -48,6 +55,7 @@ export class Witness implements Disposable {
   }
 
   start(): void {
+    this.#began = now();
     const { accounts, paces } = this.#setup;
     const steady = accounts.filter((account) => account.role !== 'starts');
     // Evenly spread: all accounts together make one even stream.
@@ -139,11 +147,49 @@ export class Witness implements Disposable {
       lostWrites: lost,
       unreadable,
       restarted: this.#restarted(command.bootsFrom, command.bootsTo),
+      tasks: await this.#tasks(hurt, command.blackouts),
       failures: this.#book.failures(command.blackouts, end),
       resent: this.#resent,
       peakMemoryBytes: use.maxRSS * 1024,
       cpuSeconds: (use.userCPUTime + use.systemCPUTime) / 1e6,
     };
+  }
+
+  /** What became of every run that was due since the witness began and has had time to start. */
+  async #tasks(
+    hurt: ReadonlySet<string>,
+    blackouts: readonly Pick<Window, 'from' | 'to'>[],
+  ): Promise<WitnessResult['tasks']> {
+    const accounts = this.#setup.accounts.filter((account) => account.taskId !== null);
+    if (accounts.length === 0) return null;
+    const span = { from: this.#began, to: now() - TASK_TIME_MS };
+    const tallies: { hurt: boolean; tally: TaskTally }[] = [];
+    for (const account of accounts) {
+      const runs = await this.#runsOf(account);
+      tallies.push({ hurt: hurt.has(account.volume), tally: tallyRuns(runs, span, blackouts) });
+    }
+    return {
+      affected: sumOf(tallies.filter((one) => one.hurt).map((one) => one.tally)),
+      unaffected: sumOf(tallies.filter((one) => !one.hurt).map((one) => one.tally)),
+    };
+  }
+
+  /** Nothing that can be read counts as no run at all. */
+  async #runsOf(account: WitnessAccount): Promise<TaskRun[]> {
+    const { method, path } = apiRequest('tasks.get', { params: { id: account.taskId ?? 0 } });
+    try {
+      const answer = await this.#http.send(this.#api, {
+        method,
+        path,
+        headers: { authorization: `Token ${account.token}` },
+        deadlineMs: 60_000,
+      });
+      const task = readAnswer('tasks.get', answer.status, JSON.parse(answer.body.toString('utf8')));
+      return task.kind === 'scheduled' ? (task.status?.runs ?? []) : [];
+    } catch (error) {
+      this.#note(`the runs of ${account.name}'s task: ${String(error)}`);
+      return [];
+    }
   }
 
   async #readBack(account: WitnessAccount): Promise<string | undefined> {
