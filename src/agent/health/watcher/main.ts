@@ -1,6 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { writeFileSync, writeSync } from 'node:fs';
 import { setPriority } from 'node:os';
+import { LogDestination } from '../../../runtime/log-destination.ts';
 import { bootId } from '../../../runtime/monotonic.ts';
+import { outliveStreams } from '../../../runtime/warnings.ts';
 import { FirstSigns } from './first-signs.ts';
 import { lineSplitter } from './lines.ts';
 import type { WatcherOrders, WatcherReport } from './messages.ts';
@@ -26,6 +28,10 @@ for (const favour of [() => setPriority(-10), () => writeFileSync('/proc/self/oo
     continue;
   }
 }
+
+// Standard output is for reports; its words go where the agent's go.
+const words = new LogDestination((text) => writeSync(2, text));
+outliveStreams((warning) => words.write(`${warning.stack ?? String(warning)}\n`));
 
 const prober = new Prober(directory);
 const watcher = new Watcher(prober, new FirstSigns(directory, bootId()), (report: WatcherReport) => {
