@@ -101,7 +101,7 @@ class Health implements HealthPart {
     });
     this.#watcher = new WatcherProcess({
       directory: this.#directory,
-      cache: join(context.configuration.runDirectory, 'watcher-cache'),
+      run: context.configuration.runDirectory,
       log: context.log,
       onReport: (report) => {
         if (report.health !== null) this.#snapshot = { at: performance.now(), health: report.health };
@@ -154,7 +154,7 @@ class Health implements HealthPart {
   async stop(): Promise<void> {
     clearInterval(this.#membersTimer);
     this.#room.stop();
-    this.#watcher.stop();
+    await this.#watcher.stop();
     await this.#reaction.stop();
   }
 
