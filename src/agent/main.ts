@@ -5,7 +5,7 @@ import { idsOf, layoutOf, readConfiguration } from '../runtime/config.ts';
 import { within } from '../runtime/deadline.ts';
 import { EventLog } from '../runtime/events.ts';
 import { readIdentity } from '../runtime/identity.ts';
-import { createLogger } from '../runtime/log.ts';
+import { createLogger, outliveWith } from '../runtime/log.ts';
 import { RpcServer } from '../runtime/rpc-server.ts';
 import { composeAgent } from './compose.ts';
 import type { AgentContext } from './context.ts';
@@ -20,6 +20,7 @@ followClockOffset(configuration.runDirectory);
 const layout = layoutOf(configuration);
 const ids = idsOf(configuration.instance);
 const log = createLogger('agent');
+outliveWith(log);
 const events = new EventLog();
 const context: AgentContext = { configuration, layout, ids, log, emit: (event) => events.emit(event) };
 

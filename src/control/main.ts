@@ -2,7 +2,7 @@ import { followClockOffset } from '../runtime/clock-offset.ts';
 import { layoutOf, readConfiguration } from '../runtime/config.ts';
 import { within } from '../runtime/deadline.ts';
 import { readIdentity } from '../runtime/identity.ts';
-import { createLogger } from '../runtime/log.ts';
+import { createLogger, outliveWith } from '../runtime/log.ts';
 import { RpcClient } from '../runtime/rpc-client.ts';
 import { startControl } from './control.ts';
 import { endWithParent } from './parent.ts';
@@ -11,6 +11,7 @@ const configuration = readConfiguration();
 followClockOffset(configuration.runDirectory);
 const layout = layoutOf(configuration);
 const log = createLogger('control');
+outliveWith(log);
 
 process.on('unhandledRejection', (reason) => {
   log.error(

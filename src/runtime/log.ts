@@ -1,5 +1,6 @@
 import { pino, type Logger } from 'pino';
 import { LogDestination } from './log-destination.ts';
+import { outliveStreams } from './warnings.ts';
 
 export type { Logger };
 
@@ -25,4 +26,9 @@ export function createLogger(process: string, destination = new LogDestination()
     redact: { paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: '[hidden]' },
   };
   return pino(options, destination);
+}
+
+/** From here on the process goes on whatever becomes of its log, which also takes the warnings of Node. */
+export function outliveWith(log: Logger): void {
+  outliveStreams((warning) => log.warn({ error: warning }, 'a warning of Node'));
 }

@@ -48,3 +48,9 @@ export function signalRecorded(record: ProcessRecord, signal: NodeJS.Signals): b
     throw error;
   }
 }
+
+/** Ends what a record file names and who wrote it could not end any more, even when it is frozen. Returns whether there was one; does not wait. */
+export function endRecorded(path: string): boolean {
+  const record = readRecord(path);
+  return record !== undefined && signalRecorded(record, 'SIGKILL');
+}

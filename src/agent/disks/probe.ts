@@ -7,7 +7,7 @@ const READ_DEADLINE_MS = 2_000;
 const SUPER_BLOCK = 65_536;
 
 /** One throw-away process at a time: one that the kernel holds is asked about again, and no second one is started beside it. */
-class Asking {
+export class Asking {
   readonly #program: string;
   readonly #parameters: readonly string[];
   #child: ChildProcess | undefined;
@@ -23,13 +23,13 @@ class Asking {
     return await new Promise<boolean>((resolve) => {
       const timer = setTimeout(() => finish(false), deadlineMs);
       const onExit = (code: number | null): void => finish(code === 0);
+      const onError = (): void => finish(false);
       const finish = (answered: boolean): void => {
         clearTimeout(timer);
-        child.off('exit', onExit);
+        child.off('exit', onExit).off('error', onError);
         resolve(answered);
       };
-      child.once('exit', onExit);
-      child.once('error', () => finish(false));
+      child.once('exit', onExit).once('error', onError);
     });
   }
 

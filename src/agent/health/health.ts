@@ -17,7 +17,7 @@ const FRESH_MS = 3_000;
 /** Until its first word a watcher that was just started is not called blind for so long. */
 const STARTING_MS = 15_000;
 /** statfs(2) takes microseconds; what takes longer is not waited for. */
-const ROOM_FIRST_MS = 50;
+const ROOM_FIRST_MS = 150;
 /** Which members live where is asked this often; it only serves to count programs that wait. */
 const MEMBERS_EVERY_MS = 15_000;
 
@@ -93,6 +93,7 @@ class Health implements HealthPart {
       log: context.log,
       enabled: () => this.#enabled(),
       hostRoom: () => this.#room.room,
+      fullSpell: () => this.#room.spell,
       tell: (trouble) => {
         context.emit({ type: 'trouble', trouble });
         this.#changed();
@@ -100,7 +101,7 @@ class Health implements HealthPart {
     });
     this.#watcher = new WatcherProcess({
       directory: this.#directory,
-      cache: join(context.configuration.runDirectory, 'watcher-cache'),
+      run: context.configuration.runDirectory,
       log: context.log,
       onReport: (report) => {
         if (report.health !== null) this.#snapshot = { at: performance.now(), health: report.health };
@@ -117,7 +118,8 @@ class Health implements HealthPart {
     const before = this.#taking;
     this.#taking = (async () => {
       await before;
-      if (report.troubles.length > 0) await Promise.race([this.#room.look(), pause(ROOM_FIRST_MS)]);
+      if (report.troubles.length > 0)
+        await Promise.race([this.#room.measure().catch(() => undefined), pause(ROOM_FIRST_MS)]);
       this.#reaction.take(report);
     })().catch((error: unknown) => {
       this.#context.log.error({ error }, 'what the watcher said could not be acted upon');
@@ -152,7 +154,7 @@ class Health implements HealthPart {
   async stop(): Promise<void> {
     clearInterval(this.#membersTimer);
     this.#room.stop();
-    this.#watcher.stop();
+    await this.#watcher.stop();
     await this.#reaction.stop();
   }
 

@@ -1,8 +1,9 @@
 import { open, rm, stat, statfs } from 'node:fs/promises';
-import type { HostRoom } from '../../model/host-room.ts';
-import { isHostFull, littleRoom } from '../../model/host-room.ts';
+import type { FullSpell, HostRoom } from '../../model/host-room.ts';
+import { isHostFull, littleRoom, seeRoom } from '../../model/host-room.ts';
 import { mustRun } from '../../runtime/command.ts';
 import type { Logger } from '../../runtime/log.ts';
+import { monotonicMs } from '../../runtime/monotonic.ts';
 
 const LOOK_EVERY_MS = 1_000;
 /** An older look says nothing about now: the disk itself may hang, and what was full then must not stop anything. */
@@ -30,8 +31,10 @@ export interface HostRoomOptions {
 export class HostRoomWatch {
   readonly #options: HostRoomOptions;
   #timer: NodeJS.Timeout | undefined;
-  #looking = false;
+  #looking: Promise<void> | undefined;
   #room: HostRoom | undefined;
+  #promised = 0;
+  #spell: FullSpell | undefined;
   #lookedAt = -Infinity;
   #failed = false;
   #reserveNotBefore = -Infinity;
@@ -45,6 +48,11 @@ export class HostRoomWatch {
     return performance.now() - this.#lookedAt < FRESH_MS ? this.#room : undefined;
   }
 
+  /** Whether there is no room, or was none a moment ago; undefined before the first look. */
+  get spell(): FullSpell | undefined {
+    return this.#spell;
+  }
+
   start(): void {
     void this.look();
     this.#timer = setInterval(() => void this.look(), LOOK_EVERY_MS);
@@ -55,30 +63,37 @@ export class HostRoomWatch {
     clearInterval(this.#timer);
   }
 
-  /** One look. Never throws. */
+  /** One look, or the one that is under way. Never throws. */
   async look(): Promise<void> {
-    if (this.#looking) return;
-    this.#looking = true;
-    const { home, log, promised } = this.#options;
+    this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
+    await this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const { log, promised } = this.#options;
     try {
-      // statfs(2) reads what the kernel has in memory: it waits for no disk.
-      const { bavail, blocks, bsize } = await statfs(home);
-      const room = {
-        path: home,
-        sizeBytes: blocks * bsize,
-        freeBytes: bavail * bsize,
-        promisedBytes: await promised(),
-      };
-      this.#room = room;
-      this.#lookedAt = performance.now();
-      await this.#keepReserve(room);
+      await this.measure();
+      this.#promised = await promised();
+      if (this.#room !== undefined) {
+        this.#room = { ...this.#room, promisedBytes: this.#promised };
+        await this.#keepReserve(this.#room);
+      }
       this.#failed = false;
     } catch (error) {
       if (!this.#failed) log.warn({ error }, "the room on the machine's own disk could not be looked at");
       this.#failed = true;
-    } finally {
-      this.#looking = false;
     }
+  }
+
+  /** The figure alone, which nobody else holds up: whatever more a look does may wait for a disk that is full. */
+  async measure(): Promise<void> {
+    const { home } = this.#options;
+    // statfs(2) reads what the kernel has in memory: it waits for no disk.
+    const { bavail, blocks, bsize } = await statfs(home);
+    const freeBytes = bavail * bsize;
+    this.#room = { path: home, sizeBytes: blocks * bsize, freeBytes, promisedBytes: this.#promised };
+    this.#spell = seeRoom(this.#spell, freeBytes, monotonicMs());
+    this.#lookedAt = performance.now();
   }
 
   async #keepReserve(room: HostRoom): Promise<void> {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Diagnosis, FaultKind } from '../../model/health.ts';
-import type { HostRoom } from '../../model/host-room.ts';
+import { FULL_ENDS_MS, seeRoom, type FullSpell, type HostRoom } from '../../model/host-room.ts';
 import { redundancyOf, type ReplicaState } from '../../model/volumes.ts';
 import { HoldfastError, type ErrorCode } from '../../protocol/errors.ts';
 import type { Trouble } from '../../protocol/health.ts';
@@ -22,6 +22,7 @@ class OneVolume {
   state: VolumeStatus['state'] = 'open';
   held: string | null = null;
   hostRoom: HostRoom | undefined;
+  spell: FullSpell | undefined;
   valves = false;
   operations: Operation[] = [];
   /** What restoring answers, one after the other; when there is nothing more it begins. */
@@ -178,6 +179,7 @@ describe('acts against troubles', () => {
         log,
         enabled: () => true,
         hostRoom: () => storage.hostRoom,
+        fullSpell: () => storage.spell,
         tell: (trouble) => told.push(trouble),
       });
     reaction = create();
@@ -360,19 +362,38 @@ describe('acts against troubles', () => {
     }
   }, 60_000);
 
+  const roomOf = (freeBytes: number, at = monotonicMs()): void => {
+    storage.hostRoom = { path: '/srv', sizeBytes: 100 * 1024 ** 3, freeBytes, promisedBytes: 0 };
+    storage.spell = seeRoom(storage.spell, freeBytes, at);
+  };
+  const isNamed = (): boolean => reaction.troubles().some(({ key }) => key === 'disk:one:r1');
+
   test("while the machine's own disk is full no image file is blamed for waiting, and the machine is named until there is room", async () => {
     storage.valves = true;
     const GiB = 1024 ** 3;
-    storage.hostRoom = { path: '/srv', sizeBytes: 100 * GiB, freeBytes: 0, promisedBytes: 0 };
+    roomOf(0);
     see('r1', 'r2');
-    expect(reaction.troubles()).toMatchObject([
-      { key: 'host-room:-:-', service: 'serving', volume: null, mustAct: expect.stringContaining('Make room') },
-    ]);
-    // There is a little again: whatever hangs now is a disk's own trouble.
-    storage.hostRoom = { ...storage.hostRoom, freeBytes: GiB };
+    const machine = {
+      key: 'host-room:-:-',
+      service: 'serving',
+      volume: null,
+      mustAct: expect.stringContaining('Make room'),
+    };
+    expect(reaction.troubles()).toMatchObject([machine]);
+    // Its reserve is given back, or somebody has made room: what waits in image files goes on only at its next try.
+    roomOf(61 * 1024 ** 2);
     see('r1');
+    roomOf(50 * GiB);
+    see('r1', 'r2');
+    expect(reaction.troubles()).toMatchObject([{ key: 'host-room:-:-' }]);
+    expect(storage.states).toEqual(['healthy', 'healthy']);
+    // Then whatever hangs is a disk's own trouble.
+    storage.spell = seeRoom(seeRoom(undefined, 0, 0), 50 * GiB, monotonicMs() - FULL_ENDS_MS - 1_000);
+    reaction.take({
+      troubles: [{ diagnosis: sick('r1', 'hung'), since: monotonicMs() - 60_000 }],
+      suspects: [{ volume: 'one', replica: 'r1' }],
+    });
     expect(reaction.troubles().map(({ key }) => key)).toContain('disk:one:r1');
-    storage.hostRoom = { ...storage.hostRoom, freeBytes: 50 * GiB };
     await until(
       () => {
         see();
@@ -382,6 +403,32 @@ describe('acts against troubles', () => {
       20_000,
     );
   }, 60_000);
+
+  test('that an image file stopped again and again while there was no room is not held against it afterwards', () => {
+    storage.valves = true;
+    const GiB = 1024 ** 3;
+    storage.spell = seeRoom(seeRoom(undefined, 0, 0), 50 * GiB, monotonicMs() - FULL_ENDS_MS - 1_000);
+    roomOf(50 * GiB);
+    const flapped = { diagnosis: sick('r1', 'hung'), since: monotonicMs() - 20_000 };
+    reaction.take({ troubles: [flapped], suspects: [] });
+    expect(isNamed()).toBe(false);
+  });
+
+  test("a real disk that hangs while the machine's own disk has little room is cut", () => {
+    roomOf(0);
+    roomOf(61 * 1024 ** 2);
+    see('r1');
+    expect(isNamed()).toBe(true);
+  });
+
+  test("a volume of image files that does not answer while the machine's own disk is full is not called locked up", () => {
+    storage.valves = true;
+    storage.state = 'trouble';
+    storage.silence = silentSince(20_000);
+    roomOf(0);
+    see();
+    expect(reaction.troubles()).toMatchObject([{ key: 'host-room:-:-' }]);
+  });
 
   test('a refusal that only a person can lift asks for one, until it is lifted', async () => {
     const sentence = 'The volume one is on real disks. Say which disk to rebuild onto.';

@@ -1,6 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { troubleKeyOf, type Diagnosis } from '../../model/health.ts';
-import { adviceOnHostRoom, diagnoseHostRoom, isHostFull, type HostRoom } from '../../model/host-room.ts';
+import {
+  adviceOnHostRoom,
+  diagnoseHostRoom,
+  isHostFull,
+  isWaitForRoom,
+  type FullSpell,
+  type HostRoom,
+} from '../../model/host-room.ts';
 import { decide, retryDelayMs, type Decision, type Situation } from '../../model/reaction.ts';
 import { adviceOnSilence, diagnoseSilence } from '../../model/silent-volume.ts';
 import { adviceOnUnopened, diagnoseUnopened } from '../../model/unopened-volume.ts';
@@ -41,6 +48,8 @@ export interface ReactionOptions {
   enabled(): boolean;
   /** The room on the machine's own disk; undefined while it is not known. */
   hostRoom?(): HostRoom | undefined;
+  /** Whether there is none on it, or was none a moment ago (moments of monotonicMs); undefined before anybody looked. */
+  fullSpell?(): FullSpell | undefined;
   /** A trouble is new or different. */
   tell(trouble: Trouble): void;
 }
@@ -170,18 +179,18 @@ export class Reaction {
       return state === 'healthy' || state === 'rebuilding' || state === 'missing';
     };
     const room = this.#options.hostRoom?.();
-    const hostFull = room !== undefined && isHostFull(room);
+    const spell = this.#options.fullSpell?.();
     const found = (this.#watching() ? this.#seen : []).filter(
-      ({ diagnosis }) => inUse(diagnosis) && !(hostFull && waitsForRoom(diagnosis, statuses)),
+      (seen) => inUse(seen.diagnosis) && !this.#waitsForRoom(seen, statuses, now),
     );
-    const scarce = room && diagnoseHostRoom(room, this.#openWith('host-room:-:-') !== undefined);
+    const scarce = room && diagnoseHostRoom(room, this.#openWith('host-room:-:-') !== undefined, { spell, now });
     if (scarce !== undefined) found.push({ diagnosis: scarce, since: now });
     const keys = new Set(found.map(({ diagnosis }) => troubleKeyOf(diagnosis)));
     for (const status of statuses) {
       if (this.#operations.some((one) => one.id === status.operation && one.kind === 'volume-create')) continue;
       const full = this.#openWith(`volume:${status.name}:-`)?.trouble.diagnosis.fault === 'full';
       const own = diagnoseVolume(status, { full });
-      const silent = this.#silent(status, [...found.map(({ diagnosis }) => diagnosis), ...own], now);
+      const silent = this.#silent(status, now, [...found.map(({ diagnosis }) => diagnosis), ...own]);
       if (silent !== undefined) found.push(silent);
       const unopened = silent === undefined ? this.#unopened(status, own, now) : undefined;
       if (unopened !== undefined) found.push(unopened);
@@ -193,6 +202,18 @@ export class Reaction {
       }
     }
     return found;
+  }
+
+  /** An image file below which there is no room keeps requests waiting, and so do all of them together: that is not their doing. */
+  #waitsForRoom({ diagnosis, since }: SeenTrouble, statuses: readonly VolumeStatus[], now: number): boolean {
+    const { culprit } = diagnosis;
+    const replicas = statuses.find(({ name }) => name === culprit.volume)?.replicas ?? [];
+    const isImage = culprit.kind === 'disk' && replicas.some(({ id, valve }) => id === culprit.replica && valve);
+    if (culprit.kind !== 'host' && !isImage) return false;
+    const waitsNow =
+      culprit.kind === 'host' ||
+      this.#suspects.some(({ volume, replica }) => volume === culprit.volume && replica === culprit.replica);
+    return isWaitForRoom({ diagnosis, since, waitsNow }, this.#options.fullSpell?.(), now);
   }
 
   /** It cannot be opened, and that is more than that no disk of it is there, which is told of its disks. */
@@ -208,15 +229,19 @@ export class Reaction {
   }
 
   /** It does not answer, and neither its disks nor the host are to blame, nor were a moment ago. */
-  #silent({ name, silence }: VolumeStatus, others: readonly Diagnosis[], now: number): SeenTrouble | undefined {
+  #silent(status: VolumeStatus, now: number, others: readonly Diagnosis[]): SeenTrouble | undefined {
+    const { name, silence, replicas } = status;
     if (!silence) {
       this.#explainedAt.delete(name);
       return undefined;
     }
-    const blamed = others.some(
-      ({ fault, culprit: { kind, volume } }) =>
-        (kind === 'host' && fault !== 'full') || (kind === 'disk' && volume === name),
-    );
+    const waits = { diagnosis: { fault: 'hung' as const }, since: now, waitsNow: true };
+    const blamed =
+      (replicas.some(({ valve }) => valve) && isWaitForRoom(waits, this.#options.fullSpell?.(), now)) ||
+      others.some(
+        ({ fault, culprit: { kind, volume } }) =>
+          (kind === 'host' && fault !== 'full') || (kind === 'disk' && volume === name),
+      );
     if (blamed || !this.#watching() || this.#suspects.some(({ volume }) => volume === name)) {
       this.#explainedAt.set(name, now);
       return undefined;
@@ -688,13 +713,6 @@ export class Reaction {
     this.#told.set(trouble.id, text);
     this.#options.tell(structuredClone(trouble));
   }
-}
-
-/** An image file below which there is no room keeps requests waiting, and so do all of them together: that is not their doing. */
-function waitsForRoom({ culprit }: Diagnosis, statuses: readonly VolumeStatus[]): boolean {
-  if (culprit.kind === 'host') return true;
-  const replicas = statuses.find(({ name }) => name === culprit.volume)?.replicas ?? [];
-  return culprit.kind === 'disk' && replicas.some(({ id, valve }) => id === culprit.replica && valve);
 }
 
 function failsAgain(volume: string | null): string {

@@ -2,7 +2,9 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { diagnosisSchema, hostHealthSchema } from '../../protocol/health.ts';
+import { until } from '../../runtime/deadline.ts';
 import type { Logger } from '../../runtime/log.ts';
+import { endRecorded, recordOf, writeRecord } from '../../runtime/process-record.ts';
 import { lineSplitter } from './watcher/lines.ts';
 import type { WatcherOrders, WatcherReport } from './watcher/messages.ts';
 
@@ -13,6 +15,8 @@ const CALM_MS = 30_000;
 /** It reports every second: one that is silent for so many is stuck. At its start it may take longer. */
 const SILENT_SECONDS = 3;
 const SILENT_AT_START_SECONDS = 20;
+/** It ends within milliseconds when it is asked to. */
+const END_MS = 1_000;
 /** The watcher keeps little: a small heap is collected often and stays small. */
 const FLAGS = [
   '--max-old-space-size=48',
@@ -30,8 +34,8 @@ const reportSchema: z.ZodType<WatcherReport> = z.object({
 export interface WatcherProcessOptions {
   /** The platform's own, on the host's disk: a small file in it is written now and then. */
   directory: string;
-  /** Compiled modules are kept here, so that the watcher needs no compiler in its memory. */
-  cache: string;
+  /** For as long as the machine is up: compiled modules, so that the watcher needs no compiler in its memory, and who runs. */
+  run: string;
   log: Logger;
   onReport(report: WatcherReport): void;
   /** It ended, or could not be started: nobody watches until the next report. */
@@ -59,17 +63,20 @@ export class WatcherProcess {
     const startedAt = performance.now();
     let heard = false;
     let silentSeconds = 0;
-    const child = spawn(process.execPath, [...FLAGS, PROGRAM, this.#options.directory], {
+    // One that an earlier agent could not end any more. Its prober is ended by the next one.
+    endRecorded(this.#recordOf('watcher'));
+    const child = spawn(process.execPath, [...FLAGS, PROGRAM, this.#options.directory, this.#recordOf('prober')], {
       cwd: '/',
       stdio: ['pipe', 'pipe', 'inherit'],
       env: {
         PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
         LC_ALL: 'C.UTF-8',
         UV_THREADPOOL_SIZE: '1',
-        NODE_COMPILE_CACHE: this.#options.cache,
+        NODE_COMPILE_CACHE: join(this.#options.run, 'watcher-cache'),
       },
     });
     this.#child = child;
+    this.#keepRecord(child.pid);
     child.stdout.setEncoding('utf8').on(
       'data',
       lineSplitter((line) => {
@@ -104,11 +111,34 @@ export class WatcherProcess {
     if (this.#orders !== '') child.stdin.write(this.#orders);
   }
 
-  /** Closes its pipe, which ends it. Does not wait. */
-  stop(): void {
+  #recordOf(name: 'watcher' | 'prober'): string {
+    return join(this.#options.run, `${name}.json`);
+  }
+
+  #keepRecord(pid: number | undefined): void {
+    const record = pid === undefined ? undefined : recordOf(pid);
+    try {
+      if (record !== undefined) writeRecord(this.#recordOf('watcher'), record);
+    } catch (error) {
+      this.#options.log.warn({ error }, 'which process watches could not be written down');
+    }
+  }
+
+  /** Closes its pipe, which ends it and its prober; what is frozen and does not end is killed. */
+  async stop(): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
-    this.#child?.stdin?.end();
+    const child = this.#child;
+    if (child !== undefined) {
+      child.stdin?.end();
+      await until(
+        () => child.exitCode !== null || child.signalCode !== null,
+        'the end of the watcher',
+        END_MS,
+        20,
+      ).catch(() => child.kill('SIGKILL'));
+    }
+    endRecorded(this.#recordOf('prober'));
   }
 
   tell(orders: WatcherOrders): void {

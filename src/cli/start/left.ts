@@ -1,7 +1,9 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { idsOf, type Configuration } from '../../runtime/config.ts';
 import { until } from '../../runtime/deadline.ts';
 import { findHolders, holdersInWords } from '../../runtime/mount-holders.ts';
+import { readRecord } from '../../runtime/process-record.ts';
 import { parseMountInfo, type MountEntry } from '../../runtime/mountinfo.ts';
 
 /** What ended a moment ago may take a moment to be gone. */
@@ -44,6 +46,10 @@ async function look(configuration: Configuration): Promise<string[]> {
     if (by.length > 0) left.push(`mounts in another namespace, held by ${holdersInWords(by)}`);
   }
   left.push(...loops.map(({ device, file }) => `loop device ${device} of ${file}`));
+  for (const name of ['watcher', 'prober']) {
+    const record = readRecord(join(runDirectory, `${name}.json`));
+    if (record !== undefined) left.push(`the ${name} of the disks (pid ${record.pid})`);
+  }
   const { base, lastAccount } = idsOf(configuration.instance);
   for (const pid of (await readdir('/proc')).filter((name) => /^\d+$/.test(name))) {
     const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => ''); // It ended while we looked.

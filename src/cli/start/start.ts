@@ -4,7 +4,7 @@ import type { Status } from '../../protocol/browser.ts';
 import { HoldfastError } from '../../protocol/errors.ts';
 import { idsOf, layoutOf, rebuildSetting, type Configuration } from '../../runtime/config.ts';
 import { until } from '../../runtime/deadline.ts';
-import { readRecord, recordOf, writeRecord } from '../../runtime/process-record.ts';
+import { endRecorded, readRecord, recordOf, writeRecord } from '../../runtime/process-record.ts';
 import { api } from '../api.ts';
 import { checkMachine, checkPorts, checkState, userOf } from './checks.ts';
 import { endLeftover, listensOn, OwnedChild } from './child.ts';
@@ -262,6 +262,8 @@ export async function start(configuration: Configuration, options: StartOptions)
     // SIGINT asks the agent to stop everything it owns; SIGTERM would leave programs running for its successor.
     const how = await agent.stop('SIGINT', STOP_DEADLINE_MS);
     if (how === 'killed') say('The agent did not finish in time and was killed; the next start cleans up.');
+    // An agent that was killed could not end them, and what is frozen does not end with its pipe.
+    for (const name of ['watcher', 'prober']) endRecorded(recordFileOf(configuration, name));
     rmSync(recordFileOf(configuration, 'supervisor'), { force: true });
   }
   const left = await whatIsLeft(configuration);

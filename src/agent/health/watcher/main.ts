@@ -1,6 +1,8 @@
-import { writeFileSync } from 'node:fs';
+import { writeFileSync, writeSync } from 'node:fs';
 import { setPriority } from 'node:os';
+import { LogDestination } from '../../../runtime/log-destination.ts';
 import { bootId } from '../../../runtime/monotonic.ts';
+import { outliveStreams } from '../../../runtime/warnings.ts';
 import { FirstSigns } from './first-signs.ts';
 import { lineSplitter } from './lines.ts';
 import type { WatcherOrders, WatcherReport } from './messages.ts';
@@ -11,11 +13,12 @@ import { Watcher } from './watcher.ts';
  * The watcher of a host's disks: a process of its own, so that nothing that waits for a volume can hold it up. It ends when
  * the agent's pipe closes.
  *
- *   watcher/main.ts DIRECTORY      DIRECTORY is the platform's own; a file in it is written to see whether the host's disk is well
+ *   watcher/main.ts DIRECTORY RECORD   DIRECTORY is the platform's own; a file in it is written to see whether the host's disk is well.
+ *                                      RECORD is the file that names the process which probes
  *
  * Its modules are few on purpose (types only from the protocol): it is small, and it starts quickly.
  */
-const [directory = ''] = process.argv.slice(2);
+const [directory = '', proberRecord = ''] = process.argv.slice(2);
 
 // A busy processor must not look like a slow disk; and whoever repairs goes last when memory runs out. Where it is not
 // allowed, the watcher is as quick as everybody else, and its gaps say when that was not enough.
@@ -27,7 +30,11 @@ for (const favour of [() => setPriority(-10), () => writeFileSync('/proc/self/oo
   }
 }
 
-const prober = new Prober(directory);
+// Standard output is for reports; its words go where the agent's go.
+const words = new LogDestination((text) => writeSync(2, text));
+outliveStreams((warning) => words.write(`${warning.stack ?? String(warning)}\n`));
+
+const prober = new Prober(directory, proberRecord);
 const watcher = new Watcher(prober, new FirstSigns(directory, bootId()), (report: WatcherReport) => {
   process.stdout.write(`${JSON.stringify(report)}\n`);
 });

@@ -6,6 +6,7 @@ Standard input, one line each:
     disk SLOT DEVICE UUID   from now on slot SLOT is /dev/DEVICE, with a replica of the btrfs file system UUID
     drop SLOT               its disk is not watched any more (a thread that waits for it ends when it can)
     probe SLOT ...          one probe of each, now; one that is still under way is not doubled
+    beat                    answered at once with the same word on standard output: it is not frozen
 The end of standard input ends the process: threads stuck in the kernel go when their disk lets them.
 
 Slot 0 is the host's own disk: a 4 KiB write with fdatasync of DIRECTORY/probe.
@@ -187,6 +188,11 @@ def main():
             if slot is not None:
                 slot.dropped = True
                 slot.probe()
+        elif words[0] == "beat":
+            try:
+                print("beat", flush=True)
+            except BrokenPipeError:
+                os._exit(0)
         elif words[0] == "probe":
             for word in words[1:]:
                 slot = slots.get(int(word))

@@ -1,7 +1,11 @@
-import { constants } from 'node:os';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { constants, tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
-import { parseRow } from './prober.ts';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { until } from '../../../runtime/deadline.ts';
+import { isAlive, recordOf, type ProcessRecord } from '../../../runtime/process-record.ts';
+import { believed, NOTHING, parseRow, Prober } from './prober.ts';
 
 /** sequence, began, completed, took (nanoseconds), failures, last errno, writes. */
 function row(...fields: (number | bigint)[]): Buffer {
@@ -41,5 +45,69 @@ describe("a row of the prober's table", () => {
         expect(parseRow(row(half * 2n + 1n, ...rest))).toBeUndefined();
       }),
     );
+  });
+});
+
+describe('the process that probes', () => {
+  let directory: string;
+  let record: string;
+  const probers: Prober[] = [];
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'holdfast-prober-'));
+    record = join(directory, 'prober.json');
+  });
+  afterEach(async () => {
+    for (const prober of probers.splice(0)) prober.stop();
+    await rm(directory, { recursive: true, force: true });
+  });
+  const begun = async (): Promise<{ prober: Prober; process: ProcessRecord }> => {
+    const prober = new Prober(directory, record);
+    probers.push(prober);
+    prober.start();
+    await until(
+      () => {
+        prober.probe([], true);
+        return (prober.read().host?.completedAt ?? null) !== null;
+      },
+      'the first probe',
+      20_000,
+      20,
+    );
+    return { prober, process: recordOf(prober.pid ?? 0) ?? { pid: 0, startTime: '' } };
+  };
+
+  test('is replaced when it does not answer, and ended', async () => {
+    const { prober, process: frozen } = await begun();
+    process.kill(frozen.pid, 'SIGSTOP');
+    await until(() => !isAlive(frozen), 'the end of the frozen one', 20_000, 20);
+    await until(() => prober.pid !== undefined && prober.pid !== frozen.pid, 'another one', 20_000, 20);
+    await until(
+      () => {
+        prober.probe([], true);
+        return (prober.read().host?.completedAt ?? null) !== null;
+      },
+      'a probe by the other one',
+      20_000,
+      20,
+    );
+  }, 60_000);
+
+  test('is ended by who takes over from a watcher that could not end it any more', async () => {
+    const { process: left } = await begun();
+    process.kill(left.pid, 'SIGSTOP');
+    await begun();
+    await until(() => !isAlive(left), 'the end of the one that was left', 1_500, 20);
+  }, 60_000);
+
+  test('is ended by a stop even when it is frozen', async () => {
+    const { prober, process: frozen } = await begun();
+    process.kill(frozen.pid, 'SIGSTOP');
+    prober.stop();
+    await until(() => !isAlive(frozen), 'its end', 20_000, 20);
+  }, 60_000);
+
+  test('is not believed about what waits while it does not answer itself', () => {
+    expect(believed({ ...NOTHING, outstandingSince: 5_000 }, false)).toMatchObject({ outstandingSince: null });
+    expect(believed({ ...NOTHING, outstandingSince: 5_000 }, true)).toMatchObject({ outstandingSince: 5_000 });
   });
 });

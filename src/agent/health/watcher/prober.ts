@@ -3,6 +3,13 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { getSystemErrorMessage } from 'node:util';
 import type { ProbeFacts } from '../../../model/diagnosis.ts';
+import {
+  endRecorded,
+  recordOf,
+  signalRecorded,
+  writeRecord,
+  type ProcessRecord,
+} from '../../../runtime/process-record.ts';
 import { lineSplitter } from './lines.ts';
 
 const PROGRAM = join(import.meta.dirname, 'prober.py');
@@ -11,8 +18,19 @@ const SLOT_BYTES = 64;
 const HOST_SLOT = 0;
 /** Waits before a prober that ended is started again, milliseconds. */
 const RESTART_MS = 1_000;
+/** It is asked for an answer this often. */
+const BEAT_MS = 500;
+/** So many turns without an answer, and another takes its place. At its start it may take longer. */
+const SILENT_BEATS = 6;
+const SILENT_BEATS_AT_START = 40;
 
-const NOTHING: ProbeFacts = { outstandingSince: null, completedAt: null, tookMs: null, failures: 0, error: null };
+export const NOTHING: ProbeFacts = {
+  outstandingSince: null,
+  completedAt: null,
+  tookMs: null,
+  failures: 0,
+  error: null,
+};
 
 export interface ProbedDisk {
   device: string;
@@ -35,13 +53,24 @@ export function parseRow(row: Buffer): (ProbeFacts & { writes: boolean }) | unde
   };
 }
 
+/** A probe that does not come back says something of its disk only as long as who makes it answers himself. */
+export function believed(facts: ProbeFacts, answers: boolean): ProbeFacts {
+  return answers ? facts : { ...facts, outstandingSince: null };
+}
+
 /**
  * The process that reads and writes a little of each disk when asked. Only this class may wait for nothing of it: results are read
  * from a table in memory, and when it dies or its disks hold it, a new one takes its place.
  */
 export class Prober {
   readonly #directory: string;
+  /** Names the process for whoever comes after a watcher that could not end it. */
+  readonly #recordFile: string;
   #child: ChildProcess | undefined;
+  #record: ProcessRecord | undefined;
+  #beating: NodeJS.Timeout | undefined;
+  /** Turns since it last answered. */
+  #silentBeats = 0;
   #table: number | undefined;
   #slots = new Map<string, number>();
   #disks: readonly ProbedDisk[] = [];
@@ -52,8 +81,9 @@ export class Prober {
   #readOnly = false;
   readonly #buffer = Buffer.alloc(SLOTS * SLOT_BYTES);
 
-  constructor(directory: string) {
+  constructor(directory: string, recordFile: string) {
     this.#directory = directory;
+    this.#recordFile = recordFile;
   }
 
   get pid(): number | undefined {
@@ -67,20 +97,24 @@ export class Prober {
 
   start(): void {
     this.#restart = undefined;
+    endRecorded(this.#recordFile);
     const child = spawn('python3', ['-I', '-S', PROGRAM, this.#directory], {
       cwd: '/',
       stdio: ['pipe', 'pipe', 'inherit'],
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', MALLOC_ARENA_MAX: '1' },
     });
     this.#child = child;
+    this.#keepRecord(child.pid);
     this.#slots.clear();
     this.#facts.clear();
     this.#next = 1;
     child.stdout.setEncoding('utf8').on(
       'data',
       lineSplitter((line) => {
+        if (this.#child !== child) return;
+        this.#silentBeats = 0;
         const table = /^table (\d+)$/.exec(line)?.[1];
-        if (table !== undefined && child.pid !== undefined && this.#child === child)
+        if (table !== undefined && child.pid !== undefined)
           this.#table = openSync(`/proc/${child.pid}/fd/${table}`, 'r');
       }),
     );
@@ -88,7 +122,26 @@ export class Prober {
     child.stdin.on('error', () => undefined);
     const gone = (): void => this.#gone(child);
     child.once('exit', gone).once('error', gone);
+    this.#beating = setInterval(() => this.#beat(child), BEAT_MS);
     this.watch(this.#disks);
+  }
+
+  #keepRecord(pid: number | undefined): void {
+    this.#record = pid === undefined ? undefined : recordOf(pid);
+    if (this.#record === undefined) return;
+    try {
+      writeRecord(this.#recordFile, this.#record);
+    } catch {
+      // Without room it probes all the same; only who comes after a frozen watcher would not know of it.
+    }
+  }
+
+  /** Turns are counted, not time: when the watcher itself was held up, what was answered meanwhile is still to be read. */
+  #beat(child: ChildProcess): void {
+    this.#silentBeats += 1;
+    const limit = this.#table === undefined ? SILENT_BEATS_AT_START : SILENT_BEATS;
+    if (this.#silentBeats > limit) this.#gone(child);
+    else this.#tell('beat');
   }
 
   #gone(child: ChildProcess): void {
@@ -97,9 +150,13 @@ export class Prober {
     this.#restart ??= setTimeout(() => this.start(), RESTART_MS);
   }
 
-  /** Lets go of the process without waiting for it. */
+  /** Ends the process without waiting for it: one that a disk holds, or that is frozen, would not end with its pipe. */
   #abandon(): void {
-    this.#child?.stdin?.end();
+    clearInterval(this.#beating);
+    this.#silentBeats = 0;
+    this.#child?.stdin?.destroy();
+    if (this.#record !== undefined) signalRecorded(this.#record, 'SIGKILL');
+    this.#record = undefined;
     this.#child = undefined;
     if (this.#table !== undefined) closeSync(this.#table);
     this.#table = undefined;
@@ -155,13 +212,15 @@ export class Prober {
       (slot + 1) * SLOT_BYTES > bytes
         ? undefined
         : parseRow(this.#buffer.subarray(slot * SLOT_BYTES, (slot + 1) * SLOT_BYTES));
+    // One question is always under way; a second one that is means that the first was not answered.
+    const answers = this.#silentBeats < 2;
     for (const [device, slot] of this.#slots) {
       const facts = row(slot);
       if (facts === undefined) continue;
-      this.#facts.set(device, facts);
+      this.#facts.set(device, believed(facts, answers));
       if (facts.completedAt !== null) this.#readOnly = !facts.writes;
     }
-    this.#host = row(HOST_SLOT) ?? this.#host;
+    this.#host = believed(row(HOST_SLOT) ?? this.#host, answers);
     return { disks: this.#facts, host: this.#host };
   }
 
