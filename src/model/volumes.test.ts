@@ -7,6 +7,7 @@ import {
   roomOf,
   type PlacementCandidate,
   type ReplicaState,
+  stoppedWriting,
 } from './volumes.ts';
 
 const states: readonly ReplicaState[] = ['healthy', 'rebuilding', 'set-aside', 'missing', 'failed'];
@@ -132,4 +133,14 @@ describe('a volume that its agent has not looked at yet', () => {
   ])('is no other: %j', (values) => {
     expect(notLookedAt({ ...unseen, ...values })).toBe(false);
   });
+});
+
+it('a file system that stopped is told with what is left of its disks: not all of them failed when one is complete', () => {
+  expect(stoppedWriting('home1', [])).toBe(
+    'The volume home1 accepts no writes any more: none of its disks is complete.',
+  );
+  expect(stoppedWriting('home1', ['r1'])).toBe(
+    'The file system of the volume home1 stopped accepting writes when a disk of it failed. It is opened afresh from r1, which is complete.',
+  );
+  expect(stoppedWriting('home1', ['r1', 'r2'])).toMatch(/afresh from r1 and r2, which are complete\.$/);
 });

@@ -78,3 +78,10 @@ function promisedShare(volume: PlacementCandidate): number {
 export function roomOf(volume: { sizeBytes: number; usedBytes: number; freeBytes?: number | undefined }): number {
   return volume.freeBytes ?? Math.max(0, volume.sizeBytes - volume.usedBytes);
 }
+
+/** Why a file system takes no writes, in plain words. `complete`: the replicas that it is opened from again. */
+export function stoppedWriting(volume: string, complete: readonly string[]): string {
+  if (complete.length === 0) return `The volume ${volume} accepts no writes any more: none of its disks is complete.`;
+  const are = complete.length === 1 ? 'is' : 'are';
+  return `The file system of the volume ${volume} stopped accepting writes when a disk of it failed. It is opened afresh from ${complete.join(' and ')}, which ${are} complete.`;
+}

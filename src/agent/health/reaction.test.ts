@@ -38,6 +38,9 @@ class OneVolume {
   loaded: Promise<void> = Promise.resolve();
   /** What a cut answers although the disk was told to stop. */
   lateError: HoldfastError | undefined;
+  /** A cut finds that the copy onto the new disk was given up already, and the disk dismissed. */
+  dismissed = false;
+  cuts = 0;
   /** So many cuts are refused before anything is done. */
   refusedCuts = 0;
   readonly handlers = { 'operations.list': async () => await Promise.resolve(this.operations) };
@@ -81,6 +84,11 @@ class OneVolume {
   }
 
   async cut(_volume: string, replica: string): Promise<void> {
+    this.cuts += 1;
+    if (this.dismissed) {
+      this.states.splice(Number(replica.slice(1)) - 1, 1);
+      throw new HoldfastError('not-found', `The volume one has no replica ${replica}.`);
+    }
     if (this.refusedCuts-- > 0) throw new HoldfastError('conflict', 'Not now.');
     const index = Number(replica.slice(1)) - 1;
     if (this.states[index] === 'rebuilding' && this.states.includes('failed')) this.state = 'trouble';
@@ -412,6 +420,33 @@ describe('acts against troubles', () => {
     const flapped = { diagnosis: sick('r1', 'hung'), since: monotonicMs() - 20_000 };
     reaction.take({ troubles: [flapped], suspects: [] });
     expect(isNamed()).toBe(false);
+  });
+
+  test('a cut of a disk that is gone already is done: nobody is asked for, and nothing is told of a failure', async () => {
+    storage.states = ['healthy', 'failed', 'rebuilding'];
+    storage.dismissed = true;
+    see('r3');
+    await until(() => texts().some((text) => /is cut/.test(text)), 'the end of the cut', 20_000);
+    see();
+    expect(asked()).toEqual([null]);
+    expect(texts().filter((text) => /could not be done|A person is needed/.test(text))).toEqual([]);
+  });
+
+  test('a disk that has just been cut is not cut again while it is on its way out', async () => {
+    storage.states = ['healthy', 'failed', 'rebuilding'];
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    vi.spyOn(storage, 'cut').mockImplementation(async () => {
+      storage.cuts += 1;
+      await Promise.resolve();
+    });
+    vi.spyOn(storage, 'proves').mockImplementation(async () => await promise);
+    see('r3');
+    await until(() => texts().some((text) => /is cut/.test(text)), 'the end of the cut', 20_000);
+    see('r3');
+    see('r3');
+    resolve(true);
+    await until(async () => (await remembered()).some(({ provenAt }) => provenAt !== null), 'what follows', 20_000);
+    expect(storage.cuts).toBe(1);
   });
 
   test("a real disk that hangs while the machine's own disk has little room is cut", () => {

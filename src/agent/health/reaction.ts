@@ -32,6 +32,8 @@ const TICK_MS = 1_000;
 const JOURNAL_FIRST_MS = 150;
 /** An act that was refused is not tried again before this, the last one repeats: mostly the volume is only busy for a moment. */
 const REFUSED_MS = [1_000, 2_000, 5_000, 10_000];
+/** A disk that was cut leaves its volume within this; one that still hangs after it is cut again. */
+const LEAVES_MS = 2_000;
 /** Tries to restore redundancy in a row that fail before a person is asked: the first one may have met a disk that failed meanwhile. */
 const FAILURES_BEFORE_PERSON = 2;
 
@@ -345,6 +347,7 @@ export class Reaction {
     const { storage } = this.#options;
     switch (decision.do) {
       case 'cut':
+        if (this.#isLeaving(decision.key)) return;
         this.#act(decision, async (known) => await this.#cut(known, decision));
         return;
       case 'hold': {
@@ -438,6 +441,10 @@ export class Reaction {
     try {
       await this.#options.storage.cut(volume, replica, reason);
     } catch (error) {
+      // A copy that was given up meanwhile took its disk along: then it is out, which is what was wanted.
+      const isGone = this.#stateOf(volume, replica) === undefined;
+      if (isGone && error instanceof HoldfastError && error.code === 'not-found')
+        return this.#isCut(known, volume, isNew);
       // An error that comes late says nothing about what was done: a disk that was really told to stop stays counted as cut.
       if (
         this.#stateOf(volume, replica) === 'healthy' ||
@@ -446,7 +453,19 @@ export class Reaction {
         memory.cutAt = null;
       throw error;
     }
-    const took = Math.round(monotonicMs() - memory.cutAt);
+    this.#isCut(known, volume, isNew);
+  }
+
+  /** It was cut a moment ago and is on its way out: what is seen of it is what was seen before. */
+  #isLeaving(key: string): boolean {
+    const cutAt = this.#openWith(key)?.memory.cutAt ?? null;
+    return cutAt !== null && monotonicMs() - cutAt < LEAVES_MS;
+  }
+
+  #isCut(known: KnownTrouble, volume: string, isNew: boolean): void {
+    const { trouble, memory } = known;
+    const { disk, replica } = trouble.diagnosis.culprit;
+    const took = Math.round(monotonicMs() - (memory.cutAt ?? monotonicMs()));
     if (!memory.unhealed) memory.needs = null;
     // A file system whose old and new disk fail at once stops, and is opened afresh from its complete disk.
     const answers = this.#options.storage.statuses().find((one) => one.name === volume)?.state === 'open';
@@ -454,7 +473,7 @@ export class Reaction {
       ? 'The copy onto it has ended.'
       : `The copy onto it has ended; ${volume} does not answer yet.`;
     const now = isNew ? ended : `${volume} goes on with its other disk.`;
-    this.#write(known, 'result', `${disk} is cut (it took ${took} ms). ${now}`);
+    this.#write(known, 'result', `${disk ?? replica} is cut (it took ${took} ms). ${now}`);
     this.#options.log.warn({ trouble: trouble.id, volume, replica, took }, 'disk cut');
     void this.#prove(known, volume);
   }

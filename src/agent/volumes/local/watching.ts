@@ -1,3 +1,4 @@
+import { stoppedWriting } from '../../../model/volumes.ts';
 import { basename } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { wayBack } from '../../../model/volume-life.ts';
@@ -49,7 +50,12 @@ export async function lookAt(state: VolumeState): Promise<void> {
     await allBad(state, bad);
   }
   if (filesystem.stoppedWriting(mount))
-    state.broke(`The volume ${state.name} accepts no writes any more: too many of its disks failed.`);
+    state.broke(
+      stoppedWriting(
+        state.name,
+        state.healthy().map(({ id }) => id),
+      ),
+    );
   const room = await state.room.look();
   if (room !== undefined) {
     state.usedBytes = room.usedBytes;
