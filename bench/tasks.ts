@@ -14,7 +14,7 @@ export interface TasksBench {
   tasks: number;
   /** Due in one minute. */
   burst: number;
-  say(line: string): void;
+  say: (line: string) => void;
 }
 
 const IDLE_MS = 30_000;
