@@ -24,6 +24,13 @@ export async function allPids(): Promise<number[]> {
   return (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
 }
 
+/** A process's ids in its nested pid namespaces, the outermost (ours) first; empty when it is gone. */
+export async function namespaceIds(pid: number): Promise<string[]> {
+  const status = await readOrUndefined(`/proc/${pid}/status`);
+  const ids = status?.match(/^NSpid:\s*(.*)$/m)?.[1]?.trim() ?? '';
+  return ids === '' ? [] : ids.split(/\s+/);
+}
+
 /**
  * All processes of root with a name. Their arguments are read of these only: reading another process's arguments takes a
  * lock of its memory, which a member's program that hangs on a volume may hold. A member can give its program any name.

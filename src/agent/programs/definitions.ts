@@ -48,8 +48,9 @@ export function createDefinitions<T>(
     put: async (value) => {
       const key = keyOf(value);
       if (isDeepStrictEqual(all.get(key), value)) return;
-      all.set(key, value);
+      // Known only once it is on disk: what could not be written is taken up when it is told again.
       await writeWhole(fileOf(key), JSON.stringify(value));
+      all.set(key, value);
     },
     remove: async (key) => {
       all.delete(key);

@@ -1,5 +1,4 @@
-import { readOrUndefined } from '../kernel/files.ts';
-import { hasEnded, processStat, type ProcessStat } from '../kernel/processes.ts';
+import { hasEnded, namespaceIds, processStat, type ProcessStat } from '../kernel/processes.ts';
 
 /**
  * The processes to ask for a clean stop: the sandbox's first program (process 2 inside, after bwrap), or, when that is a
@@ -12,8 +11,7 @@ export async function leadersOf(pids: readonly number[]): Promise<number[]> {
     const one = await processStat(pid);
     if (one === undefined || hasEnded(one)) continue;
     stats.set(pid, one);
-    const status = await readOrUndefined(`/proc/${pid}/status`);
-    const inside = status?.match(/^NSpid:\s*(.*)$/m)?.[1]?.split(/\s+/) ?? [];
+    const inside = await namespaceIds(pid);
     if (inside.length >= 2 && inside.at(-1) === '2') leader = pid;
   }
   if (leader === undefined) return [];

@@ -10,6 +10,7 @@ import { Allowance } from './allowance.ts';
 import { createAlwaysOn, type AlwaysOn } from './always-on/always-on.ts';
 import { createDefinitions } from './definitions.ts';
 import type { ProgramGround, ProgramKind } from './kind.ts';
+import { forgetOthers } from './run.ts';
 import { createSandboxes, type Sandboxes } from './sandbox.ts';
 import { settle } from './settle.ts';
 import type { Checkpoint } from './sites/generation.ts';
@@ -128,9 +129,10 @@ export function createPrograms(
   const putTasks = async (wanted: AccountTasks): Promise<boolean> => {
     const known = accountTasks.all.get(wanted.account);
     if (known !== undefined && known.revision >= wanted.revision) return false;
-    await accountTasks.put(wanted);
+    // Written down last: what failed half way is done again when it is told again.
     await tasks.put(wanted.account, wanted.tasks);
     await alwaysOn.put(wanted.account, wanted.alwaysOn);
+    await accountTasks.put(wanted);
     return true;
   };
   const removeTasks = async (account: string): Promise<void> => {
@@ -160,9 +162,11 @@ export function createPrograms(
     const boot = await bootId();
     const known = new Set<string>();
     for (const kind of kinds) for (const group of await kind.adopt(boot)) known.add(group);
+    await forgetOthers(context, known);
     // Throw-away programs carry the agent's process id: those of this agent are at work.
+    const own = `job-${process.pid}-`;
     const strays = (await sandboxes.cgroups.list()).filter(
-      ({ account, program }) => !known.has(`${account}/${program}`) && program.split('-')[1] !== String(process.pid),
+      ({ account, program }) => !known.has(`${account}/${program}`) && !program.startsWith(own),
     );
     await Promise.all(
       strays.map(async ({ account, program }) => {
@@ -190,7 +194,12 @@ export function createPrograms(
     const every = kinds.some((kind) => kind.lingers()) ? SWEEP_SOON : SWEEP_EVERY;
     if (rounds % every === 0) sweep();
     const measure = rounds % MEASURE_EVERY === 0;
-    if (measure) await allowance.measure();
+    if (measure) {
+      // A count that cannot be written down (a full disk) holds up nothing else.
+      await allowance
+        .measure()
+        .catch((error: unknown) => log.warn({ err: error }, 'processor time is counted, and not written down'));
+    }
     await Promise.all(kinds.map(async (kind) => await kind.look(measure)));
   };
 
@@ -247,7 +256,9 @@ export function createPrograms(
         const left = await sandboxes.cgroups.list();
         await Promise.allSettled(left.map(async (one) => await sandboxes.end(one.account, one.program, 1_000)));
       });
-      await allowance.measure();
+      await allowance
+        .measure()
+        .catch((error: unknown) => log.warn({ err: error }, 'the last processor time is not written down'));
       await sandboxes.cgroups.leave();
     },
     stuck: createStuckCount(sandboxes.cgroups, (account) => accountOf(account)?.volume),
@@ -266,7 +277,7 @@ export function createPrograms(
         const told = new Set(every.map((one) => one.account));
         const held = new Set([...accountTasks.all.keys(), ...tasks.accounts(), ...alwaysOn.accounts()]);
         for (const name of held) if (!told.has(name)) await removeTasks(name);
-        for (const one of every) if (await putTasks(one)) count += 1;
+        await Promise.all(every.map(async (one) => ((await putTasks(one)) ? (count += 1) : count)));
         const names = new Set(wanted.map((account) => account.name));
         for (const name of Array.from(accounts.all.keys())) if (!names.has(name)) await accounts.remove(name);
         return count;

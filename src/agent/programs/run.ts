@@ -2,13 +2,13 @@ import type { ChildProcess } from 'node:child_process';
 import { constants as osConstants } from 'node:os';
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import type { Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import type { AccountSpec } from '../../protocol/sites.ts';
 import type { AccountHome, AgentContext } from '../context.ts';
 import { readOrUndefined } from '../kernel/files.ts';
-import { hasEnded, isAlive, processStat, sendSignal, type ProcessIdentity } from '../kernel/processes.ts';
+import { hasEnded, isAlive, namespaceIds, processStat, sendSignal, type ProcessIdentity } from '../kernel/processes.ts';
 import type { Sandboxes } from './sandbox.ts';
 
 /** What an agent leaves for the next one about a run. Written before the sandbox is started, so that whatever runs has a record. */
@@ -86,9 +86,9 @@ export class Run {
 
   /**
    * Asks all of it to end (SIGTERM to every process, as systemd does: a shell passes nothing on), and kills it when it has not ended after so
-   * many milliseconds.
+   * many milliseconds. Answers whether it has ended: the kernel may hold it with its disk, and `ended` waits for that.
    */
-  async stop(graceMs: number): Promise<void> {
+  async stop(graceMs: number): Promise<boolean> {
     const { account, program } = this.record;
     const { sandboxes } = this.#ground;
     const pids = await sandboxes.cgroups.processes(account, program);
@@ -96,11 +96,14 @@ export class Run {
     const alarm = new AbortController();
     await Promise.race([this.ended, pause(graceMs, undefined, { signal: alarm.signal }).catch(() => undefined)]);
     alarm.abort();
-    await sandboxes
-      .end(account, program, END_MS)
-      .catch((error: unknown) =>
-        this.#ground.context.log.warn({ err: error, account, program }, 'a run does not end; the sweep asks again'),
-      );
+    try {
+      await sandboxes.end(account, program, END_MS);
+    } catch (error) {
+      this.#ground.context.log.warn({ err: error, account, program }, 'a run does not end; it is asked again');
+      return false;
+    }
+    await this.ended;
+    return true;
   }
 
   /** Memory it has now, bytes, and its processor time so far; undefined when it has just ended. */
@@ -158,7 +161,7 @@ export async function beginRun(
   const intent: RunRecord = { program, account: account.name, boot, pid: null, startTime: null };
   await recorded(intent);
   const path = statusFile(ground.context, intent);
-  await mkdir(join(path, '..'), { recursive: true, mode: 0o700 });
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const status = await open(path, 'a', 0o600);
   try {
     const child = await ground.sandboxes.spawn(
@@ -276,11 +279,8 @@ async function inside(pids: readonly number[]): Promise<number[]> {
   for (const pid of pids) {
     const stat = await processStat(pid);
     if (stat === undefined || hasEnded(stat)) continue;
-    const ids = (await readOrUndefined(`/proc/${pid}/status`))
-      ?.match(/^NSpid:\s*(.*)$/m)?.[1]
-      ?.trim()
-      .split(/\s+/);
-    if (ids !== undefined && ids.length > 1 && ids.at(-1) !== '1') found.push(pid);
+    const ids = await namespaceIds(pid);
+    if (ids.length > 1 && ids.at(-1) !== '1') found.push(pid);
   }
   return found;
 }
@@ -304,13 +304,7 @@ async function outermost(pids: readonly number[]): Promise<ProcessIdentity | und
   for (const pid of pids) {
     const stat = await processStat(pid);
     if (stat === undefined || hasEnded(stat)) continue;
-    const status = await readOrUndefined(`/proc/${pid}/status`);
-    const namespaces =
-      status
-        ?.match(/^NSpid:\s*(.*)$/m)?.[1]
-        ?.trim()
-        .split(/\s+/) ?? [];
-    if (namespaces.length === 1) return { pid, startTime: stat.startTime };
+    if ((await namespaceIds(pid)).length === 1) return { pid, startTime: stat.startTime };
   }
   return undefined;
 }

@@ -113,11 +113,15 @@ export class DesiredState {
     });
     const allTasks = await listAllTasks(database);
     const known = new Set(accounts.map((account) => account.name));
-    const tasks = ready
-      .filter((account) => known.has(account.name))
-      .map((account) => tasksSpec(account, allTasks.get(account.id) ?? [], account.default_python ?? NEWEST_PYTHON));
+    const tasks = ready.flatMap((account) => {
+      const own = allTasks.get(account.id);
+      if (own === undefined || !known.has(account.name)) return [];
+      return [tasksSpec(account, own, account.default_python ?? NEWEST_PYTHON)];
+    });
     await agent.call('state.sync', { accounts, sites: specs, tasks });
-    for (const account of ready) await recordTasksTold(database, account.id, account.tasks_revision);
+    for (const account of ready)
+      if (account.tasks_told < account.tasks_revision)
+        await recordTasksTold(database, account.id, account.tasks_revision);
     const told = new Map(specs.map((spec) => [spec.id, spec.revision]));
     for (const site of sites) {
       const revision = told.get(site.id);

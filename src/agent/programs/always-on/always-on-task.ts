@@ -5,6 +5,7 @@ import { HoldfastError } from '../../../protocol/errors.ts';
 import type { AlwaysOnSpec, AlwaysOnStatus } from '../../../protocol/tasks.ts';
 import type { ProgramGround } from '../kind.ts';
 import { openLogFile } from '../output.ts';
+import { tellOwner } from '../owner-line.ts';
 import { beginRun, findRun, forgetRun, type Run, type RunEnd } from '../run.ts';
 import { SHIM_DIRECTORY } from '../sandbox-arguments.ts';
 import type { AlwaysOnState } from './always-on-state.ts';
@@ -171,8 +172,7 @@ export class AlwaysOnTask {
     this.#stopping = true;
     this.#tell();
     try {
-      await run.stop(graceMs);
-      await run.ended;
+      if (!(await run.stop(graceMs))) return;
       await this.#queue;
       this.#state.lastEnd = why;
     } finally {
@@ -271,23 +271,11 @@ export class AlwaysOnTask {
     else this.#state.lastEnd = 'It was cut off together with its machine.';
   }
 
-  /** Never throws. */
   async #finishLog(): Promise<void> {
-    const { context, sandboxes } = this.#ground;
-    const account = this.#ground.accountOf(this.account);
-    if (account === undefined || this.spec === undefined || this.#stopping) return;
-    try {
-      const log = await openLogFile(join(await sandboxes.logDirectory(account), this.spec.log), account.uid);
-      try {
-        const at = new Date().toISOString().slice(0, 19).replace('T', ' ');
-        const seconds = Math.max(0, Math.ceil((this.#notBefore - performance.now()) / 1000));
-        await log.handle.write(`${at} -- ${this.#state.lastEnd ?? ''} It is started again in ${seconds} s.\n`);
-      } finally {
-        await log.handle.close();
-      }
-    } catch (error) {
-      context.log.warn({ err: error, account: this.account, task: this.id }, 'the end of a run is not in its log');
-    }
+    if (this.spec === undefined || this.#stopping) return;
+    const seconds = Math.max(0, Math.ceil((this.#notBefore - performance.now()) / 1000));
+    const text = `-- ${this.#state.lastEnd ?? ''} It is started again in ${seconds} s.`;
+    await tellOwner(this.#ground, this.account, this.spec.log, text);
   }
 
   #tell(): void {

@@ -20,7 +20,8 @@ import {
   type Generation,
   type Ground,
 } from './generation.ts';
-import { modifiedAt, openLog } from '../output.ts';
+import { modifiedAt } from '../output.ts';
+import { tellOwner } from '../owner-line.ts';
 import { leadersOf } from '../leaders.ts';
 import type { GenerationRecord } from './records.ts';
 import type { Compartments } from '../../../runtime/compartments.ts';
@@ -373,7 +374,13 @@ export class Site {
     const { stopFirst } = this.spec;
     const crowded = stopFirst ? undefined : await this.#crowdedError();
     if (crowded !== undefined) {
-      if (!this.#waiting) await this.#note(crowded.message);
+      if (!this.#waiting)
+        await tellOwner(
+          this.#ground,
+          this.spec.account,
+          `${this.spec.domain}.server.log`,
+          `reload: ${crowded.message}`,
+        );
       this.#waiting = true;
       throw crowded;
     }
@@ -560,23 +567,6 @@ export class Site {
       `The code of ${crowd.carrying} earlier reloads of ${this.spec.domain} still answers requests, and there is no room for more beside it. The reload is done by itself when enough of them have finished; each has at most ${limits.requestTimeoutSeconds} s. To have the new code now and end those requests, disable the site and enable it again.`,
       { retryAfterSeconds: Math.ceil(crowd.freeInMs / 1000) },
     );
-  }
-
-  /** A line in the server log, for an owner who has saved a file and is looking at no page. Never throws. */
-  async #note(text: string): Promise<void> {
-    const { context, sandboxes } = this.#ground;
-    try {
-      const account = this.#ground.accountOf(this.spec.account);
-      if (account === undefined) return;
-      const log = await openLog(await sandboxes.logDirectory(account), this.spec.domain, 'server', account.uid);
-      try {
-        await log.handle.write(`${new Date().toISOString().slice(0, 19).replace('T', ' ')} reload: ${text}\n`);
-      } finally {
-        await log.handle.close();
-      }
-    } catch (error) {
-      context.log.warn({ err: error, site: this.spec.id }, 'a line for the owner could not be written');
-    }
   }
 
   #drainMs(): number {

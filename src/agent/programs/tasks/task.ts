@@ -4,12 +4,14 @@ import { believed, decideDue, LATE_AFTER_MS } from '../../../model/tasks.ts';
 import { nextRun } from '../../../model/schedule.ts';
 import { formatBytes } from '../../../model/words.ts';
 import { HoldfastError } from '../../../protocol/errors.ts';
-import type { TaskRun, TaskSpec, TaskStatus } from '../../../protocol/tasks.ts';
+import type { TaskSpec, TaskStatus } from '../../../protocol/tasks.ts';
 import type { Compartments } from '../../../runtime/compartments.ts';
 import type { ProgramGround } from '../kind.ts';
 import { openLogFile } from '../output.ts';
+import { tellOwner } from '../owner-line.ts';
 import { beginRun, findRun, forgetRun, type Run, type RunEnd } from '../run.ts';
 import { SHIM_DIRECTORY } from '../sandbox-arguments.ts';
+import { lastLine, outcomeOf, shown, skippedBecause } from './outcome.ts';
 import type { KeptRun, TaskState, TaskStates } from './task-state.ts';
 
 /** Named points of a run, in order; tests kill the agent at each of them. */
@@ -17,6 +19,8 @@ export type TaskCheckpoint = 'decided' | 'intent-written' | 'process-started' | 
 
 export interface TaskGround extends ProgramGround {
   boot: string;
+  /** False until what an earlier agent left is taken over: nobody is told of tasks one by one before. */
+  ready: boolean;
   states: TaskStates;
   /** Starts of tasks at a time, of each volume; they are kept apart from those of sites, which visitors wait for. */
   turns: Compartments;
@@ -87,6 +91,11 @@ export class Task {
     };
   }
 
+  /** Writes down that it is known from now on: what is due from here is owed, whoever is away then. */
+  async begin(): Promise<void> {
+    await this.#enqueue(async () => await this.#save());
+  }
+
   /** Takes a definition. One with another schedule, or switched on just now, owes nothing of the past. */
   async put(spec: TaskSpec, now: number): Promise<void> {
     // Told with all others of its account whenever one of them changes.
@@ -149,18 +158,20 @@ export class Task {
         return;
       case 'never-began':
         // The promise of a run is kept by a run: it is owed again.
-        this.#state.runs = this.#state.runs.filter((run) => run !== kept);
-        this.#state.waiting ??= {
-          due: kept.due === null ? null : Date.parse(kept.due),
-          cause: kept.cause,
-          since: kept.startedAt,
-        };
-        await this.#save();
-        if (record !== null) await forgetRun(this.#ground.context, record);
+        await this.#oweAgain(kept);
         return;
       default:
         found satisfies never;
     }
+  }
+
+  /** Nothing of a run took place: what was owed is owed as before. */
+  async #oweAgain(kept: KeptRun): Promise<void> {
+    const { due, cause, startedAt: since, record } = kept;
+    this.#state.runs = this.#state.runs.filter((run) => run !== kept);
+    this.#state.waiting ??= { due: due === null ? null : Date.parse(due), cause, since };
+    await this.#save();
+    if (record !== null) await forgetRun(this.#ground.context, record);
   }
 
   /** Does what is due at `now`, and tries again what waits. Returns at once. */
@@ -198,16 +209,13 @@ export class Task {
   async stop(why: 'stopped' | 'cut-off', graceMs: number): Promise<number> {
     const running = Array.from(this.#runs);
     await this.#enqueue(async () => {
-      if (this.#state.waiting?.cause === 'asked' && !this.#starting) this.#state.waiting = null;
+      const withdrawn = this.#state.waiting?.cause === 'asked' && !this.#starting;
+      if (withdrawn) this.#state.waiting = null;
       for (const [number] of running) this.#markEnding(number, why);
-      await this.#save();
+      // At the end of the platform this is asked of every task there is.
+      if (withdrawn || running.length > 0) await this.#save();
     });
-    await Promise.all(
-      running.map(async ([, run]) => {
-        await run.stop(graceMs);
-        await run.ended;
-      }),
-    );
+    await Promise.all(running.map(async ([, run]) => await run.stop(graceMs)));
     await this.#queue;
     return running.length;
   }
@@ -394,14 +402,7 @@ export class Task {
       context.log.error({ account: this.account, task: this.id, said: end.setUpFailed }, 'a sandbox could not be made');
       if (this.#storageFails()) {
         // Nothing of it ran, and its storage is why: it is owed again, and comes when that is back.
-        this.#state.runs = this.#state.runs.filter((run) => run !== kept);
-        this.#state.waiting ??= {
-          due: kept.due === null ? null : Date.parse(kept.due),
-          cause: kept.cause,
-          since: kept.startedAt,
-        };
-        await this.#save();
-        if (record !== null) await forgetRun(context, record);
+        await this.#oweAgain(kept);
         this.#runs.delete(kept.number);
         return;
       }
@@ -409,7 +410,7 @@ export class Task {
     const memory = this.#ground.accountOf(this.account)?.limits.memoryBytes;
     const ended: KeptRun = {
       ...kept,
-      ...outcomeOf(kept, end, memory === undefined ? 'the memory' : formatBytes(memory)),
+      ...outcomeOf(kept, end, memory === undefined ? 'memory' : formatBytes(memory)),
       endedAt: new Date().toISOString(),
       code: end.code,
       signal: end.signal,
@@ -419,7 +420,7 @@ export class Task {
       ending: null,
     };
     // Whoever sees that it has ended finds its last line in the log.
-    ended.log = { ...kept.log, to: await this.#finishLog(ended) };
+    ended.log = { ...kept.log, to: await tellOwner(this.#ground, this.account, kept.log.file, lastLine(ended)) };
     Object.assign(kept, ended);
     this.#trim();
     await this.#save();
@@ -436,34 +437,6 @@ export class Task {
       return false;
     } catch {
       return true;
-    }
-  }
-
-  /** Writes the last line of a run, as PythonAnywhere does, with what there is to say. Answers where its output ends. Never throws. */
-  async #finishLog(kept: KeptRun): Promise<number | null> {
-    const { context, sandboxes } = this.#ground;
-    try {
-      const account = this.#ground.accountOf(this.account);
-      if (account === undefined) return null;
-      const log = await openLogFile(join(await sandboxes.logDirectory(account), kept.log.file), account.uid);
-      try {
-        const took = Math.max(0, Date.parse(kept.endedAt ?? '') - Date.parse(kept.startedAt)) / 1000;
-        const how =
-          kept.code !== null
-            ? `return code was ${kept.code}`
-            : kept.signal !== null
-              ? `ended by ${kept.signal}`
-              : 'return code is not known';
-        const more = kept.message === null ? '' : ` ${kept.message}`;
-        const at = new Date().toISOString().slice(0, 19).replace('T', ' ');
-        await log.handle.write(`${at} -- Completed task, took ${took.toFixed(2)} seconds, ${how}.${more}\n`);
-        return log.offset;
-      } finally {
-        await log.handle.close();
-      }
-    } catch (error) {
-      context.log.warn({ err: error, account: this.account, task: this.id }, 'the end of a run is not in its log');
-      return null;
     }
   }
 
@@ -502,7 +475,7 @@ export class Task {
   }
 
   #tell(): void {
-    this.#ground.context.emit({ type: 'task', task: this.status(5) });
+    if (this.#ground.ready) this.#ground.context.emit({ type: 'task', task: this.status(5) });
   }
 
   #behind(work: Promise<unknown>): void {
@@ -522,42 +495,6 @@ export class Task {
 
 function aboutOf(spec: TaskSpec): string {
   return JSON.stringify([spec.enabled, spec.schedule]);
-}
-
-function shown({ record: _record, ending: _ending, log: _log, ...run }: KeptRun): TaskRun {
-  return run;
-}
-
-function skippedBecause(reason: 'late' | 'overlap', waits: boolean): string {
-  if (reason === 'late') return 'Left out: it could not start in time, and this task skips late runs.';
-  return waits ? 'Left out: the run before it still waits for its turn.' : 'Left out: the run before it had not ended.';
-}
-
-/** What became of a run, and a sentence for its owner when there is something to say. */
-function outcomeOf(kept: KeptRun, end: RunEnd, memory: string): Pick<TaskRun, 'outcome' | 'message'> {
-  if (end.setUpFailed !== null)
-    return {
-      outcome: 'not-started',
-      message:
-        "The sandbox could not be made. Nothing is wrong with the task; the operator finds the reason in the agent's log.",
-    };
-  if (kept.ending === 'too-long')
-    return { outcome: 'too-long', message: 'It ran longer than the plan allows and was ended.' };
-  if (kept.ending === 'stopped') return { outcome: 'stopped', message: 'It was stopped on request.' };
-  if (kept.ending === 'cut-off')
-    return { outcome: 'cut-off', message: 'It was ended together with the platform or its storage.' };
-  if (end.outOfMemory && end.code !== 0)
-    return {
-      outcome: 'failed',
-      message: `A process of it needed more than the ${memory} of the plan and was stopped by the system.`,
-    };
-  if (end.code === null && end.signal === null)
-    return { outcome: 'cut-off', message: 'It was cut off: the machine or the sandbox ended while it ran.' };
-  const left =
-    end.left === 0
-      ? null
-      : `It left ${end.left} ${end.left === 1 ? 'process' : 'processes'} running, which ended with it. What has to stay is an always-on task.`;
-  return { outcome: end.code === 0 ? 'succeeded' : 'failed', message: left };
 }
 
 /** How long an adopted run has been going, milliseconds. By the clock: one that was set meanwhile moves its limit, and nothing else. */

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { HoldfastError } from '../../../protocol/errors.ts';
@@ -294,6 +294,35 @@ describe('what is due', () => {
       const { runs, next } = await statusOf(agent);
       expect(runs).toEqual([]);
       expect(Date.parse(next ?? '')).toBeGreaterThan(Date.now());
+    },
+    SLOW,
+  );
+});
+
+describe('what is known of a task', () => {
+  it(
+    'is on disk from its making on, so that what is due while the agent is away is owed; the end of the platform adds nothing',
+    async () => {
+      const agent = await agentWith([spec('true')]);
+      const file = join(ground.context.layout.agent, 'programs', 'task-states', 'alice.1.json');
+      const made = JSON.parse(await readFile(file, 'utf8')) as { handled: number };
+      expect(Math.abs(Date.now() - made.handled)).toBeLessThan(60_000);
+      const before = await stat(file);
+      await agent.stop('stop');
+      expect((await stat(file)).ino).toBe(before.ino);
+    },
+    SLOW,
+  );
+
+  it(
+    'is told once for each change, and not for every task at a start',
+    async () => {
+      await (await agentWith([spec('true'), spec('true', { id: 2, log: 'two.log' })])).stop('leave');
+      ground.events.length = 0;
+      const agent = await agentWith([spec('true'), spec('true', { id: 2, log: 'two.log' })]);
+      expect(ground.events.filter((event) => event.type === 'task')).toEqual([]);
+      await agent.handlers['tasks.put'](every([spec('false'), spec('true', { id: 2, log: 'two.log' })], 2));
+      expect(ground.events.filter((event) => event.type === 'task').map((event) => event.task.id)).toEqual([1]);
     },
     SLOW,
   );

@@ -41,6 +41,7 @@ export function createTasks(shared: ProgramGround, options: TasksOptions): Tasks
   const ground: TaskGround = {
     ...shared,
     boot: '',
+    ready: false,
     states,
     turns: new Compartments(TURNS),
     checkpoint: options.checkpoint ?? (async () => await Promise.resolve()),
@@ -93,6 +94,7 @@ export function createTasks(shared: ProgramGround, options: TasksOptions): Tasks
     },
     resume: () => {
       if (stopped) return;
+      ground.ready = true;
       for (const task of tasks.values()) task.schedule();
       tick();
     },
@@ -137,9 +139,12 @@ export function createTasks(shared: ProgramGround, options: TasksOptions): Tasks
       for (const task of tasks.values()) if (task.account === account && !wanted.has(task.id)) await task.drop();
       for (const spec of specs) {
         const key = keyOf(account, spec.id);
-        const known = tasks.get(key);
-        const task = known ?? new Task(ground, Task.fresh(account, spec, now));
-        if (known === undefined) tasks.set(key, task);
+        let task = tasks.get(key);
+        if (task === undefined) {
+          task = new Task(ground, Task.fresh(account, spec, now));
+          await task.begin();
+          tasks.set(key, task);
+        }
         await task.put(spec, now);
       }
     },

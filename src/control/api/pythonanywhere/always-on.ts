@@ -1,15 +1,15 @@
 import { z } from 'zod';
 import { alwaysOnLogName } from '../../../model/tasks.ts';
-import { HoldfastError } from '../../../protocol/errors.ts';
 import type { AlwaysOnStatus } from '../../../protocol/tasks.ts';
 import type { ControlContext } from '../../context.ts';
-import { changeTask, makeTask, mustFindTask, removeTask } from '../../tasks/change-task.ts';
+import { changeTask, makeTask, removeTask } from '../../tasks/change-task.ts';
 import type { AccountRow } from '../../store/accounts.ts';
 import { listTasks, type Task } from '../../store/tasks.ts';
 import { actorOf } from '../identity.ts';
 import type { ZodServer } from '../zod-server.ts';
-import { ApiAnswer, notFound } from './errors.ts';
+import { ApiAnswer } from './errors.ts';
 import { OK, ofUser, statusOk, text, yesNo } from './fields.ts';
+import { taskByNumber } from './task-by-number.ts';
 
 const withId = ofUser.extend({ id: z.string() });
 const fields = z.looseObject({ command: text.nullish(), description: text.nullish(), enabled: yesNo.optional() });
@@ -46,14 +46,8 @@ function view(account: AccountRow, task: Task, status: AlwaysOnStatus | undefine
 /** Always-on tasks, section 2.4 of PythonAnywhere's API. */
 export function registerAlwaysOn(server: ZodServer, context: ControlContext): void {
   const base = '/api/v0/user/:username/always_on';
-  const find = async (owner: AccountRow, id: string): Promise<Task> => {
-    try {
-      return await mustFindTask(context, owner, 'always-on', /^\d{1,15}$/.test(id) ? Number(id) : NaN);
-    } catch (error) {
-      if (error instanceof HoldfastError && error.code === 'not-found') throw notFound();
-      throw error;
-    }
-  };
+  const find = async (owner: AccountRow, id: string): Promise<Task> =>
+    await taskByNumber(context, owner, 'always-on', id);
   /** What the agent says; a list without states is better than none. */
   const statuses = async (owner: AccountRow): Promise<Map<number, AlwaysOnStatus>> => {
     try {

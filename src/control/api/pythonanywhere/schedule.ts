@@ -1,14 +1,14 @@
 import { z } from 'zod';
 import { taskLogName } from '../../../model/tasks.ts';
-import { HoldfastError } from '../../../protocol/errors.ts';
 import type { ControlContext } from '../../context.ts';
-import { changeTask, makeTask, mustFindTask, removeTask } from '../../tasks/change-task.ts';
+import { changeTask, makeTask, removeTask } from '../../tasks/change-task.ts';
 import type { AccountRow } from '../../store/accounts.ts';
-import { listTasks, type ScheduledTask } from '../../store/tasks.ts';
+import { listTasks, type ScheduledTask, type Task } from '../../store/tasks.ts';
 import { actorOf } from '../identity.ts';
 import type { ZodServer } from '../zod-server.ts';
 import { ApiAnswer, notFound } from './errors.ts';
 import { ofUser, text, wholeNumber, yesNo } from './fields.ts';
+import { taskByNumber } from './task-by-number.ts';
 
 const withId = ofUser.extend({ id: z.string() });
 
@@ -117,7 +117,7 @@ function scheduleOf(body: Fields, known: ScheduledTask['schedule'] | undefined):
   return { kind: 'hourly', minute: minute ?? 0 };
 }
 
-function mustBeScheduled(task: Awaited<ReturnType<typeof mustFindTask>>): ScheduledTask {
+function mustBeScheduled(task: Task): ScheduledTask {
   if (task.kind !== 'scheduled') throw notFound();
   return task;
 }
@@ -125,14 +125,8 @@ function mustBeScheduled(task: Awaited<ReturnType<typeof mustFindTask>>): Schedu
 /** Scheduled tasks, section 2.3 of PythonAnywhere's API, with cron lines as an extension. */
 export function registerSchedule(server: ZodServer, context: ControlContext): void {
   const base = '/api/v0/user/:username/schedule';
-  const find = async (owner: AccountRow, id: string): Promise<ScheduledTask> => {
-    try {
-      return mustBeScheduled(await mustFindTask(context, owner, 'scheduled', /^\d{1,15}$/.test(id) ? Number(id) : NaN));
-    } catch (error) {
-      if (error instanceof HoldfastError && error.code === 'not-found') throw notFound();
-      throw error;
-    }
-  };
+  const find = async (owner: AccountRow, id: string): Promise<ScheduledTask> =>
+    mustBeScheduled(await taskByNumber(context, owner, 'scheduled', id));
 
   server.get(`${base}/`, { schema: { params: ofUser, response: { 200: z.array(taskView) } } }, async (request) =>
     (await listTasks(context.database, request.owner.id)).flatMap((task) =>
