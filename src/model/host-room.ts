@@ -33,7 +33,7 @@ const LOOK_HOLDS_MS = 30_000;
 const ROOM_EXPLAINS: ReadonlySet<FaultKind> = new Set(['hung', 'slow', 'failing']);
 
 const HOST: Diagnosis['culprit'] = { kind: 'host', volume: null, replica: null, disk: null };
-const NOT_THE_DISKS = 'The disks of the volumes are well, so none of them is cut for it.';
+const NOT_THE_DISKS = 'What waits now waits for room: no disk of a volume is blamed, or cut, for it.';
 
 export function littleRoom(sizeBytes: number): number {
   return Math.min(LITTLE_AT_MOST, Math.max(LITTLE_AT_LEAST, LITTLE_SHARE * sizeBytes));

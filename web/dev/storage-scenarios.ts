@@ -479,7 +479,7 @@ function hostFull(): World {
     doing: 'Waiting for a person.',
     mustAct: 'Make room on the disk of /var/lib/holdfast, at least 2816 MiB: "du -xh --max-depth=3 / | sort -h | tail" shows what is large. It is over by itself then.',
     impact: { accounts: 0, sites: 0, requests: null },
-    diagnosis: { culprit, fault: 'full', evidence: ["0 MiB of 110 GiB are free on this machine's own disk, where the platform keeps its records (/var/lib/holdfast)."], ruledOut: ['The disks of the volumes are well, so none of them is cut for it.'] },
+    diagnosis: { culprit, fault: 'full', evidence: ["0 MiB of 110 GiB are free on this machine's own disk, where the platform keeps its records (/var/lib/holdfast)."], ruledOut: ['What waits now waits for room: no disk of a volume is blamed, or cut, for it.'] },
     timeline: timeline(Date.now() - 95_000, [
       [0, 'signal', "The machine's own disk is about to be full."],
       [900, 'diagnosis', "0 MiB of 110 GiB are free on this machine's own disk, where the platform keeps its records (/var/lib/holdfast)."],

@@ -7,6 +7,7 @@ import type {
   VolumeView,
 } from '../../../src/protocol/browser.ts';
 import type { DrillRun, DrillRunSummary } from '../../../src/protocol/drills.ts';
+import type { EventName } from '../../../src/protocol/api/events.ts';
 import type { TaskView } from '../../../src/protocol/api/tasks.ts';
 import type { HostHealth } from '../../../src/protocol/health.ts';
 import type { Incident, IncidentSummary } from '../../../src/protocol/incidents.ts';
@@ -241,6 +242,49 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null;
 }
 
+type View = Record<string, unknown>;
+const text = (view: View, key: string): boolean => typeof view[key] === 'string';
+const number = (view: View, key: string): boolean => typeof view[key] === 'number';
+
+/** What each event is made of. The control plane validates what it sends against src/protocol; here only the key is checked. */
+const READERS: Readonly<Record<EventName, (view: View) => LiveEvent | undefined>> = {
+  site: (view) => {
+    if (!text(view, 'id')) return undefined;
+    if (view['removed'] === true) return { type: 'site-removed', id: String(view['id']) };
+    return { type: 'site', view: view as unknown as SiteView };
+  },
+  account: (view) => {
+    if (!text(view, 'name')) return undefined;
+    if (view['removed'] === true) return { type: 'account-removed', name: String(view['name']) };
+    return { type: 'account', view: view as unknown as AccountView };
+  },
+  operation: (view) => (text(view, 'id') ? { type: 'operation', view: view as unknown as Operation } : undefined),
+  volume: (view) => (text(view, 'name') ? { type: 'volume', view: view as unknown as VolumeView } : undefined),
+  incident: (view) => (number(view, 'id') ? { type: 'incident', view: view as unknown as IncidentSummary } : undefined),
+  drill: (view) =>
+    text(view, 'id') && Array.isArray(view['volumes'])
+      ? { type: 'drill', view: view as unknown as DrillRun }
+      : undefined,
+  task: (view) =>
+    number(view, 'id') && Array.isArray(view['runs'])
+      ? { type: 'task', status: view as unknown as TaskStatus }
+      : undefined,
+  'always-on': (view) =>
+    number(view, 'id') ? { type: 'always-on', status: view as unknown as AlwaysOnStatus } : undefined,
+  storage: ({ service }) =>
+    service === null || service === 'serving' || service === 'waiting' || service === 'stopped'
+      ? { type: 'storage', service }
+      : undefined,
+  heartbeat: (view) => (text(view, 'at') ? { type: 'heartbeat', beat: view as unknown as Heartbeat } : undefined),
+  health: (view) => {
+    // As `GET health` answers it, or the host alone.
+    const host = 'host' in view ? view['host'] : view;
+    if (host === null) return { type: 'health', host };
+    if (!isRecord(host) || !Array.isArray(host['disks'])) return undefined;
+    return { type: 'health', host: host as unknown as HostHealth };
+  },
+};
+
 /** Reads one server-sent event. Something that cannot be read is undefined: the next fetch repairs what it would have told. */
 export function parseEvent(type: string, data: string): LiveEvent | undefined {
   let view: unknown;
@@ -250,34 +294,6 @@ export function parseEvent(type: string, data: string): LiveEvent | undefined {
     return undefined;
   }
   if (!isRecord(view)) return undefined;
-  if (view['removed'] === true) {
-    if (type === 'site' && typeof view['id'] === 'string') return { type: 'site-removed', id: view['id'] };
-    if (type === 'account' && typeof view['name'] === 'string') return { type: 'account-removed', name: view['name'] };
-    return undefined;
-  }
-  // The control plane validates what it sends against src/protocol; here only the key is checked.
-  if (type === 'site' && typeof view['id'] === 'string') return { type, view: view as unknown as SiteView };
-  if (type === 'operation' && typeof view['id'] === 'string') return { type, view: view as unknown as Operation };
-  if (type === 'volume' && typeof view['name'] === 'string') return { type, view: view as unknown as VolumeView };
-  if (type === 'account' && typeof view['name'] === 'string') return { type, view: view as unknown as AccountView };
-  if (type === 'incident' && typeof view['id'] === 'number') return { type, view: view as unknown as IncidentSummary };
-  if (type === 'drill' && typeof view['id'] === 'string' && Array.isArray(view['volumes']))
-    return { type, view: view as unknown as DrillRun };
-  if (type === 'task' && typeof view['id'] === 'number' && Array.isArray(view['runs']))
-    return { type, status: view as unknown as TaskStatus };
-  if (type === 'always-on' && typeof view['id'] === 'number')
-    return { type, status: view as unknown as AlwaysOnStatus };
-  if (type === 'storage') {
-    const service = view['service'];
-    if (service === null || service === 'serving' || service === 'waiting' || service === 'stopped')
-      return { type, service };
-  }
-  if (type === 'heartbeat' && typeof view['at'] === 'string') return { type, beat: view as unknown as Heartbeat };
-  if (type === 'health') {
-    // As `GET health` answers it, or the host alone.
-    const host = 'host' in view ? view['host'] : view;
-    if (host === null) return { type, host };
-    if (isRecord(host) && Array.isArray(host['disks'])) return { type, host: host as unknown as HostHealth };
-  }
-  return undefined;
+  const reader = Object.entries(READERS).find(([name]) => name === type)?.[1];
+  return reader?.(view);
 }
