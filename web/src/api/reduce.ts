@@ -56,55 +56,39 @@ export function upsertOperation(
   return sorted.filter((other, index) => index < keep || other.state === 'running');
 }
 
-/** A dashboard holds its own account's sites and, for an operator, every volume and operation. */
+/** What becomes of an account's own part of its dashboard: its sites. */
+function reduceAccount(account: Dashboard['account'], event: LiveEvent): Dashboard['account'] {
+  if (account === null) return null;
+  if (event.type === 'site' && event.view.account === account.name)
+    return { ...account, sites: upsert(account.sites, event.view, (site) => site.id) ?? [] };
+  if (event.type === 'site-removed') {
+    const sites = without(account.sites, (site) => site.id === event.id) ?? [];
+    return sites === account.sites ? account : { ...account, sites };
+  }
+  if (event.type === 'storage' && event.service !== null) {
+    const { service } = event;
+    return { ...account, sites: account.sites.map((site) => ({ ...site, storage: service })) };
+  }
+  return account;
+}
+
+/** What becomes of the operator's part: every volume and operation. */
+function reducePlatform(platform: Dashboard['platform'], event: LiveEvent): Dashboard['platform'] {
+  if (platform === null) return null;
+  if (event.type === 'volume')
+    return { ...platform, volumes: upsert(platform.volumes, event.view, (volume) => volume.name) ?? [] };
+  if (event.type === 'operation')
+    return { ...platform, operations: upsertOperation(platform.operations, event.view) ?? [] };
+  return platform;
+}
+
+/** A dashboard holds its own account's sites and, for an operator, every volume and operation. The same object when nothing changed. */
 export function reduceDashboard(dashboard: Dashboard | undefined, event: LiveEvent): Dashboard | undefined {
   if (dashboard === undefined) return undefined;
-  const { account, platform } = dashboard;
-  switch (event.type) {
-    case 'site': {
-      if (account === null || event.view.account !== account.name) return dashboard;
-      return {
-        ...dashboard,
-        account: { ...account, sites: upsert(account.sites, event.view, (site) => site.id) ?? [] },
-      };
-    }
-    case 'volume': {
-      if (platform === null) return dashboard;
-      return {
-        ...dashboard,
-        platform: { ...platform, volumes: upsert(platform.volumes, event.view, (volume) => volume.name) ?? [] },
-      };
-    }
-    case 'operation': {
-      if (platform === null) return dashboard;
-      return {
-        ...dashboard,
-        platform: { ...platform, operations: upsertOperation(platform.operations, event.view) ?? [] },
-      };
-    }
-    case 'site-removed': {
-      if (account === null) return dashboard;
-      const sites = without(account.sites, (site) => site.id === event.id) ?? [];
-      return sites === account.sites ? dashboard : { ...dashboard, account: { ...account, sites } };
-    }
-    case 'storage': {
-      const { service } = event;
-      if (account === null || service === null) return dashboard;
-      return {
-        ...dashboard,
-        account: { ...account, sites: account.sites.map((site) => ({ ...site, storage: service })) },
-      };
-    }
-    case 'account':
-    case 'account-removed':
-    case 'incident':
-    case 'drill':
-    case 'task':
-    case 'always-on':
-    case 'health':
-    case 'heartbeat':
-      return dashboard;
-  }
+  const account = reduceAccount(dashboard.account, event);
+  const platform = reducePlatform(dashboard.platform, event);
+  if (account === dashboard.account && platform === dashboard.platform) return dashboard;
+  return { ...dashboard, account, platform };
 }
 
 /** Open ones first, each part newest first; a view older than what is known (a late answer) cannot reopen an incident. */
